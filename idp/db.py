@@ -1,0 +1,152 @@
+"""The database: declarative base, column types, and the two engines every process has.
+
+Writers use an engine whose SQLite transactions begin with ``BEGIN IMMEDIATE`` (the driver's default loses
+updates silently); readers use an autocommit engine.  See docs/decisions for why times are integers.
+"""
+
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, Dialect, Engine, MetaData, create_engine, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import StaticPool
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+ID_LENGTH = 32
+
+
+def new_id() -> str:
+    """Return a table key: 48 bits of time, then 80 random bits, as 32 hexadecimal characters.
+
+    The leading time keeps index pages warm; nothing reads it back.
+    """
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def to_micros(moment: datetime) -> int:
+    """Return microseconds since the epoch of an aware datetime."""
+    if moment.tzinfo is None:
+        raise ValueError("naive datetime")
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(micros: int) -> datetime:
+    """Return the aware UTC datetime of microseconds since the epoch."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime, stored as microseconds since the epoch on every engine."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Refuse naive values: a time without a zone is a guess."""
+        return None if value is None else to_micros(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Return the moment as aware UTC."""
+        return None if value is None else from_micros(value)
+
+
+class Base(DeclarativeBase):
+    """Base of all models; its metadata names every constraint so that migrations can."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012  (SQLAlchemy's own contract)
+
+
+class Database:
+    """The engines of one process.
+
+    :param url: SQLAlchemy URL; ``postgresql://`` means psycopg 3.
+    :param pool_size: connections a process keeps for writing, and again for reading.
+    :param pool_wait: seconds to wait for a free connection.
+    :param statement_timeout_ms: PostgreSQL ``statement_timeout``; SQLite's busy timeout.
+    """
+
+    def __init__(
+        self, url: str | URL, *, pool_size: int = 5, pool_wait: float = 1.0, statement_timeout_ms: int = 2000
+    ) -> None:
+        self.url = make_url(url)
+        self.dialect = self.url.get_backend_name()
+        if self.dialect == "sqlite":
+            self.engine, self.reader = self._sqlite(statement_timeout_ms)
+        else:
+            self.engine, self.reader = self._postgresql(pool_size, pool_wait, statement_timeout_ms)
+
+    def session(self) -> Session:
+        """Return a new unit of work on the writing engine."""
+        return Session(self.engine, expire_on_commit=False, autoflush=False)
+
+    def dispose(self) -> None:
+        """Close all pooled connections."""
+        self.engine.dispose()
+        self.reader.dispose()
+
+    def clock(self) -> datetime:
+        """Return the database server's time; on SQLite that is this machine's."""
+        if self.dialect == "sqlite":
+            return datetime.now(UTC)
+        with self.reader.connect() as connection:
+            seconds = connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
+        return datetime.fromtimestamp(float(seconds), UTC)
+
+    def _sqlite(self, busy_timeout_ms: int) -> tuple[Engine, Engine]:
+        memory = self.url.database in (None, "", ":memory:")
+        options: dict[str, Any] = {"poolclass": StaticPool if memory else None}
+        if memory:
+            options["connect_args"] = {"check_same_thread": False}
+        engine = create_engine(self.url, **{k: v for k, v in options.items() if v is not None})
+
+        @event.listens_for(engine, "connect")
+        def connect(connection: Any, _record: object) -> None:
+            # None: the driver opens no transaction of its own; BEGIN is ours, below.
+            connection.isolation_level = None
+            for pragma in (
+                f"busy_timeout={max(busy_timeout_ms, 5000)}",
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "foreign_keys=ON",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Any) -> None:
+            if not connection.get_execution_options().get("autocommit_reads"):
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+        return engine, engine.execution_options(autocommit_reads=True)
+
+    def _postgresql(self, size: int, wait: float, timeout_ms: int) -> tuple[Engine, Engine]:
+        options: Mapping[str, Any] = {
+            "pool_size": size,
+            "max_overflow": 0,
+            "pool_timeout": wait,
+            "pool_pre_ping": False,
+            "connect_args": {
+                "options": f"-c statement_timeout={timeout_ms} -c timezone=UTC",
+                "connect_timeout": max(1, round(wait)) + 1,
+            },
+        }
+        writer = create_engine(self.url, **options)
+        reader = create_engine(self.url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **options)
+        return writer, reader
+
+
+__all__ = ["Base", "Database", "UtcDateTime", "from_micros", "new_id", "to_micros"]
