@@ -1,0 +1,1 @@
+"""Signing in: sessions, factors, and what level was reached."""

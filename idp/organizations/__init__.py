@@ -1,0 +1,1 @@
+"""Companies, the people who belong to them, and what both may do."""
