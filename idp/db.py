@@ -4,6 +4,7 @@ Writers use an engine whose SQLite transactions begin with ``BEGIN IMMEDIATE`` (
 updates silently); readers use an autocommit engine.  See docs/decisions for why times are integers.
 """
 
+import hashlib
 import secrets
 import time
 from collections.abc import Mapping
@@ -149,4 +150,16 @@ class Database:
         return writer, reader
 
 
-__all__ = ["Base", "Database", "UtcDateTime", "from_micros", "new_id", "to_micros"]
+def try_lock(db: Session, name: str) -> bool:
+    """Take the installation-wide lock *name* until this transaction ends; False when another process has it.
+
+    On SQLite a writing transaction excludes all others already, so the answer is always True.
+    """
+    if db.get_bind().dialect.name != "postgresql":
+        db.connection()
+        return True
+    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+    return bool(db.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}).scalar_one())
+
+
+__all__ = ["Base", "Database", "UtcDateTime", "from_micros", "new_id", "to_micros", "try_lock"]
