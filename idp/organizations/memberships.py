@@ -1,0 +1,109 @@
+"""Memberships: which changes of status exist, and what the rest of the product reads about them."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Select, select
+
+from idp.context import Context
+from idp.errors import Refusal
+from idp.organizations.models import ACTIVE, BLOCKED, ENDED, INVITED, PENDING, Membership, Organization
+
+ADMINISTRATOR: Final = "administrator"
+MEMBER: Final = "member"
+
+#: (status, action) → status after it; "" is "no membership yet".  What is missing here is refused.
+#: A request or invitation is declined by ending it: blocking one would let "unblock" skip the approval.
+TRANSITIONS: Final[dict[tuple[str, str], str]] = {
+    ("", "invite"): INVITED,
+    ("", "request"): PENDING,
+    ("", "add"): ACTIVE,
+    (ENDED, "invite"): INVITED,
+    (ENDED, "request"): PENDING,
+    (ENDED, "add"): ACTIVE,
+    (INVITED, "accept"): ACTIVE,
+    (PENDING, "activate"): ACTIVE,
+    (ACTIVE, "block"): BLOCKED,
+    (BLOCKED, "unblock"): ACTIVE,
+    (INVITED, "end"): ENDED,
+    (PENDING, "end"): ENDED,
+    (ACTIVE, "end"): ENDED,
+    (BLOCKED, "end"): ENDED,
+}
+
+STARTS: Final = {INVITED: "invite", PENDING: "request", ACTIVE: "add"}
+"""First status of a membership → the action that gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipFacts:
+    """A membership with what is known of its organisation, as one statement read it."""
+
+    id: str
+    account_id: str
+    status: str
+    epoch: int
+    version: int
+    role: str
+    organization_id: str
+    organization_name: str
+    customer_number: str
+    organization_status: str
+    organization_version: int
+
+
+def after(status: str, action: str) -> str:
+    """Return the status a membership has after an action.
+
+    :raises Refusal: ``membership.status`` (status, action) when the action does not exist in this status.
+    """
+    try:
+        return TRANSITIONS[status, action]
+    except KeyError:
+        raise Refusal("membership.status", status=status, action=action) from None
+
+
+def normalized_customer_number(text: str) -> str:
+    """Return a customer number as it is stored: without the printed leading D, without spaces."""
+    compact = "".join(text.split()).upper()
+    return compact[1:] if compact[:1] == "D" and compact[1:].isdigit() else compact
+
+
+_FACTS: Final[Select[Any]] = (
+    select(
+        Membership.id,
+        Membership.account_id,
+        Membership.status,
+        Membership.epoch,
+        Membership.version,
+        Membership.role,
+        Organization.id,
+        Organization.name,
+        Organization.customer_number,
+        Organization.status,
+        Organization.version,
+    )
+    .join(Organization, Organization.id == Membership.organization_id)
+    .order_by(Organization.name, Membership.id)
+)
+
+
+def for_account(ctx: Context, account_id: str) -> list[MembershipFacts]:
+    """Return all memberships of an account, ended ones too, ordered by the organisation's name."""
+    return _facts(ctx, _FACTS.where(Membership.account_id == account_id))
+
+
+def find(ctx: Context, membership_id: str) -> MembershipFacts | None:
+    """Return one membership, or None."""
+    found = _facts(ctx, _FACTS.where(Membership.id == membership_id))
+    return found[0] if found else None
+
+
+def of_organization(ctx: Context, organization_id: str) -> list[MembershipFacts]:
+    """Return all memberships of an organisation, ended ones too, oldest first."""
+    mine = _FACTS.where(Membership.organization_id == organization_id)
+    return _facts(ctx, mine.order_by(None).order_by(Membership.id))
+
+
+def _facts(ctx: Context, statement: Select[Any]) -> list[MembershipFacts]:
+    return [MembershipFacts(*row) for row in ctx.db.execute(statement)]
