@@ -1,0 +1,299 @@
+"""What can be set: one frozen model a section; units are in the names, bounds beside the defaults."""
+
+import base64
+import binascii
+from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+Network = IPv4Network | IPv6Network
+
+#: AES-256
+_MASTER_KEY_BYTES = 32
+
+
+def _networks(value: Any) -> Any:
+    """Read networks from a list, or from the environment's text with commas."""
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list | tuple):
+        raise ValueError("must be a list of networks such as 10.0.0.0/8")
+    return tuple(
+        item if isinstance(item, IPv4Network | IPv6Network) else ip_network(str(item).strip())
+        for item in items
+        if item != ""
+    )
+
+
+def _issuer(value: str) -> str:
+    """Accept scheme, host and port alone: the issuer is compared as text (OIDC Core §2)."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("must be an address such as https://login.example.de")
+    if parts.path == "/":
+        raise ValueError("must not end in a slash")
+    if parts.path or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("must be scheme, host and port alone")
+    if value != value.lower():
+        raise ValueError("must be written in small letters")
+    _ = parts.port  # raises ValueError for a port out of range
+    return value
+
+
+def _web_address(value: str) -> str:
+    if urlsplit(value).scheme not in ("https", "http") or not urlsplit(value).hostname:
+        raise ValueError("must be an address that begins with https://")
+    return value
+
+
+def _master_key(value: SecretStr) -> SecretStr:
+    try:
+        key = base64.b64decode(value.get_secret_value().strip(), validate=True)
+    except binascii.Error as error:
+        raise ValueError("must be base64") from error
+    if len(key) != _MASTER_KEY_BYTES:
+        raise ValueError(f"must be {_MASTER_KEY_BYTES} bytes of base64, has {len(key)}")
+    return value
+
+
+def _database_url(value: str) -> str:
+    if not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+        raise ValueError("must begin with sqlite:/// or postgresql://")
+    return value
+
+
+def _redis_url(value: str) -> str:
+    if not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return value
+
+
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Server(_Section):
+    """Where the server listens and how many processes answer."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    workers: int = Field(2, ge=1, le=64)
+    threads: int = Field(4, ge=1, le=64)
+    trusted_proxies: Networks = ()
+
+
+class DatabaseSettings(_Section):
+    """The database; the URL may hold a password and is never shown whole."""
+
+    url: Annotated[str, AfterValidator(_database_url)] = Field("sqlite:///lotse.db", repr=False)
+    url_file: Path | None = None
+    allow_sqlite: bool = False
+    pool_size: int = Field(5, ge=1, le=100)
+    pool_wait_seconds: float = Field(1.0, gt=0, le=30)
+    statement_timeout_ms: int = Field(2000, ge=100, le=60_000)
+
+
+class Redis(_Section):
+    """Optional speed for counters; never the only copy of anything."""
+
+    url: Annotated[str, AfterValidator(_redis_url)] | None = Field(None, repr=False)
+    url_file: Path | None = None
+
+
+class Keys(_Section):
+    """The master key of this installation and the life of signing keys."""
+
+    directory: Path = Path("keys")
+    master_key: Annotated[SecretStr, AfterValidator(_master_key)] | None = None
+    master_key_file: Path | None = None
+    signing_rotation_days: int = Field(90, ge=1, le=3650)
+    publish_before_hours: int = Field(24, ge=1, le=720)
+    keep_days: int = Field(30, ge=1, le=3650)
+
+
+class Product(_Section):
+    """What people read at the top of each page, and the language where they name none."""
+
+    name: str = Field("Lotse", min_length=1, max_length=60)
+    default_locale: Literal["de", "en"] = "de"
+
+
+class Support(_Section):
+    """Who helps; shown on pages and in mails where set."""
+
+    mail: str | None = Field(None, pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)
+    phone: str | None = Field(None, min_length=3, max_length=40)
+    help_url: WebAddress | None = None
+
+
+class Legal(_Section):
+    """Links at the foot of each page, shown where set."""
+
+    imprint_url: WebAddress | None = None
+    privacy_url: WebAddress | None = None
+    accessibility_url: WebAddress | None = None
+
+
+class Password(_Section):
+    """The password rule and what a hash costs (Argon2id, RFC 9106)."""
+
+    profile: Literal["modern", "amt24", "sage"] = "modern"
+    allow_short_single_factor: bool = False
+    memory_kib: int = Field(19_456, ge=8, le=1_048_576)
+    time_cost: int = Field(2, ge=1, le=20)
+    parallelism: int = Field(1, ge=1, le=16)
+    pool_processes: int = Field(2, ge=1, le=64)
+    pool_queue: int = Field(20, ge=1, le=1000)
+    pool_socket: Path | None = None
+
+
+class ThrottleSettings(_Section):
+    """How many guesses are free, and what they cost then."""
+
+    exempt_networks: Networks = ()
+    account_free: int = Field(5, ge=1, le=100)
+    account_max_delay_seconds: int = Field(900, ge=1, le=86_400)
+    account_hard_stop: int = Field(100, ge=5, le=10_000)
+    login_per_minute: int = Field(20, ge=1)
+    login_per_hour: int = Field(200, ge=1)
+    second_factor_per_transaction: int = Field(5, ge=1, le=100)
+    second_factor_per_hour: int = Field(10, ge=1, le=1000)
+    client_failures_per_minute: int = Field(60, ge=1)
+
+
+class SessionSettings(_Section):
+    """How long a sign-in lasts at each level, idle and in all."""
+
+    aal1_idle_hours: int = Field(12, ge=1, le=720)
+    aal1_days: int = Field(30, ge=1, le=365)
+    aal2_idle_minutes: int = Field(60, ge=1, le=1440)
+    aal2_hours: int = Field(24, ge=1, le=720)
+    max_sessions: int = Field(20, ge=1, le=1000)
+
+
+class RememberDevice(_Section):
+    """How long a browser may skip the second factor; 0 switches it off."""
+
+    days: int = Field(30, ge=0, le=365)
+
+
+class Flow(_Section):
+    """How long a person may take from a portal's request to the end of the sign-in."""
+
+    minutes: int = Field(60, ge=5, le=1440)
+
+
+class Tokens(_Section):
+    """Lifetimes of what clients receive."""
+
+    code_seconds: int = Field(60, ge=10, le=600)
+    access_token_seconds: int = Field(300, ge=30, le=86_400)
+    id_token_seconds: int = Field(300, ge=30, le=86_400)
+    refresh_idle_days: int = Field(14, ge=1, le=365)
+    refresh_days: int = Field(30, ge=1, le=365)
+
+
+class Egress(_Section):
+    """Requests this server makes itself."""
+
+    allow_loopback: bool = False
+    trust_ca_file: Path | None = None
+
+
+class Logging(_Section):
+    """What is logged, and how a line looks."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "text"] = "json"
+
+
+class Retention(_Section):
+    """How long finished things are kept."""
+
+    finished_flow_days: int = Field(1, ge=1, le=365)
+    expired_token_days: int = Field(7, ge=1, le=365)
+    ended_session_days: int = Field(30, ge=1, le=365)
+    sent_message_days: int = Field(30, ge=1, le=365)
+    audit_days: int = Field(365, ge=30, le=3650)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; made by :func:`idp.settings.load_settings`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="LOTSE_", env_nested_delimiter="__", enable_decoding=False
+    )
+
+    mode: Literal["development", "production", "demo"] = "development"
+    public_url: Annotated[str, AfterValidator(_issuer)] = "http://localhost:8000"
+    server: Server = Server()
+    database: DatabaseSettings = DatabaseSettings()
+    redis: Redis = Redis()
+    keys: Keys = Keys()
+    product: Product = Product()
+    support: Support = Support()
+    legal: Legal = Legal()
+    password: Password = Password()
+    throttle: ThrottleSettings = ThrottleSettings()
+    session: SessionSettings = SessionSettings()
+    remember_device: RememberDevice = RememberDevice()
+    flow: Flow = Flow()
+    tokens: Tokens = Tokens()
+    egress: Egress = Egress()
+    logging: Logging = Logging()
+    retention: Retention = Retention()
+
+    @property
+    def issuer(self) -> str:
+        """The issuer identifier, which is the public address."""
+        return self.public_url
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach the server by https: then cookies carry ``__Host-`` and ``Secure``."""
+        return self.public_url.startswith("https://")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read nothing behind the caller's back: the loader names its sources."""
+        return (init_settings,)
+
+
+def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield key and reason of each value that is sound alone but not with the others."""
+    if settings.mode == "production":
+        if not settings.secure:
+            yield "public_url", "production needs https"
+        if settings.database.url.startswith("sqlite") and not settings.database.allow_sqlite:
+            yield (
+                "database.url",
+                "production runs on postgresql://; for one machine, SQLite with database.allow_sqlite = true",
+            )
+        if settings.egress.allow_loopback:
+            yield "egress.allow_loopback", "only for development and demo"
+    session, tokens, throttle = settings.session, settings.tokens, settings.throttle
+    if session.aal1_idle_hours > session.aal1_days * 24:
+        yield "session.aal1_idle_hours", "is longer than session.aal1_days"
+    if session.aal2_idle_minutes > session.aal2_hours * 60:
+        yield "session.aal2_idle_minutes", "is longer than session.aal2_hours"
+    if tokens.refresh_idle_days > tokens.refresh_days:
+        yield "tokens.refresh_idle_days", "is longer than tokens.refresh_days"
+    if throttle.account_hard_stop <= throttle.account_free:
+        yield "throttle.account_hard_stop", "must be above throttle.account_free"
+    if settings.egress.trust_ca_file and not settings.egress.trust_ca_file.is_file():
+        yield "egress.trust_ca_file", f"there is no file {settings.egress.trust_ca_file}"
