@@ -69,7 +69,7 @@ def normalized_customer_number(text: str) -> str:
     return compact[1:] if compact[:1] == "D" and compact[1:].isdigit() else compact
 
 
-_FACTS: Final[Select[Any]] = (
+_FACTS: Final[Select[*tuple[Any, ...]]] = (
     select(
         Membership.id,
         Membership.account_id,
@@ -105,5 +105,5 @@ def of_organization(ctx: Context, organization_id: str) -> list[MembershipFacts]
     return _facts(ctx, mine.order_by(None).order_by(Membership.id))
 
 
-def _facts(ctx: Context, statement: Select[Any]) -> list[MembershipFacts]:
+def _facts(ctx: Context, statement: Select[*tuple[Any, ...]]) -> list[MembershipFacts]:
     return [MembershipFacts(*row) for row in ctx.db.execute(statement)]

@@ -4,8 +4,9 @@ A permission counts where the organisation holds it **and** the person has it; b
 statement, so withdrawing it from the organisation takes it from everybody at once.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
@@ -81,7 +82,7 @@ def keys_for(db: Session, membership_id: str, client_row_id: str) -> list[str]:
 
 def catalogue(db: Session, client_row_id: str) -> list[CatalogueEntry]:
     """Return a client's catalogue in its order."""
-    rows = db.execute(_ENTRY.where(Permission.client_id == client_row_id))
+    rows: Iterable[Any] = db.execute(_ENTRY.where(Permission.client_id == client_row_id))
     return [CatalogueEntry(*row) for row in rows]
 
 

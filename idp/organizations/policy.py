@@ -7,8 +7,8 @@ The order of the rules, the first that holds wins:
 2. An organisation was asked for (``organization`` at the authorization endpoint, by id or customer number):
    that one decides, whatever it is.  One the person does not belong to is :class:`Missing` at every client: a
    portal that asked for a company must not silently get another, and it learns nothing about others' numbers.
-3. Something is usable (membership and organisation active): the session's choice if it is among them, the only
-   one, or a page to :class:`Choose` on.
+3. Something is usable (membership and organisation active): the session's choice if it is among them, the
+   only one, or a page to :class:`Choose` on.
 4. Nothing usable, and nothing that waits: :class:`Blocked` at every client.  The block of an organisation is
    the block of its membership, and whoever has no other membership left signs in nowhere.
 5. Nothing usable, something pending or invited: :class:`Pending` where the client requires a membership, else
