@@ -30,6 +30,9 @@ class Session(Base):
     created_at: Mapped[datetime]
     #: moved on at most once a minute, so that reading a session does not write
     last_seen_at: Mapped[datetime]
+    #: when the present run of activity began: a pause beyond the limit of aal2 moves it, and what was proven
+    #: before it counts no longer towards aal2, even though the session is in use again
+    active_since: Mapped[datetime]
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     end_reason: Mapped[str | None] = mapped_column(String(32))
