@@ -1,0 +1,196 @@
+"""The chain over committed events, made afterwards so that no writer waits for the head (design §2).
+
+Writers commit in any order and leave ``position`` empty.  The sealer takes what is committed in order of
+time and id, gives it the next positions without gaps, and stores in each row ``SHA-256(chain of the row
+before | row)``. Each run ends with a seal signed with HMAC-SHA256 under the installation's audit key, which
+is itself sealed under the master key: who can write the database but has not that key cannot make a chain
+that verifies.
+"""
+
+import hashlib
+import hmac
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from idp.audit.events import Event
+from idp.audit.log import record
+from idp.audit.models import AuditEvent, AuditPersonal, AuditSeal
+from idp.context import Context
+from idp.db import to_micros, try_lock
+from idp.installation import AUDIT_KEY, Vault
+from idp.logging import get_logger
+
+GENESIS = bytes(32)
+BATCH = 500
+"""Events a transaction seals: on SQLite writers wait for it, so it stays within milliseconds."""
+
+_EVENTS = AuditEvent.metadata.tables["audit_event"]
+_COVERED = tuple(
+    sorted(column.name for column in _EVENTS.columns if column.name not in {"position", "chain"})
+)
+_BULK = {"synchronize_session": False}
+_log = get_logger(__name__)
+
+
+def link(before: bytes, position: int, values: dict[str, Any]) -> bytes:
+    """Return the chain value of an event.
+
+    Columns that are NULL do not take part, so a column added by a later release leaves old rows as they are.
+    """
+    text = json.dumps(
+        {"position": position}
+        | {name: _plain(values[name]) for name in _COVERED if values[name] is not None},
+        separators=(",", ":"),
+        sort_keys=True,
+    )
+    return hashlib.sha256(before + text.encode()).digest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return to_micros(value)
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def sign(vault: Vault, seal: AuditSeal) -> bytes:
+    """Return the signature of a seal."""
+    return _mac(vault, seal, "audit seal", seal.sealed_at)
+
+
+def sign_cut(vault: Vault, seal: AuditSeal, cut_at: datetime) -> bytes:
+    """Return the signature that makes a seal the point where retention cut the chain."""
+    return _mac(vault, seal, "audit cut", cut_at)
+
+
+def _mac(vault: Vault, seal: AuditSeal, purpose: str, at: datetime) -> bytes:
+    facts = [purpose, seal.sequence, seal.first_position, seal.last_position, seal.chain.hex(), to_micros(at)]
+    key = vault.secrets[AUDIT_KEY].get(seal.key_version, b"")
+    return hmac.digest(key, json.dumps(facts).encode(), hashlib.sha256) if key else b""
+
+
+def seal(ctx: Context) -> int:
+    """Chain up to 500 committed events and sign the new head; returns how many.
+
+    Needs a transaction of its own.  0 also means that another process is sealing at this moment.
+    """
+    if not try_lock(ctx.db, "audit.seal"):
+        return 0
+    waiting = (
+        select(_EVENTS).where(_EVENTS.c.position.is_(None)).order_by(_EVENTS.c.at, _EVENTS.c.id).limit(BATCH)
+    )
+    rows = ctx.db.execute(waiting).mappings().all()
+    if not rows:
+        return 0
+    last = ctx.db.scalars(select(AuditSeal).order_by(AuditSeal.sequence.desc()).limit(1)).first()
+    position, chain = (last.last_position, last.chain) if last else (0, GENESIS)
+    links = []
+    for row in rows:
+        position += 1
+        chain = link(chain, position, dict(row))
+        links.append({"event_id": row["id"], "next_position": position, "next_chain": chain})
+    ctx.db.connection().execute(
+        update(_EVENTS)
+        .where(_EVENTS.c.id == bindparam("event_id"))
+        .values(position=bindparam("next_position"), chain=bindparam("next_chain")),
+        links,
+    )
+    _add_seal(ctx, last, position - len(rows) + 1, position, chain)
+    return len(rows)
+
+
+def _add_seal(ctx: Context, last: AuditSeal | None, first: int, position: int, chain: bytes) -> None:
+    new = AuditSeal(
+        sequence=last.sequence + 1 if last else 1,
+        first_position=first,
+        last_position=position,
+        chain=chain,
+        sealed_at=ctx.now,
+        key_version=ctx.vault.newest(AUDIT_KEY)[0],
+    )
+    new.signature = sign(ctx.vault, new)
+    ctx.db.add(new)
+    ctx.db.flush()
+    # The head stands in the log stream too: a copy elsewhere shows when the newest rows were cut off.
+    _log.info("audit log sealed", position=position, head=chain.hex())
+
+
+def purge(ctx: Context, limit: int) -> int:
+    """Enforce retention on up to *limit* rows; returns how many rows were erased or removed (req 111).
+
+    Erases origins and personal details that are too old, then cuts the chain at a seal: events before it
+    go, the seal is signed as the point of the cut, and the cut itself is an event.  Needs a transaction of
+    its own.
+    """
+    if not try_lock(ctx.db, "audit.seal"):
+        return 0
+    keep = ctx.settings.retention
+    origins = AuditPersonal.origin.is_not(None) & (AuditPersonal.at < _days_ago(ctx, keep.audit_origin_days))
+    typed = (
+        AuditPersonal.details.is_not(None)
+        & AuditPersonal.failure.is_(True)
+        & (AuditPersonal.at < _days_ago(ctx, keep.failed_sign_in_days))
+    )
+    done = _erase_part(ctx.db, AuditPersonal.origin, origins, limit)
+    done += _erase_part(ctx.db, AuditPersonal.details, typed, limit)
+    return done + _cut(ctx, _days_ago(ctx, keep.audit_days), limit)
+
+
+def _days_ago(ctx: Context, days: int) -> datetime:
+    return ctx.now - timedelta(days=days)
+
+
+def _erase_part(
+    db: Session, part: InstrumentedAttribute[bytes | None], stale: ColumnElement[bool], limit: int
+) -> int:
+    chosen = select(AuditPersonal.event_id).where(stale).limit(limit)
+    gone = db.execute(
+        update(AuditPersonal)
+        .where(AuditPersonal.event_id.in_(chosen))
+        .values({part: None})
+        .returning(AuditPersonal.event_id),
+        execution_options=_BULK,
+    )
+    return len(gone.all())
+
+
+def _cut(ctx: Context, before: datetime, limit: int) -> int:
+    point = _cut_point(ctx.db, before, limit)
+    if point is None:
+        return 0
+    point.cut_at = ctx.now
+    point.cut_signature = sign_cut(ctx.vault, point, ctx.now)
+    old = select(AuditEvent.id).where(AuditEvent.position <= point.last_position)
+    ctx.db.execute(delete(AuditPersonal).where(AuditPersonal.event_id.in_(old)), execution_options=_BULK)
+    removed = ctx.db.execute(
+        delete(AuditEvent).where(AuditEvent.position <= point.last_position).returning(AuditEvent.id),
+        execution_options=_BULK,
+    )
+    count = len(removed.all())
+    ctx.db.execute(delete(AuditSeal).where(AuditSeal.sequence < point.sequence), execution_options=_BULK)
+    record(ctx, Event.AUDIT_CUT, new={"position": point.last_position, "events": count})
+    ctx.db.flush()
+    return count
+
+
+def _cut_point(db: Session, before: datetime, limit: int) -> AuditSeal | None:
+    """Return the newest old seal with at most *limit* events before it, but at least one seal."""
+    start = db.scalar(
+        select(func.coalesce(func.max(AuditSeal.last_position), 0)).where(AuditSeal.cut_at.is_not(None))
+    )
+    point = None
+    seals = select(AuditSeal).where(AuditSeal.last_position > start, AuditSeal.sealed_at < before)
+    for candidate in db.scalars(seals.order_by(AuditSeal.sequence).limit(limit)):
+        if point is not None and candidate.last_position - (start or 0) > limit:
+            break
+        point = candidate
+    return point
+
+
+def has_work(reader: Connection) -> bool:
+    """Tell, without a transaction, whether events wait to be chained."""
+    waiting = select(_EVENTS.c.id).where(_EVENTS.c.position.is_(None)).limit(1)
+    return reader.execute(waiting).first() is not None
