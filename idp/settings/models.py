@@ -223,6 +223,8 @@ class Retention(_Section):
     ended_session_days: int = Field(30, ge=1, le=365)
     sent_message_days: int = Field(30, ge=1, le=365)
     audit_days: int = Field(365, ge=30, le=3650)
+    audit_origin_days: int = Field(90, ge=1, le=3650)
+    failed_sign_in_days: int = Field(30, ge=1, le=3650)
 
 
 class Settings(BaseSettings):
