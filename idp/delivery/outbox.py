@@ -1,0 +1,280 @@
+"""The outbox: messages are rows of the change that caused them, and leave after its commit (A6, req 47).
+
+``enqueue`` belongs to operations.  ``claim`` and ``settle`` belong to the worker: claiming takes a lease in
+one short transaction, sending happens outside any, settling counts only while the lease is still the
+sender's own.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from idp.crypto import SealBroken
+from idp.db import new_id
+from idp.delivery.models import EXPIRED, FAILED, SENDING, SENT, WAITING, OutboxMessage
+from idp.installation import Vault
+from idp.settings import Settings
+
+MAIL, SMS, CALL, BACKCHANNEL_LOGOUT, EVENT = "mail", "sms", "call", "backchannel_logout", "event"
+KINDS = frozenset({MAIL, SMS, CALL, BACKCHANNEL_LOGOUT, EVENT})
+
+LEASE = timedelta(seconds=60)
+"""How long a sender may take before the message counts as abandoned."""
+FIRST_DELAY = timedelta(seconds=2)
+LONGEST_DELAY = timedelta(hours=24)
+
+_TABLE = OutboxMessage.__tablename__
+_BULK = {"synchronize_session": False}
+
+
+class Work(Protocol):
+    """What the outbox needs of an operation's context."""
+
+    @property
+    def db(self) -> Session: ...
+    @property
+    def now(self) -> datetime: ...
+    @property
+    def vault(self) -> Vault: ...
+    @property
+    def settings(self) -> Settings: ...
+
+
+class Undeliverable(Exception):  # noqa: N818  (said of the message, not a fault of ours)
+    """Raised by a sender for what no later attempt can mend; the text goes into the receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A claimed message, as its sender gets it."""
+
+    id: str
+    kind: str
+    recipient: str
+    payload: Mapping[str, Any]
+    message_id: str
+    attempts: int
+    created_at: datetime
+    expires_at: datetime
+    reference: str | None
+    group: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How far one recipient of a group is."""
+
+    reference: str | None
+    state: str
+    attempts: int
+    last_error: str | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message to a person, as the demo's outbox page shows it."""
+
+    kind: str
+    to: str
+    subject: str
+    text: str
+    html: str
+    code: str
+    link: str
+    at: datetime
+
+
+def enqueue(
+    ctx: Work,
+    kind: str,
+    recipient: str,
+    payload: Mapping[str, Any],
+    *,
+    expires_at: datetime,
+    group: str | None = None,
+    reference: str | None = None,
+) -> str:
+    """Put a message into the outbox, in the current unit of work; returns its id.
+
+    :param recipient: address, number or URL; stored sealed.
+    :param payload: JSON facts the sender makes the message from; stored sealed.
+    :param expires_at: not sent after this moment.
+    :param group: id that binds the messages of one sign-out or block for ``receipt``.
+    :param reference: whom the receipt names, such as a client_id; never an address.
+    :raises ValueError: the kind is unknown.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"no messages of kind {kind}")
+    key = new_id()
+    host = ctx.settings.issuer.partition("://")[2].partition("/")[0].partition(":")[0]
+    ctx.db.add(
+        OutboxMessage(
+            id=key,
+            kind=kind,
+            recipient=ctx.vault.seal(recipient.encode(), table=_TABLE, row=key),
+            payload=ctx.vault.seal_json(dict(payload), table=_TABLE, row=key),
+            message_id=f"{key}@{host}",
+            group_id=group,
+            reference=reference,
+            state=WAITING,
+            attempts=0,
+            next_attempt_at=ctx.now,
+            created_at=ctx.now,
+            expires_at=expires_at,
+        )
+    )
+    return key
+
+
+def claim(ctx: Work, kinds: Collection[str], *, limit: int) -> list[Message]:
+    """Lease up to *limit* due messages of these kinds; commit before sending any of them.
+
+    Expired ones are dropped unsent.  Two workers never get the same message: PostgreSQL skips locked rows,
+    SQLite lets one writer in at a time.
+    """
+    due = (
+        select(OutboxMessage.id)
+        .where(
+            OutboxMessage.state.in_((WAITING, SENDING)),
+            OutboxMessage.next_attempt_at <= ctx.now,
+            OutboxMessage.kind.in_(kinds),
+        )
+        .order_by(OutboxMessage.next_attempt_at, OutboxMessage.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    chosen = ctx.db.scalars(due).all()
+    if not chosen:
+        return []
+    ctx.db.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.id.in_(chosen), OutboxMessage.expires_at <= ctx.now)
+        .values(state=EXPIRED, finished_at=ctx.now, recipient=None, payload=None),
+        execution_options=_BULK,
+    )
+    leased = ctx.db.scalars(
+        update(OutboxMessage)
+        .where(OutboxMessage.id.in_(chosen), OutboxMessage.expires_at > ctx.now)
+        .values(state=SENDING, attempts=OutboxMessage.attempts + 1, next_attempt_at=ctx.now + LEASE)
+        .returning(OutboxMessage),
+        execution_options=_BULK | {"populate_existing": True},
+    ).all()
+    messages = []
+    for row in sorted(leased, key=lambda row: row.id):
+        try:
+            messages.append(_opened(ctx.vault, row))
+        except SealBroken:  # one damaged row must not hold up the others
+            row.state, row.finished_at, row.last_error = FAILED, ctx.now, "the content does not open"
+    ctx.db.flush()
+    return messages
+
+
+def has_due(reader: Connection, kinds: Collection[str], now: datetime) -> bool:
+    """Tell, without a transaction, whether ``claim`` would find something."""
+    due = select(OutboxMessage.id).where(
+        OutboxMessage.state.in_((WAITING, SENDING)),
+        OutboxMessage.next_attempt_at <= now,
+        OutboxMessage.kind.in_(kinds),
+    )
+    return reader.execute(due.limit(1)).first() is not None
+
+
+def settle(ctx: Work, message: Message, *, error: str | None = None, final: bool = False) -> str | None:
+    """Write down how an attempt ended; returns the new state, None when the lease was lost meanwhile.
+
+    Without *error* it was sent.  With one it waits for the next attempt (2 s, then twice as long each time,
+    at most 24 h), and has failed for good when *final* or when it would expire before.
+    """
+    values: dict[str, Any] = {"last_error": error and error[:200]}
+    again = ctx.now + delay(message.attempts)
+    if error is not None and not final and again < message.expires_at:
+        values |= {"state": WAITING, "next_attempt_at": again}
+    else:
+        state = SENT if error is None else FAILED
+        values |= {"state": state, "finished_at": ctx.now, "recipient": None, "payload": None}
+    own_lease = (OutboxMessage.state == SENDING) & (OutboxMessage.attempts == message.attempts)
+    done = ctx.db.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.id == message.id, own_lease)
+        .values(values)
+        .returning(OutboxMessage.state),
+        execution_options=_BULK,
+    )
+    return done.scalar_one_or_none()
+
+
+def delay(attempts: int) -> timedelta:
+    """Return the time to wait after the n-th failed attempt."""
+    factor: int = 2 ** min(attempts - 1, 20)
+    return min(FIRST_DELAY * factor, LONGEST_DELAY)
+
+
+def receipt(db: Session, group: str) -> list[Receipt]:
+    """Return the state of every message of a group, in the order they were made."""
+    columns = (
+        OutboxMessage.reference,
+        OutboxMessage.state,
+        OutboxMessage.attempts,
+        OutboxMessage.last_error,
+        OutboxMessage.finished_at,
+    )
+    query = select(*columns).where(OutboxMessage.group_id == group)
+    return [Receipt(*row) for row in db.execute(query.order_by(OutboxMessage.created_at, OutboxMessage.id))]
+
+
+def list_messages(ctx: Work, limit: int = 100) -> list[Shown]:
+    """Return the messages to people that are still readable, newest first: the demo's outbox."""
+    query = (
+        select(OutboxMessage)
+        .where(OutboxMessage.kind.in_((MAIL, SMS, CALL)), OutboxMessage.payload.is_not(None))
+        .order_by(OutboxMessage.created_at.desc(), OutboxMessage.id.desc())
+        .limit(limit)
+    )
+    return [_shown(_opened(ctx.vault, row)) for row in ctx.db.scalars(query)]
+
+
+def purge(ctx: Work, limit: int) -> int:
+    """Remove up to *limit* messages that ended or expired too long ago; returns how many."""
+    before = ctx.now - timedelta(days=ctx.settings.retention.sent_message_days)
+    old = select(OutboxMessage.id).where(
+        OutboxMessage.created_at < before,
+        or_(OutboxMessage.finished_at < before, OutboxMessage.expires_at < before),
+    )
+    gone = ctx.db.execute(
+        delete(OutboxMessage).where(OutboxMessage.id.in_(old.limit(limit))).returning(OutboxMessage.id),
+        execution_options=_BULK,
+    )
+    return len(gone.all())
+
+
+def waiting(db: Session) -> int:
+    """Return how many messages are not yet sent."""
+    open_states = OutboxMessage.state.in_((WAITING, SENDING))
+    return db.scalar(select(func.count()).select_from(OutboxMessage).where(open_states)) or 0
+
+
+def _opened(vault: Vault, row: OutboxMessage) -> Message:
+    if row.recipient is None or row.payload is None:
+        raise ValueError("the message was sent and its content removed")
+    return Message(
+        id=row.id,
+        kind=row.kind,
+        recipient=vault.open(row.recipient, table=_TABLE, row=row.id).decode(),
+        payload=vault.open_json(row.payload, table=_TABLE, row=row.id),
+        message_id=row.message_id,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        reference=row.reference,
+        group=row.group_id,
+    )
+
+
+def _shown(message: Message) -> Shown:
+    texts = {name: str(message.payload.get(name, "")) for name in ("subject", "text", "html", "code", "link")}
+    return Shown(kind=message.kind, to=message.recipient, at=message.created_at, **texts)

@@ -1,0 +1,193 @@
+"""The worker: empties the outbox, chains the audit log, purges, rotates (design §3, A6, A8).
+
+It may run twice, on SQLite or PostgreSQL: a message is leased to one sender, and every other job takes a
+lock of its own for the length of a transaction.  A job that fails is logged and tried again later; the
+others go on.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from threading import Event
+
+from idp.audit import sealer
+from idp.context import Actor, Context, Services
+from idp.db import try_lock
+from idp.delivery import outbox
+from idp.delivery.outbox import Message, Undeliverable
+from idp.egress import EgressRefused
+from idp.logging import error_text, get_logger
+
+STEP = 0.5
+"""Seconds between two looks at what is to be done."""
+SLOTS = 8
+"""Messages that are sent at the same time: one receiver that hangs does not hold up the others."""
+_PURGE_EVERY = 60.0
+_ROTATE_EVERY = 60.0
+_LONGEST_PAUSE = 30.0
+
+Sender = Callable[[Message], None]
+"""Sends one message.  Any exception means "try again later", Undeliverable and EgressRefused mean never."""
+Purge = Callable[[Context, int], int]
+"""Removes up to so many rows that are too old and returns how many it removed."""
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """What the packages of this installation want done; put together in ``idp.app``.
+
+    :param senders: kind of message to its sender; messages of other kinds stay where they are.
+    :param purges: a name, for lock and log, to the operation that removes what is too old.
+    :param rotate: brings signing keys forward where their time has come.
+    """
+
+    senders: Mapping[str, Sender] = field(default_factory=dict)
+    purges: Mapping[str, Purge] = field(default_factory=dict)
+    rotate: Callable[[Context], object] | None = None
+
+
+def work(services: Services, duties: Duties, stop: Event) -> None:
+    """Do the duties until *stop* is set; then finish what is being sent, at most a few seconds."""
+    worker = Worker(services, duties)
+    try:
+        worker.run(stop)
+    finally:
+        worker.close()
+
+
+class Worker:
+    """The jobs of one process and the threads that send."""
+
+    def __init__(self, services: Services, duties: Duties) -> None:
+        self._services = services
+        self._duties = duties
+        self._purges: dict[str, Purge] = {"outbox": outbox.purge, "audit": sealer.purge, **duties.purges}
+        self._purge_batch = 5000 if services.database.dialect == "postgresql" else 500
+        self._threads = ThreadPoolExecutor(SLOTS, thread_name_prefix="sender")
+        self._sending: set[Future[None]] = set()
+
+    def close(self) -> None:
+        """Wait for the messages that are being sent."""
+        self._threads.shutdown(wait=True)
+
+    def run(self, stop: Event) -> None:
+        """Look every half second for what is due, until *stop* is set."""
+        jobs = [_Job("outbox", self.deliver, 0.0), _Job("audit.seal", self.seal, 0.0)]
+        jobs += [_Job(f"purge.{name}", partial(self.purge, name), _PURGE_EVERY) for name in self._purges]
+        jobs += [_Job("rotate", self.rotate, _ROTATE_EVERY)]
+        _log.info("worker started")
+        while not stop.is_set():
+            for job in jobs:
+                if not stop.is_set():
+                    job.run_if_due(time.monotonic())
+            stop.wait(STEP)
+        _log.info("worker stopped")
+
+    def run_once(self, now: datetime | None = None) -> None:
+        """Do everything that is due at *now* to the end, messages included; errors of jobs are raised."""
+        while self.deliver(now):
+            wait(self._sending)
+        self.rotate(now)
+        for name in self._purges:
+            while self.purge(name, now):
+                pass
+        while self.seal(now):
+            pass
+
+    def deliver(self, now: datetime | None = None) -> bool:
+        """Hand due messages to free senders; tells whether it found any."""
+        self._sending = {future for future in self._sending if not future.done()}
+        free = SLOTS - len(self._sending)
+        kinds = tuple(self._duties.senders)
+        moment = now or datetime.now(UTC)
+        if not kinds or free == 0:
+            return False
+        with self._services.database.reader.connect() as reader:
+            if not outbox.has_due(reader, kinds, moment):
+                return False
+        with self._context(moment) as ctx:
+            messages = outbox.claim(ctx, kinds, limit=free)
+        self._sending |= {self._threads.submit(self._send, message, now) for message in messages}
+        return bool(messages)
+
+    def seal(self, now: datetime | None = None) -> bool:
+        """Chain one batch of audit events; tells whether there was one."""
+        with self._services.database.reader.connect() as reader:
+            if not sealer.has_work(reader):
+                return False
+        with self._context(now) as ctx:
+            return sealer.seal(ctx) > 0
+
+    def purge(self, name: str, now: datetime | None = None) -> bool:
+        """Remove one batch of old rows; tells whether there may be more."""
+        with self._context(now) as ctx:
+            if not try_lock(ctx.db, f"purge.{name}"):
+                return False
+            removed = self._purges[name](ctx, self._purge_batch)
+        if removed:
+            _log.info("old rows removed", purge=name, rows=removed)
+        return removed >= self._purge_batch
+
+    def rotate(self, now: datetime | None = None) -> bool:
+        """Bring signing keys forward, where a rotation is among the duties."""
+        if self._duties.rotate is not None:
+            with self._context(now) as ctx:
+                if try_lock(ctx.db, "rotate"):
+                    self._duties.rotate(ctx)
+        return False
+
+    def _send(self, message: Message, now: datetime | None) -> None:
+        error: str | None = None
+        final = False
+        try:
+            self._duties.senders[message.kind](message)
+        except (Undeliverable, EgressRefused) as refused:
+            error, final = error_text(refused), True
+        except Exception as failure:  # a sender's bug must not lose the message
+            error = error_text(failure) or type(failure).__name__
+        try:
+            with self._context(now) as ctx:
+                state = outbox.settle(ctx, message, error=error, final=final)
+        except Exception:  # the lease ends by itself; then it is sent again with the same id
+            _log.exception("result of a message not stored", message=message.id, kind=message.kind)
+            return
+        if error is not None:
+            facts = {"message": message.id, "kind": message.kind, "attempt": message.attempts}
+            _log.warning("message not sent", state=state, why=error, reference=message.reference, **facts)
+
+    @contextmanager
+    def _context(self, now: datetime | None) -> Iterator[Context]:
+        """One unit of work of the worker: committed at the end, rolled back when it raises."""
+        with self._services.database.session() as db, db.begin():
+            yield self._services.context(db, now=now, actor=Actor(kind="system"))
+
+
+class _Job:
+    """A duty that comes round again; after a failure it pauses, longer each time, at most half a minute."""
+
+    def __init__(self, name: str, action: Callable[[], bool], every: float) -> None:
+        self.name = name
+        self._action = action
+        self._every = every
+        self._due = 0.0
+        self._failures = 0
+
+    def run_if_due(self, now: float) -> None:
+        """Run when due; where the action says there is more, it is due again at once."""
+        if now < self._due:
+            return
+        try:
+            more = self._action()
+        except Exception:
+            self._failures += 1
+            self._due = now + min(2.0**self._failures, _LONGEST_PAUSE)
+            _log.exception("job failed", job=self.name, failures=self._failures)
+            return
+        self._failures = 0
+        self._due = now if more else now + self._every
