@@ -1,0 +1,90 @@
+"""Codes and links that work once, in one typed table (security reference, A1, D2; req 22).
+
+What a person or client presents is stored as its SHA-256; the purpose is part of the key, so that a value
+made for one purpose opens nothing else.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+
+from idp.context import Context
+from idp.crypto import random_token, sha256
+from idp.db import new_id
+from idp.flows.models import OneTimeSecret
+
+
+@dataclass(frozen=True, slots=True)
+class OneTimeSecretFacts:
+    """A secret as it was found: what it opens, and when it was made and used."""
+
+    id: str
+    target: str
+    flow_id: str | None
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+
+
+_COLUMNS = (
+    OneTimeSecret.id,
+    OneTimeSecret.target,
+    OneTimeSecret.flow_id,
+    OneTimeSecret.created_at,
+    OneTimeSecret.expires_at,
+    OneTimeSecret.used_at,
+)
+
+
+def create(
+    ctx: Context, purpose: str, *, target: str, lifetime: timedelta, flow_id: str | None = None
+) -> str:
+    """Return a new secret of 256 bit, the only time it exists in clear.
+
+    :param target: what it opens, at most 64 characters.
+    """
+    token = random_token()
+    ctx.db.add(
+        OneTimeSecret(
+            id=new_id(),
+            purpose=purpose,
+            hash=sha256(token),
+            target=target,
+            flow_id=flow_id,
+            attempts=0,
+            created_at=ctx.now,
+            expires_at=ctx.now + lifetime,
+        )
+    )
+    ctx.db.flush()
+    return token
+
+
+def consume(ctx: Context, purpose: str, token: str) -> OneTimeSecretFacts | None:
+    """Use a secret up and return its facts; None when unknown, expired, of another purpose or used (A1)."""
+    row = ctx.db.execute(
+        update(OneTimeSecret)
+        .where(
+            OneTimeSecret.purpose == purpose,
+            OneTimeSecret.hash == sha256(token),
+            OneTimeSecret.used_at.is_(None),
+            OneTimeSecret.expires_at > ctx.now,
+        )
+        .values(used_at=ctx.now)
+        .returning(*_COLUMNS)
+        .execution_options(synchronize_session=False)
+    ).first()
+    return OneTimeSecretFacts(*row) if row else None
+
+
+def find_used(ctx: Context, purpose: str, token: str) -> OneTimeSecretFacts | None:
+    """Return the facts of a secret that was used before: somebody presents it again."""
+    row = ctx.db.execute(
+        select(*_COLUMNS).where(
+            OneTimeSecret.purpose == purpose,
+            OneTimeSecret.hash == sha256(token),
+            OneTimeSecret.used_at.is_not(None),
+        )
+    ).first()
+    return OneTimeSecretFacts(*row) if row else None
