@@ -1,0 +1,185 @@
+"""What every test can ask for: a database of each engine, Redis, Chromium, settings; and what a skip means.
+
+``--db sqlite|postgresql|all`` chooses the engines of tests that ask for ``database``.  ``LOTSE_TEST_REQUIRE``
+names programs (``postgresql,redis,browser``) without which a test fails instead of being skipped.
+"""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+
+import idp.migrations.models  # noqa: F401  (declares every table)
+from idp.db import Base, Database
+from idp.settings import Settings
+from idp.settings.models import Keys, Password
+from tests import infrastructure
+from tests.infrastructure import PostgreSQL, ProgramMissing, Redis, Running
+
+ENGINES = ("sqlite", "postgresql")
+REQUIRED = frozenset(filter(None, os.environ.get("LOTSE_TEST_REQUIRE", "").split(",")))
+_NEEDS = re.compile(r"needs (postgresql|redis|browser): ")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--db``."""
+    parser.addoption(
+        "--db", choices=[*ENGINES, "all"], default="all", help="engines of tests with a database"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that asks for a database once an engine."""
+    if "engine_name" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--db")
+        metafunc.parametrize("engine_name", ENGINES if chosen == "all" else [chosen], scope="session")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Turn a skip into a failure where what it lacks is required, or where it names nothing that may lack."""
+    report = yield
+    if REQUIRED and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        need = _NEEDS.search(reason)
+        if need is None or need[1] in REQUIRED:
+            report.outcome = "failed"
+            report.longrepr = f"skipped although LOTSE_TEST_REQUIRE={','.join(sorted(REQUIRED))}: {reason}"
+    return report
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop, once all workers are done, the servers that any of them started."""
+    if hasattr(config, "workerinput"):
+        return
+    for note in _shared_folder(config).glob("*.server"):
+        infrastructure.Server(**json.loads(note.read_text())).stop()
+        note.unlink()
+
+
+def _shared_folder(config: pytest.Config) -> Path:
+    """Return the folder that all workers of a run share."""
+    base: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    return base.parent if hasattr(config, "workerinput") else base
+
+
+def _shared(config: pytest.Config, kind: type[Running], start: Callable[[], Running]) -> Running:
+    """Return the run's one server of a kind; the first worker that needs it starts it."""
+    folder = _shared_folder(config)
+    note = folder / f"{kind.__name__}.server"
+    with (folder / f"{kind.__name__}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if note.exists():
+            return kind(**json.loads(note.read_text()))
+        try:
+            server = start()
+        except ProgramMissing as error:
+            need = {"PostgreSQL": "postgresql", "Redis": "redis"}[kind.__name__]
+            pytest.skip(f"needs {need}: {error}")
+        note.write_text(json.dumps(asdict(server)))
+        return server
+
+
+@pytest.fixture(scope="session")
+def postgresql(pytestconfig: pytest.Config) -> PostgreSQL:
+    """A private PostgreSQL cluster, one for all workers of the run."""
+    return _shared(pytestconfig, PostgreSQL, infrastructure.start_postgresql)
+
+
+@pytest.fixture(scope="session")
+def redis_server(pytestconfig: pytest.Config) -> Redis:
+    """A private Redis, one for all workers of the run."""
+    return _shared(pytestconfig, Redis, infrastructure.start_redis)
+
+
+@pytest.fixture
+def redis_url(redis_server: Redis, worker_number: int) -> Iterator[str]:
+    """A database of Redis that is this worker's own, empty."""
+    url = redis_server.url(worker_number)
+    client = redis.Redis.from_url(url)
+    client.flushdb()
+    yield url
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium, for Playwright's ``executable_path``."""
+    try:
+        return infrastructure.find_chromium()
+    except ProgramMissing as error:
+        pytest.skip(f"needs browser: {error}")
+
+
+@pytest.fixture(scope="session")
+def worker_number() -> int:
+    """The number of this xdist worker, 0 where there is one process."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables and no rows; tests get copies."""
+    path = tmp_path_factory.mktemp("template") / "empty.db"
+    database = Database(f"sqlite:///{path}")
+    Base.metadata.create_all(database.engine)
+    database.dispose()  # the last connection folds the write-ahead log into the file
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_database(pytestconfig: pytest.Config, worker_number: int) -> str:
+    """The URL of this worker's own PostgreSQL database, with all tables."""
+    server: PostgreSQL = _shared(pytestconfig, PostgreSQL, infrastructure.start_postgresql)
+    url = server.create_database(f"test_{worker_number}")
+    database = Database(url)
+    Base.metadata.create_all(database.engine)
+    database.dispose()
+    return url
+
+
+@pytest.fixture
+def database_url(engine_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """The URL of a database with all tables and no rows, on the engine of this run of the test."""
+    if engine_name == "sqlite":
+        path = tmp_path / "lotse.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    url: str = request.getfixturevalue("postgresql_database")
+    _empty(url)
+    return url
+
+
+def _empty(url: str) -> None:
+    """Delete all rows; without the triggers of foreign keys the order does not matter."""
+    statements = [sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for name in Base.metadata.tables]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(sql.SQL("; ").join(statements))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database with all tables and no rows."""
+    made = Database(database_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a development installation; a hash costs next to nothing."""
+    return Settings(
+        mode="development",
+        keys=Keys(directory=tmp_path / "keys"),
+        password=Password(memory_kib=8, time_cost=1),
+    )
