@@ -1,0 +1,325 @@
+"""What a client's registration may say (RFC 7591 §2, OpenID Connect Registration §2, and fields of our own).
+
+Pure rules: a registration goes in, normalised values come out, or everything that is wrong with it at once.
+What a field can say here has an effect; fields whose effect is not built are unknown.
+"""
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR
+from idp.oidc.metadata_reader import InvalidMetadata, MetadataReader, Problem, shown
+from idp.oidc.redirect_uris import redirect_uri_matches, redirect_uri_problem, web_uri_problem
+
+WEB, SPA, NATIVE, MACHINE = "web", "spa", "native", "machine"
+KINDS: Final = (WEB, SPA, NATIVE, MACHINE)
+PUBLIC_KINDS: Final = frozenset({SPA, NATIVE})
+GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials")
+PUBLIC: Final = "none"
+SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
+ALGORITHMS: Final = ("ES256", "RS256")
+PERSON_SCOPES: Final = (
+    "openid",
+    "profile",
+    "email",
+    "phone",
+    "address",
+    "offline_access",
+    "organization",
+    "permissions",
+)
+DEFAULT_SCOPE: Final = "openid profile email phone address organization permissions"
+ACR_VALUES: Final = (AAL1, AAL2, AAL2_PHR)
+
+MAX_SCOPES: Final = 50
+MAX_AGE: Final = 10 * 365 * 24 * 3600
+_SLUG: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+_SCOPE: Final = re.compile(r"[a-z0-9]+(?:[._:/-][a-z0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientMetadata:
+    """A checked registration; the names are the columns of the client table."""
+
+    client_id: str
+    client_name: str
+    kind: str
+    first_party: bool
+    redirect_uris: list[str]
+    post_logout_redirect_uris: list[str]
+    grant_types: list[str]
+    response_types: list[str]
+    scope: str
+    token_endpoint_auth_method: str
+    id_token_signed_response_alg: str
+    require_pkce: bool
+    audiences: list[str]
+    strict_revocation: bool
+    default_acr_values: list[str]
+    default_max_age: int | None
+    require_membership: bool
+    product: str | None
+    home_uri: str | None
+    initiate_login_uri: str | None
+    policy_uri: str | None
+    tos_uri: str | None
+    backchannel_logout_uri: str | None
+    backchannel_logout_session_required: bool
+
+    def columns(self) -> dict[str, Any]:
+        """Return the values by column name."""
+        return asdict(self)
+
+
+SERVER_FIELDS: Final = frozenset(
+    {
+        "id",
+        "version",
+        "disabled_at",
+        "expires_at",
+        "created_at",
+        "updated_at",
+        "secrets",
+        "client_secret",
+        "client_secret_expires_at",
+        "client_id_issued_at",
+        "registration_access_token",
+        "registration_client_uri",
+        "registration_token_hash",
+    }
+)
+"""Fields only the server sets: in a registration they are refused, not ignored (req 31, C20)."""
+
+
+def validate(registration: Mapping[str, object]) -> ClientMetadata:
+    """Return the normalised values of a registration.
+
+    :param registration: field → value as JSON or TOML has it; ``client_id`` and ``client_name`` are required,
+        the rest has defaults that fit ``kind`` (default ``web``).
+    :raises InvalidMetadata: with every problem found.
+    """
+    reader = MetadataReader(registration)
+    metadata = _read(reader)
+    reader.problems += _unknown_fields(registration)
+    if not reader.problems:
+        reader.problems += _consistency(metadata)
+    if reader.problems:
+        raise InvalidMetadata(reader.problems)
+    return metadata
+
+
+def is_slug(text: str) -> bool:
+    """Tell whether a text can be a client_id: small letters and digits, single ``-_.`` between."""
+    return len(text) <= 64 and _SLUG.fullmatch(text) is not None
+
+
+def _read(reader: MetadataReader) -> ClientMetadata:
+    kind = reader.text("kind", WEB, _one_of(KINDS))
+    client_id = reader.text("client_id", "", _slug_problem)
+    grants = reader.texts("grant_types", _default_grants(kind), _one_of(GRANT_TYPES))
+    uses_code = "authorization_code" in grants
+    return ClientMetadata(
+        client_id=client_id,
+        client_name=reader.text("client_name", client_id or "?", _name_problem),
+        kind=kind,
+        first_party=reader.flag("first_party", False),
+        redirect_uris=reader.texts("redirect_uris", (), lambda uri: redirect_uri_problem(uri, kind)),
+        post_logout_redirect_uris=reader.texts(
+            "post_logout_redirect_uris", (), lambda uri: redirect_uri_problem(uri, kind)
+        ),
+        grant_types=grants,
+        response_types=reader.texts("response_types", ("code",) if uses_code else (), _one_of(("code",))),
+        scope=_scope(reader, DEFAULT_SCOPE if uses_code else ""),
+        token_endpoint_auth_method=reader.text(
+            "token_endpoint_auth_method",
+            PUBLIC if kind in PUBLIC_KINDS else "client_secret_basic",
+            _one_of((PUBLIC, *SECRET_METHODS)),
+        ),
+        id_token_signed_response_alg=reader.text(
+            "id_token_signed_response_alg", ALGORITHMS[0], _one_of(ALGORITHMS)
+        ),
+        require_pkce=reader.flag("require_pkce", True),
+        audiences=reader.texts("audiences", (), _slug_problem),
+        strict_revocation=reader.flag("strict_revocation", False),
+        default_acr_values=reader.texts("default_acr_values", (), _one_of(ACR_VALUES)),
+        default_max_age=reader.number("default_max_age", MAX_AGE),
+        require_membership=reader.flag("require_membership", False),
+        product=reader.optional("product", _slug_problem),
+        home_uri=reader.optional("home_uri", web_uri_problem),
+        initiate_login_uri=reader.optional("initiate_login_uri", web_uri_problem),
+        policy_uri=reader.optional("policy_uri", web_uri_problem),
+        tos_uri=reader.optional("tos_uri", web_uri_problem),
+        backchannel_logout_uri=reader.optional("backchannel_logout_uri", web_uri_problem),
+        backchannel_logout_session_required=reader.flag("backchannel_logout_session_required", True),
+    )
+
+
+def _default_grants(kind: str) -> tuple[str, ...]:
+    return ("client_credentials",) if kind == MACHINE else ("authorization_code", "refresh_token")
+
+
+def _scope(reader: MetadataReader, default: str) -> str:
+    """Read the ``scope`` field, a text of words with single spaces (RFC 6749 §3.3)."""
+    words = reader.text("scope", default, _scope_problem).split()
+    return " ".join(dict.fromkeys(words))
+
+
+def _scope_problem(text: str) -> str | None:
+    words = text.split(" ") if text else []
+    if len(words) > MAX_SCOPES or len(text) > 1024:
+        return f"must have at most {MAX_SCOPES} scopes in 1024 characters"
+    for word in words:
+        if len(word) > 64 or not _SCOPE.fullmatch(word):
+            return "must be words of small letters, digits and -, _, ., :, / with one space between"
+        near = difflib.get_close_matches(word, PERSON_SCOPES, n=1, cutoff=0.85)
+        if word not in PERSON_SCOPES and near:
+            return f"knows no {word}: is {near[0]} meant?"
+    return None
+
+
+def _one_of(words: Collection[str]) -> Callable[[str], str | None]:
+    def check(text: str) -> str | None:
+        return None if text in words else f"must be one of {', '.join(words)}"
+
+    return check
+
+
+def _slug_problem(text: str) -> str | None:
+    if is_slug(text):
+        return None
+    return "must have 1 to 64 small letters and digits, with single -, _ or . between them"
+
+
+def _name_problem(text: str) -> str | None:
+    """Check a name that pages show: nothing invisible, nothing that turns the direction of writing."""
+    if not text.strip() or text != text.strip() or len(text) > 128:
+        return "must have 1 to 128 characters and no space at its ends"
+    if any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} for character in text):
+        return "must have visible characters only"
+    return None
+
+
+def _unknown_fields(registration: Mapping[str, object]) -> list[Problem]:
+    known = list(ClientMetadata.__dataclass_fields__)
+    problems = []
+    for field in registration:
+        if field in SERVER_FIELDS:
+            problems.append(Problem(field, shown(registration[field]), "is set by the server only"))
+        elif field not in known:
+            near = difflib.get_close_matches(field, known, n=1)
+            hint = f"; is {near[0]} meant?" if near else ""
+            problems.append(Problem(field, shown(registration[field]), f"is not a known field{hint}"))
+    return problems
+
+
+def _code(client: ClientMetadata) -> bool:
+    return "authorization_code" in client.grant_types
+
+
+def _public(client: ClientMetadata) -> bool:
+    return client.kind in PUBLIC_KINDS
+
+
+def _person_scopes(client: ClientMetadata) -> list[str]:
+    return [word for word in client.scope.split() if word in PERSON_SCOPES]
+
+
+_CONSISTENCY: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...]] = (
+    (
+        "token_endpoint_auth_method",
+        lambda client: _public(client) and client.token_endpoint_auth_method != PUBLIC,
+        "must be none: a spa or native client keeps no secret (RFC 6749 §2.1)",
+    ),
+    (
+        "token_endpoint_auth_method",
+        lambda client: not _public(client) and client.token_endpoint_auth_method == PUBLIC,
+        f"must be one of {', '.join(SECRET_METHODS)} for a web or machine client",
+    ),
+    (
+        "require_pkce",
+        lambda client: _public(client) and not client.require_pkce,
+        "must be true for a spa or native client (RFC 9700 §2.1.1)",
+    ),
+    (
+        "grant_types",
+        lambda client: client.kind == MACHINE and client.grant_types != ["client_credentials"],
+        "must be client_credentials for a machine client",
+    ),
+    (
+        "grant_types",
+        lambda client: _public(client) and "client_credentials" in client.grant_types,
+        "must not have client_credentials: a spa or native client keeps no secret (RFC 6749 §4.4)",
+    ),
+    ("grant_types", lambda client: not client.grant_types, "must name a grant"),
+    (
+        "grant_types",
+        lambda client: "refresh_token" in client.grant_types and not _code(client),
+        "must have authorization_code beside refresh_token",
+    ),
+    (
+        "response_types",
+        lambda client: bool(client.response_types) != _code(client),
+        "must be code exactly where grant_types has authorization_code (RFC 7591 §2.1)",
+    ),
+    (
+        "redirect_uris",
+        lambda client: _code(client) and not client.redirect_uris,
+        "must have a URI for authorization_code",
+    ),
+    (
+        "redirect_uris",
+        lambda client: bool(client.redirect_uris) and not _code(client),
+        "must be empty without authorization_code",
+    ),
+    (
+        "post_logout_redirect_uris",
+        lambda client: bool(client.post_logout_redirect_uris) and not _code(client),
+        "must be empty without authorization_code",
+    ),
+    (
+        "scope",
+        lambda client: bool(_person_scopes(client)) and not _code(client),
+        "must have no scope about people without authorization_code",
+    ),
+    (
+        "scope",
+        lambda client: "offline_access" in client.scope.split() and "refresh_token" not in client.grant_types,
+        "must not have offline_access without the grant refresh_token",
+    ),
+    (
+        "audiences",
+        lambda client: len(_person_scopes(client)) < len(client.scope.split()) and not client.audiences,
+        "must name the resource server that the client's other scopes belong to",
+    ),
+)
+"""How fields must fit together: the field, when it does not, and what it must be."""
+
+
+def _consistency(client: ClientMetadata) -> list[Problem]:
+    values = client.columns()
+    return [
+        Problem(field, shown(values[field]), expected)
+        for field, broken, expected in _CONSISTENCY
+        if broken(client)
+    ]
+
+
+__all__ = [
+    "ALGORITHMS",
+    "DEFAULT_SCOPE",
+    "GRANT_TYPES",
+    "KINDS",
+    "PUBLIC_KINDS",
+    "SERVER_FIELDS",
+    "ClientMetadata",
+    "InvalidMetadata",
+    "Problem",
+    "is_slug",
+    "redirect_uri_matches",
+    "shown",
+    "validate",
+]
