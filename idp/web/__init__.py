@@ -1,0 +1,1 @@
+"""Delivery: everything that speaks HTTP to people and programs (design §3)."""

@@ -1,0 +1,33 @@
+"""Dates and times as people write them, in the request's language.
+
+Rule: reference/screens.md §2.1, row Dates; the zone is :data:`idp.web.locales.TIME_ZONE`.
+"""
+
+from datetime import datetime
+
+from flask_babel import format_datetime, get_locale
+from markupsafe import Markup
+
+
+def _german() -> bool:
+    locale = get_locale()
+    return locale is None or locale.language == "de"
+
+
+def clock(at: datetime) -> str:
+    """Return the time of day of an aware datetime: ``14:35 Uhr`` or ``2:35 pm``."""
+    if _german():
+        return str(format_datetime(at, "HH:mm 'Uhr'"))
+    return str(format_datetime(at, "h:mm a")).lower()
+
+
+def moment(at: datetime) -> str:
+    """Return day and time of an aware datetime: ``29.08.2023 09:10 Uhr`` or ``29 August 2023, 9:10 am``."""
+    if _german():
+        return str(format_datetime(at, "dd.MM.yyyy HH:mm 'Uhr'"))
+    return f"{format_datetime(at, 'd MMMM yyyy')}, {clock(at)}"
+
+
+def time_element(at: datetime) -> Markup:
+    """Return a ``<time>`` element that carries the exact moment for machines."""
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), moment(at))

@@ -1,0 +1,82 @@
+"""The forms of the hosted pages: field names, and what may be empty.
+
+Field names: design §5; words: reference/screens.md §1.0.
+"""
+
+from collections.abc import Sequence
+
+from flask_babel import lazy_gettext
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, PasswordField, StringField
+from wtforms.validators import DataRequired, InputRequired, Length, StopValidation
+
+#: longer input is refused before it reaches a hash or a query; req 6 of the password rules allows 128 characters
+LONGEST_NAME = 320
+LONGEST_PASSWORD = 1024
+CODE_DIGITS = 6
+
+
+def strip_code(value: str | None) -> str:
+    """Return a typed code without the blanks and hyphens that apps show it with ("928 729")."""
+    return "".join((value or "").split()).replace("-", "").replace("\N{NON-BREAKING HYPHEN}", "")
+
+
+def _six_digits(form: FlaskForm, field: StringField) -> None:
+    code = field.data or ""
+    if code.isascii() and code.isdigit() and len(code) == CODE_DIGITS:
+        return
+    if not code:
+        raise StopValidation(lazy_gettext("Geben Sie den Code aus Ihrer App ein."))
+    if not (code.isascii() and code.isdigit()):
+        raise StopValidation(lazy_gettext("Der Code besteht nur aus Ziffern."))
+    raise StopValidation(
+        lazy_gettext("Der Code hat 6 Ziffern. Sie haben %(typed)s eingegeben.", typed=min(len(code), 99))
+    )
+
+
+class LoginForm(FlaskForm):
+    """L-01: who, and the password."""
+
+    username = StringField(
+        filters=[lambda value: (value or "").strip()],
+        validators=[
+            DataRequired(lazy_gettext("Geben Sie Ihre E-Mail-Adresse oder Ihren Benutzernamen ein.")),
+            Length(max=LONGEST_NAME, message=lazy_gettext("Die Eingabe ist zu lang.")),
+        ],
+    )
+    password = PasswordField(
+        validators=[
+            InputRequired(lazy_gettext("Geben Sie Ihr Passwort ein.")),
+            Length(max=LONGEST_PASSWORD, message=lazy_gettext("Die Eingabe ist zu lang.")),
+        ],
+    )
+
+
+class TotpForm(FlaskForm):
+    """L-04: the code of an app; ``authenticator`` says which app where a person has several."""
+
+    code = StringField(filters=[strip_code], validators=[_six_digits])
+    authenticator = StringField(validators=[Length(max=64)])
+    remember_device = BooleanField()
+
+
+class LogoutForm(FlaskForm):
+    """L-12: ``choice`` is ``logout`` or ``stay``."""
+
+    choice = StringField(validators=[Length(max=16)])
+
+
+class ChooseForm(FlaskForm):
+    """L-09: ``choice`` is the id of the row that was pressed."""
+
+    choice = StringField(validators=[Length(max=64)])
+
+
+def form_errors(form: FlaskForm) -> list[tuple[str, str]]:
+    """Return (field id, text) of the first mistake of each field, in the order of the page."""
+    found: list[tuple[str, str]] = []
+    for name, field in form._fields.items():
+        errors: Sequence[object] = field.errors
+        if errors and name != "csrf_token":
+            found.append((name, str(errors[0])))
+    return found

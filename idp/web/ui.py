@@ -1,0 +1,109 @@
+"""What every hosted page has in common: frame data, language and theme choice, ribbon, asset addresses.
+
+Frame: reference/screens.md §1.0; design §5, paragraph Pages.
+"""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask, Response, request
+from flask_babel import get_locale
+
+from idp.settings import Settings
+from idp.web import assets, formats, locales, wording
+from idp.web.extensions import babel, csrf
+from idp.web.ribbon import ribbon
+
+THEMES = ("light", "dark", "system")
+_PREFERENCE_SECONDS = 365 * 24 * 3600
+
+
+def template_folder() -> Path:
+    """Return the folder of the templates: inside the package when installed, else at the checkout's root."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"
+
+
+def _cookie_name(settings: Settings, name: str) -> str:
+    return f"__Host-{name}" if settings.public_url.startswith("https:") else name
+
+
+def _with_parameter(name: str, value: str) -> str:
+    """Return a link to this page with one query parameter set and the others kept.
+
+    It is a query alone: a path such as ``//elsewhere.example`` must never become an address of its own.
+    """
+    kept = [(key, item) for key, item in request.args.items(multi=True) if key not in {"lang", "theme"}]
+    return f"?{urlencode([*kept, (name, value)])}"
+
+
+def _theme(settings: Settings) -> str:
+    chosen = request.args.get("theme") or request.cookies.get(_cookie_name(settings, "theme"), "")
+    return chosen if chosen in THEMES else "system"
+
+
+def _frame(settings: Settings) -> dict[str, Any]:
+    """Return the variables of ``base.html`` that depend on the request."""
+    locale = get_locale()
+    language = locale.language if locale else settings.product.default_locale
+    return {
+        "language": language,
+        "other_languages": [
+            {"code": code, "name": name, "url": _with_parameter("lang", code)}
+            for code, name in locales.LANGUAGES.items()
+            if code != language
+        ],
+        "theme": _theme(settings),
+        "theme_urls": {theme: _with_parameter("theme", theme) for theme in THEMES},
+    }
+
+
+def _keep_preferences(settings: Settings, response: Response) -> Response:
+    """Keep a language or theme that the person just chose by a link; nothing else is ever set by GET."""
+    chosen = {
+        "lang": request.args.get("lang") if request.args.get("lang") in locales.LANGUAGES else None,
+        "theme": request.args.get("theme") if request.args.get("theme") in THEMES else None,
+    }
+    for name, value in chosen.items():
+        if value is not None and not response.cache_control.public:
+            response.set_cookie(
+                _cookie_name(settings, name),
+                value,
+                max_age=_PREFERENCE_SECONDS,
+                secure=settings.public_url.startswith("https:"),
+                httponly=True,
+                samesite="Lax",
+            )
+    return response
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Bind language, forms' protection, static files and the frame's variables to *app*."""
+    assets.init_app(app)
+    csrf.init_app(app)
+    language_cookie = _cookie_name(settings, locales.COOKIE)
+    babel.init_app(
+        app,
+        default_locale=settings.product.default_locale,
+        default_timezone=locales.TIME_ZONE,
+        locale_selector=lambda: locales.choose_locale(language_cookie),
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(moment=formats.moment, clock=formats.clock)
+    app.jinja_env.globals.update(
+        asset_url=assets.asset_url,
+        time_element=formats.time_element,
+        status_words=wording.status_words,
+        roles=wording.ROLES,
+        membership_states=wording.MEMBERSHIP_STATES,
+        message_kinds=wording.MESSAGE_KINDS,
+        product=settings.product,
+        support=settings.support,
+        legal=settings.legal,
+        demo=settings.mode == "demo",
+        ribbon=ribbon(settings.public_url),
+    )
+    app.context_processor(lambda: _frame(settings))
+    app.after_request(lambda response: _keep_preferences(settings, response))

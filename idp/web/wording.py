@@ -1,0 +1,183 @@
+"""Words for refusals, states and statuses: a code from the domain becomes a sentence for a person.
+
+Codes and sentences: reference/screens.md §1.0. What happened, then what to do; never "invalid", "please", "sorry".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask_babel import gettext, lazy_gettext, ngettext
+from flask_babel.speaklater import LazyString
+
+from idp.errors import Refusal
+from idp.web.formats import clock
+
+_ = lazy_gettext
+
+REFUSALS: Mapping[str, LazyString] = {
+    "identifier.empty": _("Geben Sie Ihre E-Mail-Adresse oder Ihren Benutzernamen ein."),
+    "password.empty": _("Geben Sie Ihr Passwort ein."),
+    "email.format": _("Die E-Mail-Adresse braucht ein @ und eine Domain, z. B. name@beispiel.de."),
+    "login.failed": _("E-Mail-Adresse, Benutzername oder Passwort stimmt nicht."),
+    "login.throttled": _("Zu viele Versuche. Versuchen Sie es ab %(until)s wieder."),
+    "login.blocked": _("Ihr Zugang ist gesperrt. Ihr Administrator bei %(company)s kann ihn entsperren."),
+    "login.pending": _("Ihr Zugang wartet auf die Freischaltung durch %(company)s."),
+    "account.blocked": _("Ihr Konto ist gesperrt. Unsere Hilfe kann es entsperren."),
+    "account.ended": _("Dieses Konto gibt es nicht mehr."),
+    "code.empty": _("Geben Sie den Code aus Ihrer App ein."),
+    "code.digits": _("Der Code besteht nur aus Ziffern."),
+    "code.length": _("Der Code hat 6 Ziffern. Sie haben %(typed)s eingegeben."),
+    "code.expired": _("Der Code ist abgelaufen. Wir haben Ihnen einen neuen gesendet."),
+    "code.throttled": _("Zu viele Versuche. Versuchen Sie es ab %(until)s wieder."),
+    "totp.used": _("Diesen Code haben Sie schon benutzt. Warten Sie auf den nächsten."),
+    "totp.clock": _("Der Code passt nicht zur Uhrzeit. Prüfen Sie die Uhrzeit Ihres Smartphones."),
+    "authenticator.unknown": _("Wählen Sie aus, welche App Sie benutzen."),
+    "choice.missing": _("Wählen Sie einen Eintrag aus."),
+    "choice.unknown": _("Diesen Eintrag gibt es nicht mehr. Wählen Sie einen anderen."),
+    "admin.last": _("Sie sind der einzige Administrator. Bestimmen Sie zuerst einen zweiten."),
+    "form.stale": _("Die Seite war länger offen. Ihre Eingaben sind noch da. Senden Sie sie noch einmal."),
+    "form.stale_password": _(
+        "Die Seite war länger offen. Geben Sie Ihr Passwort noch einmal ein und senden Sie die Seite ab."
+    ),
+    "flow.expired": _("Die Anmeldung ist abgelaufen. Beginnen Sie im Portal noch einmal."),
+    "password.mismatch": _("Die beiden Passwörter sind verschieden."),
+    "password.short": _("Das Passwort hat %(length)s Zeichen. Es braucht mindestens %(minimum)s."),
+    "password.long": _("Das Passwort hat mehr als %(maximum)s Zeichen. Wählen Sie ein kürzeres."),
+    "password.class": _("Es fehlt noch: %(missing)s."),
+    "password.common": _("Dieses Passwort ist aus Datendiebstählen bekannt. Wählen Sie ein anderes."),
+    "password.personal": _(
+        "Das Passwort enthält Ihren Namen oder Ihre E-Mail-Adresse. Wählen Sie ein anderes."
+    ),
+    "password.context": _("Das Passwort enthält den Namen dieses Dienstes. Wählen Sie ein anderes."),
+    "service.busy": _(
+        "Im Moment melden sich sehr viele Menschen an. Versuchen Sie es in wenigen Sekunden wieder."
+    ),
+}
+
+#: classes of signs a password may still lack under the profile ``amt24``
+PASSWORD_CLASSES: Mapping[str, LazyString] = {
+    "special": _("ein Sonderzeichen"),
+    "digit": _("eine Zahl"),
+    "upper": _("ein Großbuchstabe"),
+    "lower": _("ein Kleinbuchstabe"),
+}
+
+MEMBERSHIP_STATES: Mapping[str, LazyString] = {
+    "invited": _("Eingeladen"),
+    "pending": _("Wartet auf Freischaltung"),
+    "active": _("Aktiv"),
+    "blocked": _("Gesperrt"),
+    "ended": _("Beendet"),
+}
+
+ROLES: Mapping[str, LazyString] = {
+    "administrator": _("Administrator"),
+    "member": _("Mitarbeiter"),
+}
+
+MESSAGE_KINDS: Mapping[str, LazyString] = {
+    "mail": _("E-Mail"),
+    "sms": _("SMS"),
+    "call": _("Anruf"),
+}
+
+
+def _spoken(value: Any) -> Any:
+    """Return a parameter as a person reads it; moments become a time of day."""
+    return clock(value) if isinstance(value, datetime) else value
+
+
+def word(code: str, **params: Any) -> str:
+    """Return the sentence for *code* in the request's language; KeyError for a code without words."""
+    if code == "code.wrong":
+        remaining = int(params.get("remaining", 0))
+        if remaining < 1:
+            return gettext("Der Code stimmt nicht.")
+        tries = ngettext("Noch %(num)d Versuch.", "Noch %(num)d Versuche.", remaining)
+        return f"{gettext('Der Code stimmt nicht.')} {tries}"
+    if code == "password.class":
+        params["missing"] = ", ".join(str(PASSWORD_CLASSES[name]) for name in params["missing"])
+    if code in {"login.blocked", "login.pending"} and not params.get("company"):
+        params["company"] = (
+            gettext("Ihrem Unternehmen") if code == "login.blocked" else gettext("Ihr Unternehmen")
+        )
+    spoken = {name: _spoken(value) for name, value in params.items()}
+    sentence = str(REFUSALS[code])
+    return sentence % spoken if spoken else sentence
+
+
+def word_refusal(refusal: Refusal) -> str:
+    """Return the sentence for a domain "no"; KeyError where its code has no words."""
+    return word(refusal.code, **refusal.params)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWords:
+    """What an error page says: its heading, what happened, and what a person can do."""
+
+    title: LazyString
+    happened: LazyString
+    advice: LazyString
+
+
+_GO_BACK = _("Gehen Sie zurück und versuchen Sie es noch einmal.")
+
+STATUSES: Mapping[int, StatusWords] = {
+    400: StatusWords(
+        _("Die Anfrage passt nicht"),
+        _("Ihr Browser hat etwas geschickt, das wir nicht verstehen."),
+        _GO_BACK,
+    ),
+    403: StatusWords(
+        _("Hier haben Sie keinen Zutritt"),
+        _("Diese Seite oder Handlung ist für Sie nicht freigegeben."),
+        _("Wenn Sie den Zutritt brauchen, fragen Sie Ihren Administrator."),
+    ),
+    404: StatusWords(
+        _("Diese Seite gibt es nicht"),
+        _("Unter dieser Adresse ist nichts zu finden."),
+        _("Prüfen Sie die Adresse oder beginnen Sie im Portal neu."),
+    ),
+    405: StatusWords(
+        _("So lässt sich diese Seite nicht öffnen"),
+        _("Die Seite nimmt diese Art von Anfrage nicht an."),
+        _("Öffnen Sie das Portal und beginnen Sie dort neu."),
+    ),
+    410: StatusWords(
+        _("Diese Seite gibt es nicht mehr"),
+        _("Der Link ist abgelaufen oder wurde schon benutzt."),
+        _("Öffnen Sie das Portal und beginnen Sie dort neu."),
+    ),
+    413: StatusWords(
+        _("Das war zu viel auf einmal"),
+        _("Die gesendeten Daten sind größer, als diese Seite annimmt."),
+        _("Kürzen Sie Ihre Eingaben und senden Sie sie noch einmal."),
+    ),
+    421: StatusWords(
+        _("Diese Adresse gehört nicht zu uns"),
+        _("Der Dienst ist unter dem Namen, den Ihr Browser nennt, nicht eingerichtet."),
+        _("Öffnen Sie das Portal über seine gewohnte Adresse."),
+    ),
+    429: StatusWords(
+        _("Zu viele Versuche"),
+        _("Von Ihrem Anschluss kamen in kurzer Zeit sehr viele Anfragen."),
+        _("Warten Sie einen Moment. Es geht nichts verloren."),
+    ),
+    500: StatusWords(
+        _("Bei uns ist ein Fehler passiert"),
+        _("Wir haben den Fehler aufgezeichnet. Ihre Daten sind sicher."),
+        _GO_BACK,
+    ),
+    503: StatusWords(
+        _("Der Dienst ist gerade nicht erreichbar"),
+        _("Wir arbeiten daran oder haben im Moment sehr viele Anfragen."),
+        _("Warten Sie einen Moment und versuchen Sie es noch einmal."),
+    ),
+}
+
+
+def status_words(status: int) -> StatusWords:
+    """Return the words of an HTTP *status*; of 400 or 500 where it has none of its own."""
+    return STATUSES.get(status) or STATUSES[500 if status >= 500 else 400]
