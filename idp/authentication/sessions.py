@@ -224,7 +224,9 @@ def _live(ctx: Context, session: Session, account: Account, device: Device | Non
     owned = select(Authenticator.kind, null()).where(Authenticator.account_id == account.id)
     proofs: list[Proof] = []
     kinds: set[str] = set()
-    for word, at in ctx.db.execute(proven.union_all(owned)):  # one round trip: every page asks for both
+    # one round trip: every page asks for both
+    rows: Iterable[tuple[str, datetime | None]] = ctx.db.execute(proven.union_all(owned)).tuples()
+    for word, at in rows:
         if at is None:
             kinds.add(word)
         else:

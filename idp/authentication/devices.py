@@ -1,0 +1,123 @@
+"""Known and remembered browsers (design §2, "Remember this device"; security reference §4; req 13, 56, 60).
+
+The device cookie names a browser and may carry a trust secret; what either is worth stands in a row for each
+account.  A known browser keeps its own lane past the delay of the login throttle; a remembered one skips the
+second factor where nothing demands aal2.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import select, update
+
+from idp.authentication.models import Device
+from idp.context import Context
+from idp.crypto import random_token, same, sha256
+from idp.db import new_id
+
+_COOKIE = re.compile(r"([A-Za-z0-9_-]{43})(?:\.([A-Za-z0-9_-]{43}))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DeviceCookie:
+    """The value of the device cookie: a secret name of the browser, and a trust secret or none."""
+
+    name: str
+    trust: str | None = None
+
+    @classmethod
+    def parse(cls, value: str | None) -> "DeviceCookie | None":
+        """Return the cookie's parts, or None for what we never set."""
+        found = _COOKIE.fullmatch(value or "")
+        return cls(found[1], found[2]) if found else None
+
+    @classmethod
+    def new(cls) -> "DeviceCookie":
+        """Return a cookie for a browser that has none."""
+        return cls(random_token())
+
+    @property
+    def hash(self) -> bytes:
+        """What the tables and ``Origin.device`` know the browser by."""
+        return sha256(self.name)
+
+    def __str__(self) -> str:
+        return f"{self.name}.{self.trust}" if self.trust else self.name
+
+
+def find(ctx: Context, account_id: str, cookie_hash: bytes | None) -> Device | None:
+    """Return the row of a browser this account has signed in from, or None."""
+    if cookie_hash is None:
+        return None
+    return ctx.db.scalars(
+        select(Device).where(Device.account_id == account_id, Device.cookie_hash == cookie_hash)
+    ).one_or_none()
+
+
+def is_trusted(ctx: Context, device: Device | None, cookie: DeviceCookie | None) -> bool:
+    """Tell whether this browser may skip the second factor of the device row's account."""
+    if device is None or cookie is None or cookie.trust is None or not ctx.settings.remember_device.days:
+        return False
+    if device.trust_hash is None or device.trusted_until is None:
+        return False
+    return device.trusted_until > ctx.now and same(device.trust_hash, sha256(cookie.trust))
+
+
+def recognise(ctx: Context, account_id: str, cookie: DeviceCookie) -> tuple[Device, bool]:
+    """Note that an account signed in from a browser; returns its row, and whether it was known before."""
+    device = find(ctx, account_id, cookie.hash)
+    if device is not None:
+        device.last_seen_at = ctx.now
+        device.user_agent = ctx.origin.user_agent[:255]
+        ctx.db.flush()
+        return device, True
+    device = Device(
+        id=new_id(),
+        account_id=account_id,
+        cookie_hash=cookie.hash,
+        user_agent=ctx.origin.user_agent[:255],
+        known_since=ctx.now,
+        last_seen_at=ctx.now,
+    )
+    ctx.db.add(device)
+    ctx.db.flush()
+    return device, False
+
+
+def remember(ctx: Context, device: Device, cookie: DeviceCookie) -> DeviceCookie:
+    """Let the browser skip the second factor for the days of the settings; returns its new cookie.
+
+    The trust secret is new each time.  Accounts this browser is remembered for already move to the new
+    secret with it, so that none of them loses its trust and a copy of the old cookie is worth nothing.
+    """
+    fresh = DeviceCookie(cookie.name, random_token())
+    trusted = sha256(fresh.trust or "")
+    if cookie.trust:
+        ctx.db.execute(
+            update(Device)
+            .where(
+                Device.cookie_hash == cookie.hash,
+                Device.trust_hash == sha256(cookie.trust),
+                Device.trusted_until > ctx.now,
+            )
+            .values(trust_hash=trusted)
+        )
+    device.trust_hash = trusted
+    device.trusted_until = ctx.now + timedelta(days=ctx.settings.remember_device.days)
+    ctx.db.flush()
+    return fresh
+
+
+def forget(ctx: Context, account_id: str) -> int:
+    """End the trust of all browsers of an account; returns how many had it.
+
+    Whoever changes a password or factor or blocks an account calls this.
+    """
+    gone = ctx.db.execute(
+        update(Device)
+        .where(Device.account_id == account_id, Device.trust_hash.is_not(None))
+        .values(trust_hash=None, trusted_until=None)
+        .returning(Device.id)
+    )
+    return len(gone.all())
