@@ -1,0 +1,1 @@
+"""Example relying parties: two portals and an API that know nothing but the issuer's address."""

@@ -1,0 +1,1 @@
+"""The customer portal: tiles by permission, as the signed ID token allows."""

@@ -1,0 +1,1 @@
+"""What the example portals and the example API have in common."""
