@@ -1,4 +1,4 @@
-"""What this browser brings along: its session, its flow secret, its device (design §2, Cookies; req 40-42)."""
+"""What this browser brings along: session, flow secret, device (design §2, Cookies; req 40-42)."""
 
 import re
 

@@ -1,0 +1,195 @@
+"""User names and e-mail addresses: how they are compared, stored and found (req 38, 88; RFC 8265 §3.3).
+
+Addresses are sealed and found by a keyed hash, so the database alone does not tell whom it knows.
+"""
+
+import unicodedata
+from typing import Final
+
+from sqlalchemy import delete, select, update
+
+from idp.accounts.models import Account, Identifier
+from idp.context import Context
+from idp.db import new_id
+from idp.errors import Refusal
+
+EMAIL: Final = "email"
+PHONE: Final = "phone"
+SIGN_IN: Final = "sign_in"
+
+LONGEST_USERNAME: Final = 128
+LONGEST_EMAIL: Final = 254
+
+
+def username_key(typed: str) -> str:
+    """Return a user name as it is compared: NFKC, case-folded, without blanks at its ends."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", typed).casefold()).strip()
+
+
+def email_key(typed: str) -> str:
+    """Return an address as it is compared: case-folded, its domain in the ASCII form of DNS.
+
+    Whatever is no address comes back folded, so that it can be looked for and is not found.
+    """
+    local, at, domain = username_key(typed).rpartition("@")
+    try:
+        ascii_domain = domain.encode("idna").decode("ascii") if domain else domain
+    except UnicodeError:
+        ascii_domain = domain
+    return f"{local}{at}{ascii_domain}"
+
+
+def sign_in_key(typed: str) -> str:
+    """Return what a name typed at sign-in is compared and counted as, be it an address or a user name."""
+    return email_key(typed) if "@" in typed else username_key(typed)
+
+
+def find_account(ctx: Context, typed: str) -> Account | None:
+    """Return the account of a user name or a verified e-mail address, whatever its status, or None."""
+    key = sign_in_key(typed)
+    if not key or len(key) > LONGEST_EMAIL or "\0" in key:
+        return None
+    if "@" in key:
+        owner = select(Identifier.account_id).where(
+            Identifier.kind == EMAIL,
+            Identifier.lookup == lookup(ctx, EMAIL, key),
+            Identifier.purpose == SIGN_IN,
+            Identifier.verified_at.is_not(None),
+        )
+        return ctx.db.scalars(select(Account).where(Account.id.in_(owner))).one_or_none()
+    return ctx.db.scalars(select(Account).where(Account.username_key == key)).one_or_none()
+
+
+def set_username(ctx: Context, account: Account, username: str) -> None:
+    """Give an account a user name.
+
+    :raises Refusal: ``username.format`` (empty, too long, an ``@`` or a control sign), ``username.taken``.
+    """
+    shown = unicodedata.normalize("NFC", username).strip()
+    key = username_key(shown)
+    if not key or max(len(shown), len(key)) > LONGEST_USERNAME or "@" in key or not key.isprintable():
+        raise Refusal("username.format")
+    other = ctx.db.scalar(select(Account.id).where(Account.username_key == key, Account.id != account.id))
+    if other is not None:
+        raise Refusal("username.taken")
+    account.username = shown
+    account.username_key = key
+    account.updated_at = ctx.now
+    ctx.db.flush()
+
+
+def add_email(ctx: Context, account_id: str, address: str, *, verified: bool = False) -> Identifier:
+    """Add an address that signs the account in once it is verified.
+
+    :raises Refusal: ``email.format``, ``email.taken`` (verified, and another account has proven it).
+    """
+    shown = unicodedata.normalize("NFC", address).strip()
+    key = email_key(shown)
+    local, _, domain = key.rpartition("@")
+    plausible = bool(local) and "." in domain.strip(".") and key.isprintable() and " " not in key
+    if not plausible or max(len(shown), len(key)) > LONGEST_EMAIL:
+        raise Refusal("email.format")
+    return _add(ctx, account_id, EMAIL, shown, key, purpose=SIGN_IN, verified=verified)
+
+
+def add_phone(
+    ctx: Context, account_id: str, number: str, *, purpose: str = "factor", verified: bool = False
+) -> Identifier:
+    """Add a telephone number in the form of E.164, such as +49341000000.
+
+    :raises Refusal: ``phone.format``, ``phone.taken``.
+    """
+    compact = "".join(sign for sign in number if sign not in " -/().")
+    digits = compact.removeprefix("+")
+    if (
+        not compact.startswith("+")
+        or not digits.isascii()
+        or not digits.isdigit()
+        or not 7 <= len(digits) <= 15
+    ):
+        raise Refusal("phone.format")
+    return _add(ctx, account_id, PHONE, compact, compact, purpose=purpose, verified=verified)
+
+
+def verify(ctx: Context, identifier: Identifier) -> None:
+    """Note that the owner proved an address; unproven claims of others to it go (req 88).
+
+    :raises Refusal: ``email.taken`` or ``phone.taken``: another account proved it before.
+    """
+    _refuse_taken(ctx, identifier.kind, identifier.lookup, identifier.account_id, identifier.purpose)
+    ctx.db.execute(
+        delete(Identifier).where(
+            Identifier.kind == identifier.kind,
+            Identifier.lookup == identifier.lookup,
+            Identifier.purpose == SIGN_IN,
+            Identifier.verified_at.is_(None),
+            Identifier.account_id != identifier.account_id,
+        )
+    )
+    ctx.db.execute(
+        update(Identifier).where(Identifier.id == identifier.id).values(verified_at=ctx.now, pending=False)
+    )
+
+
+def text_of(ctx: Context, identifier: Identifier) -> str:
+    """Return the address or number in clear; raises SealBroken."""
+    return ctx.vault.open(identifier.sealed, table=Identifier.__tablename__, row=identifier.id).decode()
+
+
+def of_account(ctx: Context, account_id: str, kind: str) -> list[Identifier]:
+    """Return the addresses or numbers of an account, the oldest first."""
+    return list(
+        ctx.db.scalars(
+            select(Identifier)
+            .where(Identifier.account_id == account_id, Identifier.kind == kind)
+            .order_by(Identifier.created_at, Identifier.id)
+        )
+    )
+
+
+def lookup(ctx: Context, kind: str, key: str) -> bytes:
+    """Return the hash an address or number is found by; *key* is in the form it is compared in."""
+    return ctx.vault.keyed_hash(f"identifier.{kind}", key)
+
+
+def mask_email(address: str) -> str:
+    """Return an address that its owner recognises and nobody else learns: ``a…@muster.example``."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}…@{domain}"
+
+
+def _add(
+    ctx: Context, account_id: str, kind: str, shown: str, key: str, *, purpose: str, verified: bool
+) -> Identifier:
+    found = lookup(ctx, kind, key)
+    if verified:
+        _refuse_taken(ctx, kind, found, account_id, purpose)
+    row = new_id()
+    identifier = Identifier(
+        id=row,
+        account_id=account_id,
+        kind=kind,
+        purpose=purpose,
+        sealed=ctx.vault.seal(shown.encode(), table=Identifier.__tablename__, row=row),
+        lookup=found,
+        pending=not verified,
+        verified_at=ctx.now if verified else None,
+        created_at=ctx.now,
+    )
+    ctx.db.add(identifier)
+    ctx.db.flush()
+    return identifier
+
+
+def _refuse_taken(ctx: Context, kind: str, found: bytes, account_id: str, purpose: str) -> None:
+    owner = ctx.db.scalar(
+        select(Identifier.account_id).where(
+            Identifier.kind == kind,
+            Identifier.lookup == found,
+            Identifier.purpose == SIGN_IN,
+            Identifier.verified_at.is_not(None),
+            Identifier.account_id != account_id,
+        )
+    )
+    if owner is not None and purpose == SIGN_IN:
+        raise Refusal(f"{kind}.taken")

@@ -1,0 +1,81 @@
+"""Every state change proves that it comes from our own page (design §2, CSRF; ASVS 3.5.1-3.5.3; req 98).
+
+Two independent checks on each request that is not safe: the browser's own word about the sender
+(``Sec-Fetch-Site`` of ``same-origin`` or ``none``, else an ``Origin`` that is ours), and the token of the form.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from flask import Flask, current_app, g, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import Forbidden
+
+from idp.context import Services
+from idp.web.extensions import csrf
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN: Final = frozenset({"same-origin", "none"})
+_CROSS_SITE: Final = "_lotse_cross_site"
+_SHOWS_STALE: Final = "_lotse_shows_stale"
+
+
+def cross_site(view: View) -> View:
+    """Mark a view that other sites may post to, such as the authorization endpoint (OIDC Core §3.1.2.1).
+
+    Such a view changes nothing on the word of the request alone.
+    """
+    setattr(view, _CROSS_SITE, True)
+    return view
+
+
+def shows_stale_form(view: View) -> View:
+    """Mark a view that shows its form again with what was entered when the token is old.
+
+    The view asks :func:`is_stale` before it does anything else.
+    """
+    setattr(view, _SHOWS_STALE, True)
+    return view
+
+
+def is_stale() -> bool:
+    """Tell whether the form of this request came with an old token or none; then nothing may change."""
+    return bool(g.get("form_is_stale", False))
+
+
+def init_app(app: Flask) -> None:
+    """Check each request; to be called once, with the extension bound by ``idp.web.ui``."""
+    app.config.update(
+        # Both are ours: the check of the sender below, and which views show their form again.
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_SSL_STRICT=False,
+        WTF_CSRF_TIME_LIMIT=3600,
+    )
+    app.before_request(_check)
+
+
+def _check() -> None:
+    if request.method in _SAFE or request.endpoint is None:
+        return
+    view = current_app.view_functions.get(request.endpoint)
+    if view is None or getattr(view, _CROSS_SITE, False):
+        return
+    services: Services = current_app.extensions["lotse"]
+    if not from_own_page(services.settings.public_url):
+        raise Forbidden("The request does not come from our own page.")
+    try:
+        csrf.protect(apply_exemptions=True)
+    except CSRFError:
+        if not getattr(view, _SHOWS_STALE, False):
+            raise
+        g.form_is_stale = True
+
+
+def from_own_page(public_url: str) -> bool:
+    """Tell whether the browser says that the request was sent by a page of ours."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in _OWN
+    return request.headers.get("Origin") == public_url
