@@ -30,7 +30,7 @@ _PLAIN_NAME = re.compile(
 _SHAPES = (
     (re.compile(r"eyJ[\w-]{5,}(\.[\w-]*)+"), HIDDEN),  # JWT, JWE
     (re.compile(r"(?i)\b(bearer|basic|dpop)\s+[\w~+/.=-]{6,}"), r"\1 " + HIDDEN),
-    (re.compile(r"[^\s@<>\"'(),:;=]+@[\w-]+(\.[\w-]+)+"), HIDDEN),  # mail address
+    (re.compile(r"[^\s@<>\"'(),:;=]{1,64}@[\w-]+(\.[\w-]+)+"), HIDDEN),  # mail address
     (re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*"), "?" + HIDDEN),  # query string
     (re.compile(r"#[\w.-]+=[^\s\"'<>]*"), "#" + HIDDEN),  # fragment of an answer
     (
@@ -47,9 +47,10 @@ def is_secret_name(name: str) -> bool:
 
 def scrub(text: str) -> str:
     """Return text without what looks like an address, a token or a query string, cut at 2000 characters."""
+    cut = text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "…"  # first: patterns cost by length
     for shape, replacement in _SHAPES:
-        text = shape.sub(replacement, text)
-    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "…"
+        cut = shape.sub(replacement, cut)
+    return cut
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
