@@ -1,0 +1,274 @@
+"""Client registrations: what is taken, what is refused, and in which words (RFC 7591 §2; req 31, C20)."""
+
+from typing import Any
+
+import pytest
+
+from idp.oidc.client_metadata import InvalidMetadata, is_slug, validate
+from idp.oidc.metadata_reader import shown
+
+CALLBACK = ["https://portal.example/callback"]
+
+
+def web(**fields: Any) -> dict[str, Any]:
+    return {"client_id": "portal", "redirect_uris": list(CALLBACK), **fields}
+
+
+def problems(registration: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(InvalidMetadata) as caught:
+        validate(registration)
+    assert caught.value.problems
+    return {problem.field: str(problem) for problem in caught.value.problems}
+
+
+def test_a_portal_needs_its_name_and_a_redirect_uri() -> None:
+    """Defaults are the safe ones: code with PKCE, secret by Basic, ES256, not first-party."""
+    metadata = validate(web())
+    assert metadata.client_name == "portal"
+    assert metadata.kind == "web"
+    assert metadata.grant_types == ["authorization_code", "refresh_token"]
+    assert metadata.response_types == ["code"]
+    assert metadata.token_endpoint_auth_method == "client_secret_basic"
+    assert metadata.id_token_signed_response_alg == "ES256"
+    assert metadata.require_pkce
+    assert not metadata.first_party
+    assert not metadata.require_membership
+    assert "offline_access" not in metadata.scope.split()
+    assert metadata.home_uri is None
+    assert metadata.default_max_age is None
+    assert metadata.columns()["redirect_uris"] == CALLBACK
+
+
+@pytest.mark.parametrize("kind", ["spa", "native"])
+def test_public_clients_have_no_secret(kind: str) -> None:
+    """A program in people's hands keeps no secret (RFC 6749 §2.1)."""
+    metadata = validate(web(kind=kind))
+    assert metadata.token_endpoint_auth_method == "none"
+    assert metadata.require_pkce
+
+
+def test_a_machine_has_no_redirect_and_no_person() -> None:
+    """A machine client asks for itself: client credentials, no scope about people (RFC 6749 §4.4)."""
+    metadata = validate({"client_id": "nightly", "kind": "machine"})
+    assert metadata.grant_types == ["client_credentials"]
+    assert metadata.response_types == []
+    assert metadata.scope == ""
+
+
+def test_everything_can_be_said() -> None:
+    """Each field keeps what was said."""
+    said = web(
+        client_name="Kundenportal",
+        first_party=True,
+        post_logout_redirect_uris=["https://portal.example/signed-out"],
+        grant_types=["authorization_code", "refresh_token", "client_credentials"],
+        response_types=["code"],
+        scope="openid offline_access permissions orders",
+        token_endpoint_auth_method="client_secret_post",
+        id_token_signed_response_alg="RS256",
+        require_pkce=False,
+        audiences=["orders-api"],
+        strict_revocation=True,
+        default_acr_values=["urn:lotse:acr:aal2"],
+        default_max_age=600,
+        require_membership=True,
+        product="rechnung",
+        home_uri="https://portal.example/",
+        initiate_login_uri="https://portal.example/login",
+        policy_uri="https://portal.example/privacy",
+        tos_uri="https://portal.example/terms",
+        backchannel_logout_uri="http://localhost:8001/backchannel-logout",
+        backchannel_logout_session_required=False,
+        kind="web",
+    )
+    assert validate(said).columns() == said
+
+
+def test_repeated_scopes_count_once() -> None:
+    """The order of the first mention stays."""
+    assert validate(web(scope="email openid email")).scope == "email openid"
+
+
+NOT_TEXT: tuple[object, ...] = (None, 1, True, [], ["a"], {}, {"a": 1})
+TEXT_FIELDS = [
+    "client_id",
+    "client_name",
+    "kind",
+    "scope",
+    "token_endpoint_auth_method",
+    "id_token_signed_response_alg",
+    "product",
+    "home_uri",
+    "initiate_login_uri",
+    "policy_uri",
+    "tos_uri",
+    "backchannel_logout_uri",
+]
+LIST_FIELDS = [
+    "redirect_uris",
+    "post_logout_redirect_uris",
+    "grant_types",
+    "response_types",
+    "audiences",
+    "default_acr_values",
+]
+FLAG_FIELDS = [
+    "first_party",
+    "require_pkce",
+    "strict_revocation",
+    "require_membership",
+    "backchannel_logout_session_required",
+]
+
+
+@pytest.mark.parametrize("value", NOT_TEXT)
+@pytest.mark.parametrize("field", TEXT_FIELDS)
+def test_a_text_is_a_text(field: str, value: object) -> None:
+    """Nulls, numbers and lists are refused, not turned into texts (C20)."""
+    assert "must be a text" in problems(web(**{field: value}))[field]
+
+
+@pytest.mark.parametrize("value", [None, "https://a.example/", 1, {}, [None], [["x"]], ["a", 1]])
+@pytest.mark.parametrize("field", LIST_FIELDS)
+def test_a_list_is_a_list_of_texts(field: str, value: object) -> None:
+    """Sparse and nested lists are refused (C20)."""
+    assert "must be a list of texts" in problems(web(**{field: value}))[field]
+
+
+@pytest.mark.parametrize("value", [None, 0, 1, "true", []])
+@pytest.mark.parametrize("field", FLAG_FIELDS)
+def test_a_flag_is_true_or_false(field: str, value: object) -> None:
+    """No value is taken for true by accident (C20)."""
+    assert "must be true or false" in problems(web(**{field: value}))[field]
+
+
+@pytest.mark.parametrize("value", [None, -1, 1.5, "60", True, 10**12])
+def test_an_age_is_a_number_of_seconds(value: object) -> None:
+    """``default_max_age`` is in seconds, at most ten years."""
+    assert "must be a whole number" in problems(web(default_max_age=value))["default_max_age"]
+
+
+@pytest.mark.parametrize(
+    "field", ["id", "version", "client_secret", "registration_access_token", "disabled_at"]
+)
+def test_fields_of_the_server_are_refused(field: str) -> None:
+    """Nobody registers a version, a secret or a state (req 31, C20)."""
+    assert "is set by the server only" in problems(web(**{field: "x"}))[field]
+
+
+def test_an_unknown_field_names_its_neighbour() -> None:
+    """Unknown fields are refused (req 31), with the nearest known one."""
+    found = problems(web(redirect_uri="x", zzzzz=1))
+    assert (
+        found["redirect_uri"] == 'redirect_uri: is not a known field; is redirect_uris meant?; received "x"'
+    )
+    assert found["zzzzz"] == "zzzzz: is not a known field; received 1"
+
+
+def test_all_problems_come_at_once() -> None:
+    """One answer names everything that is wrong."""
+    found = problems(
+        web(client_id="Portal!", kind="desktop", scope="emial", home_uri="http://portal.example/")
+    )
+    assert set(found) == {"client_id", "kind", "scope", "home_uri"}
+    assert found["scope"] == 'scope: knows no emial: is email meant?; received "emial"'
+
+
+CONSISTENCY: list[tuple[str, dict[str, Any], str, str]] = [
+    ("public with secret", web(kind="spa", token_endpoint_auth_method="client_secret_post"),
+     "token_endpoint_auth_method", "must be none"),
+    ("web without secret", web(token_endpoint_auth_method="none"),
+     "token_endpoint_auth_method", "must be one of client_secret_basic"),
+    ("machine without secret", {"client_id": "m", "kind": "machine", "token_endpoint_auth_method": "none"},
+     "token_endpoint_auth_method", "must be one of client_secret_basic"),
+    ("public without PKCE", web(kind="native", require_pkce=False), "require_pkce", "must be true"),
+    ("machine with code", web(kind="machine", grant_types=["authorization_code"]),
+     "grant_types", "must be client_credentials"),
+    ("public with client credentials",
+     web(kind="spa", grant_types=["authorization_code", "client_credentials"]),
+     "grant_types", "must not have client_credentials"),
+    ("no grant", web(grant_types=[]), "grant_types", "must name a grant"),
+    ("refresh alone", {"client_id": "a", "grant_types": ["refresh_token"]},
+     "grant_types", "must have authorization_code"),
+    ("code without response type", web(response_types=[]), "response_types", "must be code"),
+    ("response type without code", {"client_id": "m", "kind": "machine", "response_types": ["code"]},
+     "response_types", "must be code"),
+    ("code without redirect URI", {"client_id": "a"}, "redirect_uris", "must have a URI"),
+    ("machine with redirect URI", web(kind="machine"), "redirect_uris", "must be empty"),
+    ("machine with logout URI", {"client_id": "m", "kind": "machine", "post_logout_redirect_uris": CALLBACK},
+     "post_logout_redirect_uris", "must be empty"),
+    ("machine about people", {"client_id": "m", "kind": "machine", "scope": "email"},
+     "scope", "must have no scope about people"),
+    ("offline without refresh", web(grant_types=["authorization_code"], scope="openid offline_access"),
+     "scope", "must not have offline_access"),
+    ("own scope without audience", web(scope="openid orders"), "audiences", "must name the resource server"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("registration", "field", "words"), [row[1:] for row in CONSISTENCY])
+def test_fields_fit_together(registration: dict[str, Any], field: str, words: str) -> None:
+    """Grants, response types, kind, secret and scopes agree (RFC 7591 §2.1)."""
+    assert words in problems(registration)[field]
+
+
+VALUES: list[tuple[str, object, str]] = [
+    ("client_id", "", "must have 1 to 64"),
+    ("client_id", "-portal", "must have 1 to 64"),
+    ("client_id", "a" * 65, "must have 1 to 64"),
+    ("client_name", " Portal", "must have 1 to 128"),
+    ("client_name", "x" * 129, "must have 1 to 128"),
+    ("client_name", "Por\u202etal", "must have visible characters"),
+    ("client_name", "Por\u0000tal", "must have visible characters"),
+    ("redirect_uris", [*CALLBACK, *CALLBACK], "must name each value once"),
+    ("redirect_uris", [f"https://portal.example/{n}" for n in range(51)], "at most 50"),
+    ("redirect_uris", ["com.example.app:/cb"], "must begin with https://"),
+    ("grant_types", ["password"], "must be one of"),
+    ("grant_types", ["implicit"], "must be one of"),
+    ("response_types", ["token"], "must be one of"),
+    ("response_types", ["code id_token"], "must be one of"),
+    ("scope", "openid  email", "one space between"),
+    ("scope", "open\u200bid", "one space between"),
+    ("scope", "OpenID", "one space between"),
+    ("scope", " ".join(f"s{n}" for n in range(51)), "at most 50"),
+    ("token_endpoint_auth_method", "client_secret_jwt", "must be one of"),
+    ("id_token_signed_response_alg", "none", "must be one of"),
+    ("id_token_signed_response_alg", "HS256", "must be one of"),
+    ("default_acr_values", ["urn:lotse:acr:aal9"], "must be one of"),
+    ("audiences", ["Orders API"], "must have 1 to 64"),
+    ("backchannel_logout_uri", "http://portal.example/logout", "must be https"),
+    ("backchannel_logout_uri", "https://portal.example/logout#x", "no fragment"),
+    ("home_uri", "javascript:alert(1)", "must begin with https"),
+    ("initiate_login_uri", "http://portal.example/login", "must be https"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "words"), VALUES)
+def test_values_are_refused(field: str, value: object, words: str) -> None:
+    """Each refusal says what would be right."""
+    assert words in problems(web(**{field: value}))[field]
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        ("customer-portal", True),
+        ("a", True),
+        ("a.b_c-1", True),
+        ("a--b", False),
+        ("a-", False),
+        ("A", False),
+        ("a\n", False),
+        ("ä", False),
+        ("a b", False),
+        ("a:b", False),
+    ],
+)
+def test_slugs(text: str, valid: bool) -> None:
+    """A client_id is readable, and safe in a Basic header and in a file name."""
+    assert is_slug(text) is valid
+
+
+def test_long_values_are_shown_short() -> None:
+    """A message stays a message, whatever was sent."""
+    assert shown("x" * 500) == '"' + "x" * 196 + "..."
+    assert shown("ä\n") == '"\\u00e4\\n"'
