@@ -323,12 +323,8 @@ def _merge(sources: list[_Source]) -> Settings:
 
 
 def _key_of(details: ErrorDetails) -> str:
-    """Return the dotted key an error belongs to, without positions in lists and names of union members."""
-    known = {*known_keys(), *_sections()}
-    parts = [str(part) for part in details["loc"]]
-    while parts and ".".join(parts) not in known:
-        parts.pop()
-    return ".".join(parts)
+    """Return the dotted key an error belongs to, without a position inside its value."""
+    return ".".join(str(part) for part in details["loc"][:2])
 
 
 def _message(details: ErrorDetails) -> str:
