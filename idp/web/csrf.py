@@ -1,7 +1,7 @@
 """Every state change proves that it comes from our own page (design §2, CSRF; ASVS 3.5.1-3.5.3; req 98).
 
 Two independent checks on each request that is not safe: the browser's own word about the sender
-(``Sec-Fetch-Site`` of ``same-origin`` or ``none``, else an ``Origin`` that is ours), and the token of the form.
+(``Sec-Fetch-Site`` of ``same-origin`` or ``none``, else an ``Origin`` that is ours), and the form's token.
 """
 
 from collections.abc import Callable
