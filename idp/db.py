@@ -1,7 +1,8 @@
 """The database: declarative base, column types, and the two engines every process has.
 
-Writers use an engine whose SQLite transactions begin with ``BEGIN IMMEDIATE`` (the driver's default loses
-updates silently); readers use an autocommit engine.  See docs/decisions for why times are integers.
+On SQLite a unit of work takes the write lock (``BEGIN IMMEDIATE``) before its first write: the driver's
+default loses updates silently.  On PostgreSQL readers have an autocommit engine.  See docs/decisions for
+why times are integers.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, Engine, MetaData, create_engine, event, make_url, text
+from sqlalchemy import BigInteger, Connection, Dialect, Engine, MetaData, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import StaticPool
@@ -95,6 +96,10 @@ class Database:
         """Return a new unit of work on the writing engine."""
         return Session(self.engine, expire_on_commit=False, autoflush=False)
 
+    def reading(self) -> Session:
+        """Return a session on the autocommit engine, for reads outside any transaction."""
+        return Session(self.reader, expire_on_commit=False, autoflush=False)
+
     def dispose(self) -> None:
         """Close all pooled connections."""
         self.engine.dispose()
@@ -127,12 +132,16 @@ class Database:
             ):
                 connection.execute(f"PRAGMA {pragma}")
 
-        @event.listens_for(engine, "begin")
-        def begin(connection: Any) -> None:
-            if not connection.get_execution_options().get("autocommit_reads"):
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+        @event.listens_for(engine, "before_cursor_execute")
+        def begin_before_writing(
+            connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+        ) -> None:
+            # Reads before the first write hold nothing, so that a unit of work may hash a password or count
+            # a guess in a transaction of its own meanwhile; from the first write on it holds the write lock.
+            if not cursor.connection.in_transaction and _writes(statement, context):
+                cursor.connection.execute("BEGIN IMMEDIATE")
 
-        return engine, engine.execution_options(autocommit_reads=True)
+        return engine, engine
 
     def _postgresql(self, size: int, wait: float, timeout_ms: int) -> tuple[Engine, Engine]:
         options: Mapping[str, Any] = {
@@ -150,13 +159,22 @@ class Database:
         return writer, reader
 
 
+def _writes(statement: str, context: Any) -> bool:
+    """Tell whether a statement changes something or locks what it reads."""
+    if statement.lstrip()[:6].upper() not in ("SELECT", "PRAGMA", "EXPLAI", "BEGIN "):
+        return True
+    compiled = getattr(context, "compiled", None)
+    return getattr(getattr(compiled, "statement", None), "_for_update_arg", None) is not None
+
+
 def try_lock(db: Session, name: str) -> bool:
     """Take the installation-wide lock *name* until this transaction ends; False when another process has it.
 
     On SQLite a writing transaction excludes all others already, so the answer is always True.
     """
     if db.get_bind().dialect.name != "postgresql":
-        db.connection()
+        if not db.connection().connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
+            db.connection().exec_driver_sql("BEGIN IMMEDIATE")
         return True
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
     return bool(db.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}).scalar_one())

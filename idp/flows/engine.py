@@ -18,6 +18,8 @@ from idp.flows.models import Flow
 
 AUTHORIZATION: Final = "authorization"
 SIGN_IN: Final = "sign_in"
+#: ``browser_hash`` of a flow whose browser is not known yet
+UNBOUND: Final = b""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
@@ -70,6 +72,16 @@ def load(ctx: Context, flow_id: str, browser_hash: bytes | None, *, lock: bool =
     if flow.finished_at is not None or flow.expires_at <= ctx.now:
         raise Refusal("flow.expired", client_id=flow.client_id)
     return flow
+
+
+def adopt(ctx: Context, flow_id: str, browser_hash: bytes) -> None:
+    """Bind a flow that began with a cross-site POST, which carries no cookie, to the first browser that opens it."""
+    ctx.db.execute(
+        update(Flow)
+        .where(Flow.id == flow_id, Flow.browser_hash == UNBOUND)
+        .values(browser_hash=browser_hash)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def mark(flow: Flow, step: str, **facts: Any) -> None:

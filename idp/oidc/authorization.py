@@ -1,0 +1,217 @@
+"""Authorizations: issuing one for an accepted request, and ending them (RFC 6749 §4.1.2, req 6, 21, 23)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, select, update
+
+from idp.accounts.models import Account
+from idp.accounts.principal import Standing, principal_may_act
+from idp.audit.events import Event
+from idp.audit.log import record
+from idp.authentication.models import SessionClient
+from idp.authentication.sessions import LiveSession
+from idp.context import Context
+from idp.db import new_id, to_micros
+from idp.errors import Refusal
+from idp.flows import one_time_secrets
+from idp.installation import Installation, insert_once
+from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.clients import RegisteredClient
+from idp.oidc.models import Authorization, RefreshToken
+from idp.oidc.statements import CODE_PURPOSE
+from idp.organizations.models import Membership, Organization
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A code, and whose authorization it opens."""
+
+    code: str
+    authorization_id: str
+
+
+def issue(
+    ctx: Context,
+    request: AuthorizationRequest,
+    client: RegisteredClient,
+    live: LiveSession,
+    membership_id: str | None,
+) -> Issued:
+    """Write the authorization of an accepted request and return its code.
+
+    Account and membership are read again under a share lock, in this order, so that nothing is issued after a
+    block has committed.
+
+    :raises Refusal: ``principal.may_not_act`` when somebody was blocked in between.
+    """
+    account, membership, organization = _locked(ctx, live.account.id, membership_id)
+    installation_epoch = ctx.db.scalar(select(Installation.epoch)) or 1
+    standing = Standing(
+        account_status=account.status,
+        account_epoch=account.epoch,
+        issued_account_epoch=live.session.account_epoch,
+        installation_epoch=installation_epoch,
+        issued_installation_epoch=live.session.installation_epoch,
+        membership_status=membership.status if membership else None,
+        membership_epoch=membership.epoch if membership else None,
+        issued_membership_epoch=membership.epoch if membership else None,
+        organization_status=organization.status if organization else None,
+        revoked=membership_id is not None and membership is None,
+    )
+    if not principal_may_act(standing):
+        raise Refusal("principal.may_not_act")
+    authorization = Authorization(
+        id=new_id(),
+        account_id=account.id,
+        account_epoch=account.epoch,
+        installation_epoch=installation_epoch,
+        client_id=client.row_id,
+        session_id=live.session.id,
+        sid=session_identifier(ctx, live.session.id, client),
+        membership_id=membership_id,
+        membership_epoch=membership.epoch if membership else None,
+        permissions_version=membership.version if membership else None,
+        scope=client.get_allowed_scope(request.scope),
+        claims_request=request.claims or None,
+        acr=live.assurance.acr,
+        amr=" ".join(live.assurance.amr),
+        auth_time=to_micros(live.assurance.auth_time) // 1_000_000,
+        nonce=request.nonce,
+        redirect_uri=request.redirect_uri,
+        code_challenge=request.code_challenge,
+        created_at=ctx.now,
+        expires_at=ctx.now + timedelta(days=ctx.settings.tokens.refresh_days),
+    )
+    ctx.db.add(authorization)
+    lifetime = timedelta(seconds=ctx.settings.tokens.code_seconds)
+    code = one_time_secrets.create(ctx, CODE_PURPOSE, target=authorization.id, lifetime=lifetime)
+    record(
+        ctx,
+        Event.CODE_ISSUED,
+        target=("account", account.id),
+        organization=membership.organization_id if membership else None,
+        client=client.client_id,
+        session=live.session.id,
+        new={"authorization": authorization.id, "scope": authorization.scope, "acr": authorization.acr},
+    )
+    return Issued(code, authorization.id)
+
+
+def session_identifier(ctx: Context, session_id: str, client: RegisteredClient) -> str:
+    """Return the ``sid`` this client sees of a session, making it at the first sign-in there."""
+    mine = select(SessionClient.id).where(
+        SessionClient.session_id == session_id, SessionClient.client_id == client.row_id
+    )
+    found = ctx.db.scalar(mine)
+    if found is None:
+        values = {"id": new_id(), "session_id": session_id, "client_id": client.row_id, "created_at": ctx.now}
+        insert_once(ctx.db, SessionClient.metadata.tables["session_client"], values)
+        found = ctx.db.scalar(mine)
+    assert found is not None  # noqa: S101  (inserted by us or by a parallel request)
+    return found
+
+
+def revoke(
+    ctx: Context,
+    reason: str,
+    *,
+    account_id: str | None = None,
+    membership_id: str | None = None,
+    session_id: str | None = None,
+    client_id: str | None = None,
+    authorization_id: str | None = None,
+) -> list[str]:
+    """End authorizations with all that came of them, and return their ids.
+
+    Sessions end only those without offline access; every other reason ends all.  Codes and tokens need no
+    touch: each names its authorization, which is read whenever they are used.
+    """
+    conditions: list[ColumnElement[bool]] = [Authorization.revoked_at.is_(None)]
+    for column, value in (
+        (Authorization.account_id, account_id),
+        (Authorization.membership_id, membership_id),
+        (Authorization.client_id, client_id),
+        (Authorization.id, authorization_id),
+    ):
+        if value is not None:
+            conditions.append(column == value)
+    if session_id is not None:
+        conditions += [Authorization.session_id == session_id, Authorization.offline.is_(False)]
+    if len(conditions) == 1:
+        raise ValueError("name what to revoke")
+    ctx.db.flush()
+    ended = ctx.db.execute(
+        update(Authorization)
+        .where(*conditions)
+        .values(revoked_at=ctx.now, revoke_reason=reason[:32])
+        .returning(Authorization.id)
+        .execution_options(synchronize_session=False)
+    )
+    ids = [row.id for row in ended]
+    _record_revoked(ctx, ids, reason)
+    return ids
+
+
+def code_replayed(ctx: Context, code: str) -> None:
+    """Revoke all that came of a code that is presented again (RFC 6749 §4.1.2, req 6)."""
+    used = one_time_secrets.find_used(ctx, CODE_PURPOSE, code)
+    if used is None:
+        return
+    revoke(ctx, "code replayed", authorization_id=used.target)
+    record(ctx, Event.CODE_REPLAYED, target=("authorization", used.target), client=ctx.actor.id)
+
+
+def code_misused(ctx: Context, authorization_id: str, reason: str) -> None:
+    """Note that a code was burnt because it was presented wrongly (req 7)."""
+    target = ("authorization", authorization_id)
+    record(ctx, Event.CODE_MISUSED, target=target, client=ctx.actor.id, reason=reason)
+
+
+def refresh_token_reused(ctx: Context, token_hash: bytes, client_row_id: str) -> None:
+    """Revoke the family of a used refresh token (RFC 9700 §4.14.2); an expired or foreign one is nothing."""
+    family = ctx.db.execute(
+        select(Authorization.id, Authorization.account_id)
+        .join(RefreshToken, RefreshToken.authorization_id == Authorization.id)
+        .where(
+            RefreshToken.hash == token_hash,
+            RefreshToken.used_at.is_not(None),
+            Authorization.client_id == client_row_id,
+        )
+    ).first()
+    if family is None:
+        return
+    if revoke(ctx, "refresh token reused", authorization_id=family.id):
+        record(
+            ctx,
+            Event.REFRESH_TOKEN_REUSED,
+            target=("account", family.account_id),
+            client=ctx.actor.id,
+            new={"authorization": family.id},
+        )
+
+
+def _locked(
+    ctx: Context, account_id: str, membership_id: str | None
+) -> tuple[Account, Membership | None, Organization | None]:
+    fresh = {"populate_existing": True}
+    account = ctx.db.execute(
+        select(Account).where(Account.id == account_id).with_for_update(read=True), execution_options=fresh
+    ).scalar_one()
+    if membership_id is None:
+        return account, None, None
+    row = ctx.db.execute(
+        select(Membership, Organization)
+        .join(Organization, Organization.id == Membership.organization_id)
+        .where(Membership.id == membership_id, Membership.account_id == account_id)
+        .with_for_update(read=True, of=Membership),
+        execution_options=fresh,
+    ).first()
+    return (account, row[0], row[1]) if row else (account, None, None)
+
+
+def _record_revoked(ctx: Context, ids: Iterable[str], reason: str) -> None:
+    for authorization_id in ids:
+        target = ("authorization", authorization_id)
+        record(ctx, Event.AUTHORIZATION_REVOKED, target=target, reason=reason)

@@ -1,0 +1,251 @@
+"""The authorization request: read once, checked in one order, stored as plain values (OIDC Core §3.1.2.1).
+
+Until client and redirect URI are certain, a mistake is shown on a page (:class:`RelyingPartyMistake`); from
+then on it goes to the redirect URI as an :class:`OAuth2Error` (RFC 6749 §4.1.2.1, req 2).
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from authlib.oauth2 import AuthorizationServer
+from authlib.oauth2.rfc6749 import OAuth2Error
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, InvalidScopeError, UnsupportedResponseTypeError
+
+from idp.oidc.claims import parse_claims_request, requested_acr
+from idp.oidc.clients import RegisteredClient
+from idp.oidc.request import Exchange, ProtocolRequest
+from idp.oidc.signing import ID_TOKEN, KeyRing, TokenRefused
+
+PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+MAX_SCOPES = 50
+_LIMITS = {"state": 4096, "nonce": 1024, "login_hint": 320, "organization": 64, "scope": 1024}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NOT_HERE = {
+    "request": "request_not_supported",
+    "request_uri": "request_uri_not_supported",
+    "registration": "registration_not_supported",
+}
+
+
+class RelyingPartyMistake(Exception):
+    """A request that must not redirect: its client or redirect URI is not certain.  A page says so."""
+
+    def __init__(
+        self,
+        error: str,
+        parameter: str,
+        received: str | None,
+        expected: str,
+        *,
+        client: RegisteredClient | None = None,
+    ) -> None:
+        super().__init__(f"{error}: {parameter}")
+        self.error = error
+        self.parameter = parameter
+        self.received = received
+        self.expected = expected
+        self.client = client
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """A checked request; what the flow stores."""
+
+    client_id: str
+    redirect_uri: str
+    scope: str
+    state: str | None = None
+    nonce: str | None = None
+    code_challenge: str | None = None
+    prompt: tuple[str, ...] = ()
+    max_age: int | None = None
+    login_hint: str | None = None
+    #: ``sub`` of a valid ``id_token_hint``
+    hinted_sub: str | None = None
+    acr_values: tuple[str, ...] = ()
+    essential_acr: bool = False
+    claims: dict[str, Any] = field(default_factory=dict)
+    ui_locales: str | None = None
+    organization: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for the flow's row."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "AuthorizationRequest":
+        """Return the request a flow holds."""
+        values = dict(stored)
+        for name in ("prompt", "acr_values"):
+            values[name] = tuple(values[name])
+        return cls(**values)
+
+
+def read(
+    server: AuthorizationServer,
+    issuer: str,
+    exchange: Exchange,
+    method: str,
+    pairs: Iterable[tuple[str, str]],
+) -> AuthorizationRequest:
+    """Check an authorization request.
+
+    :raises RelyingPartyMistake: to be shown.
+    :raises OAuth2Error: to be redirected; carries ``redirect_uri`` and ``state``.
+    """
+    pairs = list(pairs)
+    parameters: dict[str, str] = {}
+    repeated = []
+    for name, value in pairs:
+        if name in parameters:
+            repeated.append(name)
+        elif value:  # RFC 6749 §3.1: a parameter without a value counts as left out
+            parameters[name] = value
+    client = _client(exchange, parameters, repeated)
+    redirect_uri = _redirect_uri(client, parameters, repeated)
+    try:
+        if repeated:
+            raise InvalidRequestError(f"parameter sent more than once: {_safe(repeated[0])}")
+        request = ProtocolRequest(method, parameters, exchange)
+        return _checked(server, issuer, request, client)
+    except OAuth2Error as error:
+        error.redirect_uri = redirect_uri
+        state = parameters.get("state")
+        error.state = None if "state" in repeated or (state and _unfit("state", state)) else state
+        raise
+
+
+def _client(exchange: Exchange, parameters: Mapping[str, str], repeated: list[str]) -> RegisteredClient:
+    client_id = parameters.get("client_id")
+    expected = "the client_id of a registered client"
+    if client_id is None or "client_id" in repeated:
+        raise RelyingPartyMistake("invalid_request", "client_id", client_id, f"{expected}, once")
+    client = exchange.snapshot.clients.get(client_id)
+    if client is None:
+        raise RelyingPartyMistake("invalid_client", "client_id", client_id, expected)
+    return client
+
+
+def _redirect_uri(client: RegisteredClient, parameters: Mapping[str, str], repeated: list[str]) -> str:
+    uri = parameters.get("redirect_uri")
+    if uri is None or "redirect_uri" in repeated:
+        expected = "one of the registered redirect URIs, once"
+        raise RelyingPartyMistake("invalid_request", "redirect_uri", uri, expected, client=client)
+    if not client.check_redirect_uri(uri):
+        expected = "exactly one of the registered redirect URIs"
+        raise RelyingPartyMistake("invalid_request", "redirect_uri", uri, expected, client=client)
+    return uri
+
+
+def _checked(
+    server: AuthorizationServer, issuer: str, request: ProtocolRequest, client: RegisteredClient
+) -> AuthorizationRequest:
+    parameters = request.parameters
+    for name, error in _NOT_HERE.items():
+        if name in parameters:
+            raise OAuth2Error(f"the parameter {name} is not supported here", error=error)
+    for name, value in parameters.items():
+        if _unfit(name, value):
+            raise InvalidRequestError(f"{_safe(name)} is too long or holds control characters")
+    _response(parameters)
+    # Authlib's own checks: registered response type, scope, and PKCE by our extension
+    server.get_consent_grant(request, None)
+    claims = _claims(parameters.get("claims"))
+    acr_values, essential = _acr(client, parameters, claims)
+    return AuthorizationRequest(
+        client_id=client.client_id,
+        redirect_uri=parameters["redirect_uri"],
+        scope=client.get_allowed_scope(_scope(parameters)),
+        state=parameters.get("state"),
+        nonce=parameters.get("nonce"),
+        code_challenge=parameters.get("code_challenge"),
+        prompt=_prompt(parameters.get("prompt")),
+        max_age=_max_age(parameters.get("max_age"), client.default_max_age),
+        login_hint=parameters.get("login_hint"),
+        hinted_sub=_hinted_sub(request.exchange.snapshot.keys, issuer, parameters.get("id_token_hint")),
+        acr_values=acr_values,
+        essential_acr=essential,
+        claims=claims,
+        ui_locales=parameters.get("ui_locales"),
+        organization=parameters.get("organization"),
+    )
+
+
+def _response(parameters: Mapping[str, str]) -> None:
+    response_type = parameters.get("response_type")
+    if response_type is None:
+        raise InvalidRequestError("response_type is missing")
+    if response_type != "code":
+        # Authlib would quote the received value, whatever characters it holds
+        raise UnsupportedResponseTypeError("response_type must be code")
+    if parameters.get("response_mode", "query") != "query":
+        raise InvalidRequestError("response_mode must be query")
+
+
+def _scope(parameters: Mapping[str, str]) -> str:
+    scope = parameters.get("scope", "")
+    if len(scope.split()) > MAX_SCOPES:
+        raise InvalidScopeError(f"scope holds more than {MAX_SCOPES} values")
+    return scope
+
+
+def _prompt(value: str | None) -> tuple[str, ...]:
+    prompts = tuple(dict.fromkeys((value or "").split()))
+    if not PROMPTS.issuperset(prompts):
+        raise InvalidRequestError("prompt must be made of none, login, consent and select_account")
+    if "none" in prompts and len(prompts) > 1:
+        raise InvalidRequestError("prompt=none stands alone")
+    return prompts
+
+
+def _max_age(value: str | None, default: int | None) -> int | None:
+    if value is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", value):
+        raise InvalidRequestError("max_age must be a number of seconds")
+    return int(value)
+
+
+def _claims(value: str | None) -> dict[str, Any]:
+    if value is None:
+        return {}
+    try:
+        return parse_claims_request(json.loads(value))
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequestError("claims must be a JSON object") from error
+
+
+def _acr(
+    client: RegisteredClient, parameters: Mapping[str, str], claims: Mapping[str, Any]
+) -> tuple[tuple[str, ...], bool]:
+    """Return what is asked for and whether it must be reached (design §2, acr)."""
+    values, essential = requested_acr(claims)
+    if essential and values:
+        return values, True
+    if client.default_acr_values:
+        return client.default_acr_values, True
+    return values or tuple(parameters.get("acr_values", "").split()), False
+
+
+def _hinted_sub(keys: KeyRing, issuer: str, hint: str | None) -> str | None:
+    """Return whom an ID token speaks of; its time may be over (OIDC Core §3.1.2.1)."""
+    if hint is None:
+        return None
+    try:
+        claims = keys.verify(hint, ID_TOKEN)
+    except TokenRefused as refused:
+        raise InvalidRequestError("id_token_hint must be an ID token issued by this server") from refused
+    if claims.get("iss") != issuer:
+        raise InvalidRequestError("id_token_hint must be an ID token issued by this server")
+    return str(claims["sub"])
+
+
+def _unfit(name: str, value: str) -> bool:
+    return bool(_CONTROL.search(value)) or len(value) > _LIMITS.get(name, 65_536)
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "?", name)[:40]

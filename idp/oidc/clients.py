@@ -1,0 +1,135 @@
+"""Clients as requests see them: an immutable record in the shape Authlib asks for (RFC 7591 §2)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from authlib.oauth2.rfc6749 import ClientMixin
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from idp.crypto import same, sha256
+from idp.oidc.client_metadata import redirect_uri_matches
+from idp.oidc.models import Client
+
+#: scopes with a meaning of our own; a client's other scopes belong to its resource servers
+OPENID_SCOPES = ("openid", "profile", "email", "phone", "address", "organization", "permissions")
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredClient(ClientMixin):
+    """One client of a snapshot; no database object hides in it."""
+
+    row_id: str
+    client_id: str
+    client_name: str
+    kind: str
+    first_party: bool
+    redirect_uris: tuple[str, ...]
+    post_logout_redirect_uris: tuple[str, ...]
+    grant_types: frozenset[str]
+    response_types: frozenset[str]
+    scopes: frozenset[str]
+    token_endpoint_auth_method: str
+    id_token_signed_response_alg: str
+    require_pkce: bool
+    audiences: tuple[str, ...]
+    strict_revocation: bool
+    default_acr_values: tuple[str, ...]
+    default_max_age: int | None
+    require_membership: bool
+    product: str | None
+    home_uri: str | None
+    initiate_login_uri: str | None
+    backchannel_logout_uri: str | None
+    secrets: tuple[tuple[bytes, datetime | None], ...]
+    expires_at: datetime | None
+
+    @property
+    def public(self) -> bool:
+        """Tell whether the client cannot keep a secret (RFC 6749 §2.1)."""
+        return self.token_endpoint_auth_method == "none"  # noqa: S105  (a method)
+
+    def check_secret(self, secret: str, now: datetime) -> bool:
+        """Compare with each secret that is still valid, in constant time."""
+        digest = sha256(secret)
+        results = [same(stored, digest) and (end is None or end > now) for stored, end in self.secrets]
+        return any(results)
+
+    def check_post_logout_redirect_uri(self, uri: str) -> bool:
+        """Tell whether the URI is registered (OIDC RP-Initiated Logout §3, req 46)."""
+        return any(
+            redirect_uri_matches(known, uri, kind=self.kind) for known in self.post_logout_redirect_uris
+        )
+
+    # Authlib's interface
+
+    def get_client_id(self) -> str:
+        """Return the client identifier."""
+        return self.client_id
+
+    def get_default_redirect_uri(self) -> None:
+        """There is none: ``redirect_uri`` is required (OIDC Core §3.1.2.1)."""
+
+    def get_allowed_scope(self, scope: str | None) -> str:
+        """Return the requested scopes this client may have; unknown ones are ignored (OIDC Core §3.1.2.1)."""
+        asked = dict.fromkeys((scope or "").split())
+        return " ".join(word for word in asked if word in self.scopes)
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        """Compare with the registered values (req 1)."""
+        return any(redirect_uri_matches(known, redirect_uri, kind=self.kind) for known in self.redirect_uris)
+
+    def check_client_secret(self, client_secret: str) -> bool:
+        """Never asked: client_authentication compares secrets, with the time at hand."""
+        raise AssertionError("use check_secret")
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        """The registered method holds at every endpoint (req 18)."""
+        return method == self.token_endpoint_auth_method
+
+    def check_response_type(self, response_type: str) -> bool:
+        """Tell whether the response type is registered."""
+        return response_type in self.response_types
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        """Tell whether the grant type is registered."""
+        return grant_type in self.grant_types
+
+
+def load_clients(db: Session) -> Mapping[str, RegisteredClient]:
+    """Return all enabled clients by client id."""
+    rows = db.scalars(
+        select(Client).where(Client.disabled_at.is_(None)).options(selectinload(Client.secrets))
+    )
+    return {row.client_id: registered(row) for row in rows}
+
+
+def registered(row: Client) -> RegisteredClient:
+    """Return the immutable record of a stored client."""
+    return RegisteredClient(
+        row_id=row.id,
+        client_id=row.client_id,
+        client_name=row.client_name,
+        kind=row.kind,
+        first_party=row.first_party,
+        redirect_uris=tuple(row.redirect_uris),
+        post_logout_redirect_uris=tuple(row.post_logout_redirect_uris),
+        grant_types=frozenset(row.grant_types),
+        response_types=frozenset(row.response_types),
+        scopes=frozenset(row.scope.split()),
+        token_endpoint_auth_method=row.token_endpoint_auth_method,
+        id_token_signed_response_alg=row.id_token_signed_response_alg,
+        require_pkce=row.require_pkce,
+        audiences=tuple(row.audiences),
+        strict_revocation=row.strict_revocation,
+        default_acr_values=tuple(row.default_acr_values),
+        default_max_age=row.default_max_age,
+        require_membership=row.require_membership,
+        product=row.product,
+        home_uri=row.home_uri,
+        initiate_login_uri=row.initiate_login_uri,
+        backchannel_logout_uri=row.backchannel_logout_uri,
+        secrets=tuple((secret.hash, secret.expires_at) for secret in row.secrets),
+        expires_at=row.expires_at,
+    )

@@ -1,0 +1,90 @@
+"""Provider metadata and the JWKS document (OIDC Discovery §3, RFC 8414 §2, RFC 7517 §5).
+
+Both are bytes made once per change, with an ETag.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR
+from idp.oidc.claims import CLAIMS_SUPPORTED
+from idp.oidc.clients import OPENID_SCOPES, RegisteredClient
+from idp.oidc.signing import ALGORITHMS
+from idp.oidc.signing_keys import JWKS_MAX_AGE
+from idp.settings import Settings
+
+AUTHORIZATION_PATH = "/authorize"
+TOKEN_PATH = "/token"  # noqa: S105  (a path)
+USERINFO_PATH = "/userinfo"
+INTROSPECTION_PATH = "/introspect"
+REVOCATION_PATH = "/revoke"
+JWKS_PATH = "/jwks"
+END_SESSION_PATH = "/logout"
+METADATA_PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
+AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
+METADATA_MAX_AGE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON document ready to send."""
+
+    body: bytes
+    etag: str
+    max_age: int
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any], max_age: int) -> "Document":
+        """Encode *content* once."""
+        body = json.dumps(content, separators=(",", ":")).encode()
+        return cls(body, f'"{sha256(body).hexdigest()[:32]}"', max_age)
+
+
+def jwks_document(keys: list[dict[str, Any]]) -> Document:
+    """Return the JWK set with the public keys only."""
+    return Document.of({"keys": keys}, JWKS_MAX_AGE)
+
+
+def metadata_document(settings: Settings, clients: Iterable[RegisteredClient]) -> Document:
+    """Return the provider metadata."""
+    issuer = settings.public_url
+    own = {scope for client in clients for scope in client.scopes} - set(OPENID_SCOPES)
+    return Document.of(
+        {
+            "issuer": issuer,
+            "authorization_endpoint": issuer + AUTHORIZATION_PATH,
+            "token_endpoint": issuer + TOKEN_PATH,
+            "userinfo_endpoint": issuer + USERINFO_PATH,
+            "jwks_uri": issuer + JWKS_PATH,
+            "introspection_endpoint": issuer + INTROSPECTION_PATH,
+            "revocation_endpoint": issuer + REVOCATION_PATH,
+            "end_session_endpoint": issuer + END_SESSION_PATH,
+            "scopes_supported": [*OPENID_SCOPES, *sorted(own)],
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+            "acr_values_supported": [AAL1, AAL2, AAL2_PHR],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": list(ALGORITHMS),
+            "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
+            "introspection_endpoint_auth_methods_supported": list(AUTH_METHODS[:2]),
+            "revocation_endpoint_auth_methods_supported": list(AUTH_METHODS),
+            "code_challenge_methods_supported": ["S256"],
+            "prompt_values_supported": ["none", "login", "consent", "select_account"],
+            "display_values_supported": ["page"],
+            "claim_types_supported": ["normal"],
+            "claims_supported": list(CLAIMS_SUPPORTED),
+            "claims_parameter_supported": True,
+            # the defaults differ from what holds here: request_uri's is true (OIDC Discovery §3)
+            "request_parameter_supported": False,
+            "request_uri_parameter_supported": False,
+            "authorization_response_iss_parameter_supported": True,
+            "backchannel_logout_supported": True,
+            "backchannel_logout_session_supported": True,
+            "ui_locales_supported": ["de", "en"],
+        },
+        METADATA_MAX_AGE,
+    )

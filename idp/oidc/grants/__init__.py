@@ -1,0 +1,1 @@
+"""Grant types: each file one, named as its specification names it."""

@@ -1,0 +1,48 @@
+"""The client credentials grant (RFC 6749 §4.4): a client acts for itself, and no row is written."""
+
+from typing import Any
+
+from authlib.oauth2.rfc6749.errors import InvalidScopeError, UnauthorizedClientError
+from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant as AuthlibClientCredentialsGrant
+
+from idp.oidc.clients import OPENID_SCOPES
+from idp.oidc.provider import HasProvider
+from idp.oidc.request import ProtocolRequest
+from idp.oidc.tokens import mint_access_token
+
+
+class ClientCredentialsGrant(AuthlibClientCredentialsGrant):
+    """Issues an access token to a confidential client."""
+
+    request: ProtocolRequest
+    server: HasProvider
+
+    def validate_token_request(self) -> None:
+        """Authenticate; a scope the client may not have is refused, not dropped in silence."""
+        client = self.server.provider.authenticate(self.request)
+        self.request.client = client
+        if client.public or not client.check_grant_type(self.GRANT_TYPE):
+            raise UnauthorizedClientError("this client is not registered for client_credentials")
+        asked = (self.request.payload.scope or "").split()
+        # there is no person here whom the scopes of OpenID Connect could speak of
+        allowed = client.scopes.difference(OPENID_SCOPES)
+        if not allowed.issuperset(asked):
+            raise InvalidScopeError("scope holds a value this client may not have with client_credentials")
+        self.scope = " ".join(dict.fromkeys(asked)) or " ".join(sorted(allowed))
+
+    def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+        """Mint the token (RFC 6749 §4.4.3: no refresh token)."""
+        lifetime = self.server.provider.settings.tokens.access_token_seconds
+        exchange = self.request.exchange
+        token = mint_access_token(
+            exchange.snapshot.keys,
+            self.request.client,
+            issuer=self.server.provider.issuer,
+            now=exchange.seconds,
+            lifetime=lifetime,
+            scope=self.scope,
+        )
+        answer: dict[str, Any] = {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
+        if self.scope:
+            answer["scope"] = self.scope
+        return 200, answer, self.TOKEN_RESPONSE_HEADER

@@ -1,0 +1,112 @@
+"""What the grants of people share: gate, tokens, and the answer (RFC 6749 §5.1, OIDC Core §3.1.3.3)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from authlib.oauth2.rfc6749.errors import InvalidGrantError
+
+from idp.accounts.principal import refusal_reason
+from idp.crypto import random_token, sha256
+from idp.oidc.claims import granted_claims
+from idp.oidc.clients import RegisteredClient
+from idp.oidc.id_token import mint_id_token
+from idp.oidc.provider import Provider
+from idp.oidc.request import ProtocolRequest
+from idp.oidc.statements import AuthorizationFacts
+from idp.oidc.tokens import mint_access_token
+from idp.oidc.userinfo import personal_claims
+
+MICROS = 1_000_000
+DAY = 86_400 * MICROS
+
+
+def check_gate(facts: AuthorizationFacts, now: int) -> None:
+    """Ask the one gate (req 23).
+
+    :param now: microseconds since the epoch.
+    :raises InvalidGrantError: the person may no longer act here; the reason stays with us.
+    """
+    if refusal_reason(facts.standing) is not None or facts.authorization_expires_at <= now:
+        raise InvalidGrantError(
+            "the authorization has ended: send the person through the authorization endpoint again"
+        )
+
+
+def person_tokens(
+    provider: Provider,
+    request: ProtocolRequest,
+    facts: AuthorizationFacts,
+    *,
+    scope: str,
+    with_nonce: bool,
+    refresh_token: str | None,
+) -> dict[str, Any]:
+    """Return the token answer for a person's authorization."""
+    client: RegisteredClient = request.client
+    exchange = request.exchange
+    tokens = provider.settings.tokens
+    keys = exchange.snapshot.keys
+    scopes = scope.split()
+    permissions = provider.statements.permissions(facts) if "permissions" in scopes else ()
+    access_token = mint_access_token(
+        keys,
+        client,
+        issuer=provider.issuer,
+        now=exchange.seconds,
+        lifetime=tokens.access_token_seconds,
+        scope=scope,
+        facts=facts,
+        permissions=permissions,
+    )
+    answer: dict[str, Any] = {
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": tokens.access_token_seconds,
+        "scope": scope,
+    }
+    if refresh_token is not None:
+        answer["refresh_token"] = refresh_token
+    if "openid" in scopes:
+        answer["id_token"] = mint_id_token(
+            keys,
+            client,
+            facts,
+            issuer=provider.issuer,
+            now=exchange.seconds,
+            lifetime=tokens.id_token_seconds,
+            access_token=access_token,
+            scope=scope,
+            permissions=permissions,
+            personal=_asked_by_name(provider, request, facts),
+            with_nonce=with_nonce,
+        )
+    return answer
+
+
+def store_refresh_token(
+    provider: Provider, request: ProtocolRequest, facts: AuthorizationFacts, *, key: str, parent: str | None
+) -> str:
+    """Store a new refresh token and return it; it ends with the authorization at the latest."""
+    exchange = request.exchange
+    assert exchange.transaction is not None  # noqa: S101  (create_token_response opened it)
+    token = random_token()
+    idle = exchange.micros + provider.settings.tokens.refresh_idle_days * DAY
+    exchange.transaction.insert_refresh_token(
+        key,
+        sha256(token),
+        facts.authorization_id,
+        parent=parent,
+        now=exchange.micros,
+        expires=min(idle, facts.authorization_expires_at),
+    )
+    return token
+
+
+def _asked_by_name(
+    provider: Provider, request: ProtocolRequest, facts: AuthorizationFacts
+) -> Mapping[str, Any]:
+    wanted = granted_claims((), facts.requested_claims, "id_token")
+    if not wanted:
+        return {}
+    with provider.services.database.reading() as db:
+        return personal_claims(provider.context(db, request.exchange), facts.account_id, wanted)

@@ -1,0 +1,207 @@
+"""The hub's one decision: what a request needs next, from stored facts alone (OIDC Core §3.1.2.3-3.1.2.6).
+
+Pure.  Rows are asked in the order of this file; the first that is not content names the step.  Under
+``prompt=none`` the same row becomes an error instead of a page.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from authlib.oauth2.rfc6749 import OAuth2Error
+
+from idp.authentication.assurance import AAL1, LEVELS, Assurance, meets
+from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.clients import RegisteredClient
+from idp.organizations import policy
+from idp.organizations.memberships import MembershipFacts
+
+LOGIN, ACCOUNT, ORGANIZATION = "login", "account", "organization"
+"""Done-marks of a flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is signed in in this browser, as far as the decision needs it."""
+
+    account_id: str
+    sub: str
+    assurance: Assurance
+    #: a second factor was proven in this session, however long ago
+    second_factor_seen: bool
+    has_second_factor: bool
+    device_trusted: bool
+    memberships: Sequence[MembershipFacts]
+    session_membership: str | None = None
+    duty: bool = False
+    """The active organisation demands a second factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Show the sign-in page."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseAccount:
+    """Show who is signed in and offer another account."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactor:
+    """Ask for a second factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseOrganization:
+    """Ask for which organisation the person acts."""
+
+    memberships: tuple[MembershipFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Say that the membership waits for its activation."""
+
+    memberships: tuple[MembershipFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Say that the access is blocked (with memberships) or that a membership is missing (without)."""
+
+    memberships: tuple[MembershipFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Answer the request."""
+
+    membership_id: str | None
+
+
+Step = Login | ChooseAccount | SecondFactor | ChooseOrganization | Waiting | Refused | Issue
+
+
+def next_step(
+    request: AuthorizationRequest,
+    client: RegisteredClient,
+    person: Person | None,
+    done: Mapping[str, Any],
+    now: datetime,
+) -> Step:
+    """Return the next step.
+
+    :param done: the flow's done-marks; each counts only for the account it names (req 75).
+    :raises OAuth2Error: what the portal has to hear: ``unmet_authentication_requirements``,
+        ``consent_required``, and for ``prompt=none`` ``login_required`` or ``interaction_required``.
+    """
+    step = _decide(request, client, person, done, now)
+    if "none" in request.prompt and not isinstance(step, Issue):
+        raise _silent_refusal(step)
+    return step
+
+
+def _decide(
+    request: AuthorizationRequest,
+    client: RegisteredClient,
+    person: Person | None,
+    done: Mapping[str, Any],
+    now: datetime,
+) -> Step:
+    if person is None or _must_sign_in(request, person, done, now):
+        return Login()
+    # a fresh sign-in in this flow was a choice too
+    chosen = _marked(done, ACCOUNT, person) or _marked(done, LOGIN, person)
+    if "select_account" in request.prompt and not chosen:
+        return ChooseAccount()
+    if _must_prove_more(request, person):
+        return SecondFactor()
+    choice = policy.choose(
+        person.memberships,
+        requested_organization=request.organization,
+        session_membership=_chosen_membership(done, person),
+        require_membership=client.require_membership,
+    )
+    step = _membership_step(choice)
+    if isinstance(step, Issue) and not client.first_party:
+        raise OAuth2Error(
+            "the person has not consented, and this server serves first-party clients only",
+            error="consent_required",
+        )
+    return step
+
+
+def _must_sign_in(
+    request: AuthorizationRequest, person: Person, done: Mapping[str, Any], now: datetime
+) -> bool:
+    fresh = _marked(done, LOGIN, person)
+    if "login" in request.prompt and not fresh:
+        return True
+    if request.hinted_sub is not None and request.hinted_sub != person.sub:
+        return True
+    if request.max_age is None or fresh:
+        return False
+    return now - person.assurance.auth_time > timedelta(seconds=request.max_age)
+
+
+def _must_prove_more(request: AuthorizationRequest, person: Person) -> bool:
+    """Tell whether to ask for a second factor (design §2, acr).
+
+    :raises OAuth2Error: one must be proven and the account has none.
+    """
+    wanted = [value for value in request.acr_values if value in LEVELS]
+    reached = any(meets(person.assurance.acr, value) for value in wanted)
+    if person.duty and not meets(person.assurance.acr, LEVELS[1]):
+        wanted, reached, essential = [LEVELS[1]], False, True
+    else:
+        essential = request.essential_acr
+    if (wanted or essential) and not reached:
+        better = person.has_second_factor and person.assurance.acr == AAL1 and wanted != [AAL1]
+        if better:
+            return True
+        if essential:
+            raise OAuth2Error(
+                "the person cannot reach the demanded acr", error="unmet_authentication_requirements"
+            )
+    # whoever has a second factor is always asked for it once, unless the device is remembered
+    return person.has_second_factor and not person.second_factor_seen and not person.device_trusted
+
+
+def _chosen_membership(done: Mapping[str, Any], person: Person) -> str | None:
+    if _marked(done, ORGANIZATION, person):
+        return str(done[ORGANIZATION]["membership"])
+    return person.session_membership
+
+
+def _membership_step(choice: policy.Choice) -> Step:
+    match choice:
+        case policy.Active(membership):
+            return Issue(membership.id)
+        case policy.NoOrganization():
+            return Issue(None)
+        case policy.Choose(memberships):
+            return ChooseOrganization(memberships)
+        case policy.Pending(memberships):
+            return Waiting(memberships)
+        case policy.Blocked(memberships):
+            return Refused(memberships)
+        case policy.Missing():
+            return Refused()
+
+
+def _marked(done: Mapping[str, Any], step: str, person: Person) -> bool:
+    return bool(step in done and done[step].get("account") == person.account_id)
+
+
+def _silent_refusal(step: Step) -> OAuth2Error:
+    """Return the error of OIDC Core §3.1.2.6 that says what a page would have asked."""
+    match step:
+        case Login():
+            return OAuth2Error("the person must sign in", error="login_required")
+        case ChooseAccount() | ChooseOrganization():
+            return OAuth2Error("the person must choose", error="account_selection_required")
+        case Waiting() | Refused():
+            return OAuth2Error("the person has no usable membership", error="access_denied")
+    return OAuth2Error("the person must be asked for a second factor", error="interaction_required")

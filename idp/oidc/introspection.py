@@ -1,0 +1,57 @@
+"""Token introspection (RFC 7662): the authorization is read every time, a cached signature is not enough."""
+
+from typing import Any
+
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnauthorizedClientError
+
+from idp.accounts.principal import principal_may_act
+from idp.oidc.clients import RegisteredClient
+from idp.oidc.provider import Provider
+from idp.oidc.request import ProtocolRequest
+from idp.oidc.signing import TokenRefused
+from idp.oidc.tokens import read_access_token
+
+INACTIVE = {"active": False}
+_SHOWN = ("scope", "client_id", "exp", "iat", "sub", "aud", "iss", "jti", "auth_time", "acr", "amr")
+_SHOWN_PERSON = ("organization", "permissions")
+
+
+def introspect(provider: Provider, request: ProtocolRequest) -> dict[str, Any]:
+    """Return what an access token is worth now, to the client it was made for or issued to (req 27).
+
+    :raises OAuth2Error: ``invalid_client``, ``invalid_request``, ``unauthorized_client``.
+    """
+    client = provider.authenticate(request)
+    if client.public:
+        # RFC 7662 §2.1: else anyone could scan for valid tokens
+        raise UnauthorizedClientError("introspection needs a client that authenticates with a secret")
+    token = request.form.get("token")
+    if not token:
+        raise InvalidRequestError("token is missing")
+    exchange = request.exchange
+    try:
+        claims = read_access_token(
+            exchange.snapshot.keys, token, issuer=provider.issuer, now=exchange.seconds
+        )
+    except TokenRefused:
+        return dict(INACTIVE)
+    if not (_concerns(claims, client) and _alive(provider, request, claims)):
+        return dict(INACTIVE)
+    answer = {name: claims[name] for name in (*_SHOWN, *_SHOWN_PERSON) if name in claims}
+    return {"active": True, "token_type": "Bearer", **answer}
+
+
+def _concerns(claims: dict[str, Any], client: RegisteredClient) -> bool:
+    audience = claims.get("aud")
+    named = audience if isinstance(audience, list) else [audience]
+    return client.client_id in named or claims.get("client_id") == client.client_id
+
+
+def _alive(provider: Provider, request: ProtocolRequest, claims: dict[str, Any]) -> bool:
+    if claims["client_id"] not in request.exchange.snapshot.clients:
+        return False
+    authorization = claims.get("authorization_id")
+    if authorization is None:
+        return not provider.statements.jti_revoked(claims["jti"])
+    found = provider.statements.authorization(authorization, claims["jti"])
+    return found is not None and not found[1] and principal_may_act(found[0].standing)

@@ -1,0 +1,165 @@
+"""The life of signing keys: next → active → retired → removed (OIDC Core §10.1.1, req 33, 34).
+
+A next key stands in the JWKS before it signs, a retired key stands there until what it signed has expired.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from joserfc.jwk import ECKey, RSAKey
+from sqlalchemy import select, update
+
+from idp.audit.events import Event
+from idp.audit.log import record
+from idp.context import Context
+from idp.crypto import b64url
+from idp.db import new_id
+from idp.errors import Refusal
+from idp.installation import insert_once, snapshot_changed
+from idp.oidc.models import SigningKey
+from idp.oidc.models.signing_key import ACTIVE, NEXT, REMOVED, RETIRED
+from idp.oidc.signing import ALGORITHMS, KeyRing, SigningKeyPair, public_key
+
+RSA_BITS = 3072
+JWKS_MAX_AGE = 3600
+"""Seconds a relying party may cache the JWKS; a next key waits at least this long before it signs."""
+
+
+def ensure(ctx: Context) -> None:
+    """Make the missing active and next keys; one set, however many workers start at once."""
+    present = {(key.alg, key.state) for key in ctx.db.scalars(select(SigningKey))}
+    for alg in ALGORITHMS:
+        for state in (ACTIVE, NEXT):
+            if (alg, state) not in present:
+                _create(ctx, alg, state)
+
+
+def rotate(ctx: Context, *, force: bool = False) -> list[str]:
+    """Promote next keys whose active key is old enough, or all with *force*; returns the promoted key ids.
+
+    :raises Refusal: ``keys.too_young`` with *force* while a next key has been published for less than the
+        time relying parties cache the JWKS.
+    """
+    promoted = []
+    for key in ctx.db.scalars(select(SigningKey).where(SigningKey.state == NEXT).with_for_update()):
+        if force and ctx.now < key.created_at + timedelta(seconds=JWKS_MAX_AGE):
+            raise Refusal(
+                "keys.too_young", kid=key.kid, until=key.created_at + timedelta(seconds=JWKS_MAX_AGE)
+            )
+        if force or _due(ctx, key):
+            _promote(ctx, key)
+            promoted.append(key.kid)
+    _remove_expired(ctx)
+    ensure(ctx)
+    return promoted
+
+
+def retire(ctx: Context, kid: str) -> None:
+    """Take a key out of the JWKS at once: the emergency brake.  What it signed no longer verifies.
+
+    :raises Refusal: ``keys.unknown``.
+    """
+    key = ctx.db.get(SigningKey, kid)
+    if key is None or key.state == REMOVED:
+        raise Refusal("keys.unknown", kid=kid)
+    if key.state == ACTIVE:
+        successor = ctx.db.scalars(
+            select(SigningKey).where(SigningKey.alg == key.alg, SigningKey.state == NEXT)
+        ).first()
+        _remove(ctx, key)
+        ctx.db.flush()
+        if successor is not None:
+            successor.state, successor.activated_at = ACTIVE, ctx.now
+            ctx.db.flush()
+    else:
+        _remove(ctx, key)
+        ctx.db.flush()
+    ensure(ctx)
+
+
+def listing(ctx: Context) -> list[SigningKey]:
+    """Return all keys, newest first; none of their private parts is opened."""
+    return list(ctx.db.scalars(select(SigningKey).order_by(SigningKey.created_at.desc(), SigningKey.kid)))
+
+
+def load_ring(ctx: Context) -> tuple[KeyRing, list[dict[str, Any]]]:
+    """Return the key ring of this moment and the public keys of the JWKS document."""
+    active: dict[str, SigningKeyPair] = {}
+    verifying = {}
+    published = []
+    stored = select(SigningKey).where(SigningKey.state != REMOVED).order_by(SigningKey.created_at)
+    for row in ctx.db.scalars(stored):
+        published.append(row.public_jwk)
+        verifying[row.kid] = (row.alg, public_key(row.public_jwk))
+        if row.state == ACTIVE and row.sealed is not None:
+            pkcs8 = ctx.vault.open(row.sealed, table="signing_key", row=row.kid)
+            active[row.alg] = SigningKeyPair(row.kid, row.alg, pkcs8)
+    return KeyRing(active, verifying), published
+
+
+def _due(ctx: Context, successor: SigningKey) -> bool:
+    settings = ctx.settings.keys
+    published = successor.created_at + timedelta(hours=settings.publish_before_hours)
+    current = ctx.db.scalars(
+        select(SigningKey).where(SigningKey.alg == successor.alg, SigningKey.state == ACTIVE)
+    ).first()
+    if current is None or current.activated_at is None:
+        return True
+    worn = current.activated_at + timedelta(days=settings.signing_rotation_days)
+    return ctx.now >= max(published, worn)
+
+
+def _promote(ctx: Context, successor: SigningKey) -> None:
+    retiring = update(SigningKey).where(SigningKey.alg == successor.alg, SigningKey.state == ACTIVE)
+    retired = ctx.db.execute(
+        retiring.values(state=RETIRED, retired_at=ctx.now).returning(SigningKey.kid),
+        execution_options={"synchronize_session": "fetch"},
+    )
+    for (kid,) in retired.all():
+        record(ctx, Event.SIGNING_KEY_RETIRED, target=("signing_key", kid))
+    successor.state, successor.activated_at = ACTIVE, ctx.now
+    ctx.db.flush()
+    record(ctx, Event.SIGNING_KEY_ACTIVATED, target=("signing_key", successor.kid))
+    snapshot_changed(ctx.db)
+
+
+def _remove_expired(ctx: Context) -> None:
+    limit = ctx.now - timedelta(days=ctx.settings.keys.keep_days)
+    for key in ctx.db.scalars(
+        select(SigningKey).where(SigningKey.state == RETIRED, SigningKey.retired_at < limit)
+    ):
+        _remove(ctx, key)
+
+
+def _remove(ctx: Context, key: SigningKey) -> None:
+    # the row stays: a key id is never used again; its private part goes
+    key.state, key.removed_at, key.sealed = REMOVED, ctx.now, None
+    record(ctx, Event.SIGNING_KEY_REMOVED, target=("signing_key", key.kid))
+    snapshot_changed(ctx.db)
+
+
+def _create(ctx: Context, alg: str, state: str) -> None:
+    private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+    if alg == "ES256":
+        private = ec.generate_private_key(ec.SECP256R1())
+    else:
+        private = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+    kid = b64url(bytes.fromhex(new_id()))
+    pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    kind: type[ECKey | RSAKey] = ECKey if alg == "ES256" else RSAKey
+    jwk = kind.import_key(pem).as_dict(private=False) | {"kid": kid, "alg": alg, "use": "sig"}
+    pkcs8 = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    values = {
+        "kid": kid,
+        "alg": alg,
+        "state": state,
+        "public_jwk": jwk,
+        "sealed": ctx.vault.seal(pkcs8, table="signing_key", row=kid),
+        "created_at": ctx.now,
+        "activated_at": ctx.now if state == ACTIVE else None,
+    }
+    if insert_once(ctx.db, SigningKey.metadata.tables["signing_key"], values):
+        record(ctx, Event.SIGNING_KEY_CREATED, target=("signing_key", kid), new={"alg": alg, "state": state})
+        snapshot_changed(ctx.db)

@@ -1,0 +1,93 @@
+"""What every request needs and few requests change: clients, keys and the documents made of them.
+
+One version row says when it changed; it is asked at most twice a second, so a change counts within a second.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from idp.context import Services
+from idp.installation import Installation
+from idp.oidc.clients import RegisteredClient, load_clients
+from idp.oidc.discovery import Document, jwks_document, metadata_document
+from idp.oidc.signing import KeyRing
+from idp.oidc.signing_keys import load_ring
+
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Clients, keys and documents of one version; never changed, only replaced."""
+
+    version: int
+    epoch: int
+    clients: Mapping[str, RegisteredClient]
+    by_row: Mapping[str, RegisteredClient]
+    keys: KeyRing
+    jwks: Document
+    metadata: Document
+
+
+class Snapshots:
+    """Holds the newest snapshot of a process."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._lock = threading.Lock()
+        self._asked = float("-inf")
+        self._snapshot: Snapshot | None = None
+
+    def current(self) -> Snapshot:
+        """Return the snapshot, at most half a second behind the database; raises SQLAlchemyError."""
+        snapshot = self._snapshot
+        if snapshot is not None and time.monotonic() - self._asked < POLL_SECONDS:
+            return snapshot
+        with self._lock:
+            if self._snapshot is None or time.monotonic() - self._asked >= POLL_SECONDS:
+                self._snapshot = self._refresh(self._snapshot)
+                self._asked = time.monotonic()
+            return self._snapshot
+
+    def published(self) -> Snapshot:
+        """Return the snapshot for documents anyone may read: the last one where the database is away."""
+        try:
+            return self.current()
+        except SQLAlchemyError:
+            if self._snapshot is None:
+                raise
+            return self._snapshot
+
+    def expire(self) -> None:
+        """Ask the database at the next request; for the process that made the change itself."""
+        self._asked = float("-inf")
+
+    def _refresh(self, old: Snapshot | None) -> Snapshot:
+        if old is not None:
+            with self._services.database.reader.connect() as connection:
+                stamp = connection.execute(select(Installation.snapshot_version, Installation.epoch)).one()
+            if tuple(stamp) == (old.version, old.epoch):
+                return old
+        return self._load()
+
+    def _load(self) -> Snapshot:
+        with self._services.database.reading() as db:
+            ctx = self._services.context(db)
+            # the version first: a change in between is seen again at the next look
+            version, epoch = db.execute(select(Installation.snapshot_version, Installation.epoch)).one()
+            clients = load_clients(db)
+            ring, public = load_ring(ctx)
+        return Snapshot(
+            version=version,
+            epoch=epoch,
+            clients=clients,
+            by_row={client.row_id: client for client in clients.values()},
+            keys=ring,
+            jwks=jwks_document(public),
+            metadata=metadata_document(self._services.settings, clients.values()),
+        )
