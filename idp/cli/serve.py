@@ -1,0 +1,129 @@
+"""``idp serve``: server processes, worker and hash pool, started and stopped together (design §3)."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from idp.accounts.hash_pool import start_pool
+from idp.cli.failures import Failure, in_a_sentence
+from idp.cli.ports import require_free
+from idp.cli.processes import Child, stop_with_parent
+from idp.cli.state import State, pass_state
+from idp.settings import Settings, load_settings
+
+WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+_RESTART_PAUSE_SECONDS = 1.0
+_KILL_AFTER_SECONDS = 10
+
+
+@click.command()
+@click.option("--host", help="Address to listen on; default: server.host.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; default: server.port.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Server processes; default: server.workers.")
+@click.option("--with-parent", type=int, hidden=True, help="End with this process.")
+@pass_state
+def serve(
+    state: State, host: str | None, port: int | None, workers: int | None, with_parent: int | None
+) -> None:
+    """Run the server with its worker and its hash pool until SIGTERM or Ctrl-C."""
+    flags = {"server.host": host, "server.port": port, "server.workers": workers}
+    settings = load_settings(state.config, overrides=flags)
+    if with_parent is not None:
+        stop_with_parent(with_parent)
+    remedy = "Stop that program, or choose another port: idp serve --port NUMBER"
+    require_free(settings.server.host, settings.server.port, remedy=remedy)
+    with ExitStack() as running:
+        pool = running.enter_context(start_pool(settings.password, settings.password.pool_socket))
+        _export(state.config, flags, pool.path)
+        running.enter_context(WorkerKeeper())
+        _listen(settings)
+
+
+def application() -> WsgiApplication:
+    """Return the WSGI application of one server process; it ends with the process that started it."""
+    from idp.app import create_app
+
+    stop_with_parent(os.getppid())
+    try:
+        with in_a_sentence():
+            return create_app(load_settings())
+    except Failure as failure:
+        failure.show()
+        sys.exit(failure.exit_code)
+
+
+class WorkerKeeper:
+    """Keeps one worker running: it reports before the server starts, and is replaced when it dies."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._child = self._start()
+        if not self._child.becomes_ready():
+            code = self._child.wait()
+            self._child.stop()
+            raise SystemExit(code or 1)  # it has said why
+        self._thread = threading.Thread(target=self._keep, name="worker keeper", daemon=True)
+
+    def __enter__(self) -> "WorkerKeeper":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._child.ask_to_stop()
+        self._thread.join()
+        self._child.stop()
+
+    def _keep(self) -> None:
+        while True:
+            self._child.wait()
+            if self._stopping.wait(_RESTART_PAUSE_SECONDS):
+                return
+            self._child.stop()
+            self._child = self._start()
+            if self._stopping.is_set():
+                self._child.ask_to_stop()
+
+    @staticmethod
+    def _start() -> Child:
+        arguments = ["idp", "jobs", "run", "--with-parent", str(os.getpid())]
+        return Child(arguments, environment=os.environ, reports=True)
+
+
+def _export(config: Path | None, flags: Mapping[str, object], pool_socket: Path) -> None:
+    """Hand settings to the processes that start from here on: they load them like any other command."""
+    values = {**flags, "password.pool_socket": pool_socket}
+    if config is not None:
+        os.environ["LOTSE_CONFIG"] = str(config.resolve())
+    for key, value in values.items():
+        if value is not None:
+            os.environ["LOTSE_" + key.replace(".", "__").upper()] = str(value)
+
+
+def _listen(settings: Settings) -> None:
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces
+    from granian.log import LogLevels
+
+    server = Granian(
+        "idp.cli.serve:application",
+        factory=True,
+        interface=Interfaces.WSGI,
+        address=settings.server.host,
+        port=settings.server.port,
+        workers=settings.server.workers,
+        blocking_threads=settings.server.threads,
+        http=HTTPModes.http1,
+        websockets=False,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_KILL_AFTER_SECONDS,
+    )
+    server.serve()
