@@ -72,14 +72,17 @@ def test_each_step_goes_down_and_up(empty: Database) -> None:
 
 
 def test_check_names_differences(empty: Database) -> None:
-    """A column that the models do not have, and a table that is not there, are both named."""
+    """What another hand added or dropped is named, a line each."""
     migrations.upgrade(empty)
     with empty.engine.begin() as connection:
         connection.execute(text("ALTER TABLE account ADD COLUMN shoe_size INTEGER"))
         connection.execute(text("DROP TABLE revoked_jti"))
-    found = "\n".join(migrations.check(empty))
-    assert "shoe_size" in found
-    assert "revoked_jti" in found
+        connection.execute(text("ALTER TABLE client DROP COLUMN logo_uri"))
+    found = migrations.check(empty)
+    assert "surplus column shoe_size of account" in found
+    assert "missing column logo_uri of client" in found
+    assert "missing table revoked_jti" in found
+    assert "missing index ix_revoked_jti_expires_at" in found
 
 
 def test_a_second_upgrade_changes_nothing(empty: Database) -> None:

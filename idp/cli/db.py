@@ -49,13 +49,14 @@ def current(state: State, as_json: bool) -> None:
 def check(state: State, as_json: bool) -> None:
     """Compare the tables with what this program expects; ends with 5 where they differ."""
     database = _database(state)
+    migrations.require_current(database)
     found = migrations.check(database)
     if as_json:
         write_json({"differences": found})
     database.dispose()
     if found:
         listed = "" if as_json else "\n" + "\n".join(f"  {line}" for line in found)
-        raise Unready(f"the tables are not what this program expects; run: idp db upgrade{listed}")
+        raise Unready(f"the tables were changed by another hand:{listed}")
     if not as_json:
         click.echo("The tables are what this program expects.")
 

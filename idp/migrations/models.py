@@ -7,7 +7,8 @@ import idp.delivery.models
 import idp.flows.models
 import idp.installation
 import idp.oidc.models
-import idp.organizations.models  # noqa: F401  (imported for the tables, all of them)
+import idp.organizations.models
+import idp.throttling  # noqa: F401  (imported for the tables, all of them)
 from idp.db import Base
 
 metadata = Base.metadata

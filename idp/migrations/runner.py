@@ -95,6 +95,16 @@ def _sqlite_transaction(database: Database) -> Iterator[Connection]:
 
 
 def _in_words(difference: Any) -> str:
-    if isinstance(difference, list):
+    """Return what Alembic found as ``missing table account`` or ``surplus index ix_name``."""
+    if isinstance(difference, list):  # several changes of one column
         return "; ".join(_in_words(part) for part in difference)
-    return " ".join(str(part) for part in difference if part is not None)
+    verb, *details = difference
+    action, _, thing = verb.partition("_")
+    if action == "modify":
+        _, table, column, _, here, wanted = details
+        return f"{table}.{column} has {thing} {here!r}, not {wanted!r}"
+    subject = details[-1]
+    name = subject.name or type(subject).__name__
+    place = f" of {details[-2]}" if thing == "column" else ""
+    # what Alembic would add is missing here
+    return f"{'missing' if action == 'add' else 'surplus'} {thing} {name}{place}"

@@ -19,6 +19,7 @@ TABLES = (
     "installation",
     "installation_secret",
     "outbox",
+    "throttle",
     "audit_personal",
 )
 
@@ -238,6 +239,17 @@ def _running() -> None:
     )
     op.create_index("ix_outbox_expires_at", "outbox", ["expires_at"], unique=False)
     op.create_index("ix_outbox_group_id", "outbox", ["group_id"], unique=False)
+    op.create_table(
+        "throttle",
+        sa.Column("key", sa.String(length=43), nullable=False),
+        sa.Column("window_start", sa.BigInteger(), nullable=False),
+        sa.Column("hits", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("locked_until", sa.BigInteger(), nullable=True),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_throttle")),
+    )
+    op.create_index("ix_throttle_expires_at", "throttle", ["expires_at"], unique=False)
     op.create_table(
         "audit_personal",
         sa.Column("event_id", sa.String(length=32), nullable=False),
