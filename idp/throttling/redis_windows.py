@@ -1,0 +1,83 @@
+"""Windows in Redis: faster than the table, never the only thing that stops a guesser (63B §3.2.2).
+
+Only the short-lived counts of networks and clients are kept here; losing them costs one window.  Where Redis
+is away the table counts instead, under the same limits.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from idp.db import from_micros, to_micros
+from idp.throttling.counters import Window, Windows
+from idp.throttling.limits import Limit
+
+PREFIX = "lotse:throttle:"
+ANSWER_SECONDS = 0.1
+PAUSE_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+#: times are microseconds below 2^53, so Lua's numbers hold them; strings keep their digits on the way back
+_SCRIPT = """
+local found = redis.call('HMGET', KEYS[1], 'start', 'count')
+local now, period = tonumber(ARGV[1]), tonumber(ARGV[2])
+local start, count = ARGV[1], 0
+if found[1] and tonumber(found[1]) > now - period then
+  start, count = found[1], tonumber(found[2])
+end
+count = count + 1
+redis.call('HSET', KEYS[1], 'start', start, 'count', count)
+if count == 1 then redis.call('PEXPIRE', KEYS[1], math.ceil(period / 1000)) end
+return {start, count}
+"""
+
+
+class RedisWindows:
+    """Windows in Redis, with another place to count where Redis does not answer in a tenth of a second.
+
+    :param pause: seconds for which a Redis that failed is not asked again; requests would queue on it.
+    """
+
+    def __init__(self, url: str, fallback: Windows, *, pause: float = PAUSE_SECONDS) -> None:
+        self._client = redis.Redis.from_url(
+            url,
+            socket_timeout=ANSWER_SECONDS,
+            socket_connect_timeout=ANSWER_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._script = self._client.register_script(_SCRIPT)
+        self._fallback = fallback
+        self._pause = pause
+        self._away_until = 0.0
+        self._lock = threading.Lock()
+
+    def hit(self, wanted: Sequence[tuple[str, Limit]], now: datetime) -> list[Window]:
+        """Count once under each key and return the counts."""
+        if time.monotonic() >= self._away_until:
+            try:
+                return [self._hit(key, limit, now) for key, limit in wanted]
+            except RedisError as error:
+                self._note_away(error)
+        return self._fallback.hit(wanted, now)
+
+    def _hit(self, key: str, limit: Limit, now: datetime) -> Window:
+        period = int(limit.period.total_seconds() * 1_000_000)
+        start, count = self._script(keys=[PREFIX + key], args=[to_micros(now), period])
+        return Window(int(count), from_micros(int(start)) + limit.period)
+
+    def _note_away(self, error: RedisError) -> None:
+        with self._lock:
+            self._away_until = time.monotonic() + self._pause
+        _log.warning("Redis is away (%s): counting in the database", type(error).__name__)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()

@@ -1,0 +1,212 @@
+"""What is counted against guessing, and when (NIST SP 800-63B-4 §3.2.2; OWASP ASVS 5.0 6.1.1, 6.3.1, 6.6.3).
+
+**Reserve, then check.** A try is counted as failed in a short transaction of its own *before* the
+password or code is looked at; otherwise parallel guesses would all be checked before the first is
+counted.  A success takes the account's count away again, in the operation's own transaction; a check that
+never took place (a full hash pool) gives its try back.  That transaction is separate because a count must
+stand although the operation answers with an error and is rolled back.
+
+So **ask for a try before the operation's session has begun a transaction** (or after it ended): SQLite
+has one writer, and a request that holds the write lock would wait for itself.
+
+Lanes (req 56): unknown browsers share an account's delays and its hard stop.  A browser that has signed in
+to the account before is not delayed, and its hard stop counts only tries from such browsers: someone
+without the password cannot close it.  Its failures still count for everyone.
+
+Names that are no account are counted under the name, by the same rule, so that answers are alike (req
+59).
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from idp.crypto import b64url
+from idp.db import Database
+from idp.errors import Refusal
+from idp.installation import Vault
+from idp.settings.models import Settings, ThrottleSettings
+from idp.throttling import counters
+from idp.throttling.counters import DatabaseWindows, Window, Windows
+from idp.throttling.limits import Limit, Rule, doubling_delays, network_of
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+_NEVER = 2**31 - 1
+_FLOW_LIFE = timedelta(days=1)  # longer than any flow lives
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A try that was granted and is counted as failed.
+
+    :param cleared: the keys that a success clears.
+    :param counted: those that this try was counted under.
+    :param failures: consecutive tries at the account, this one included.
+    :param remaining: tries left in this flow after this one; None where flows do not count.
+    """
+
+    cleared: tuple[str, ...]
+    counted: tuple[str, ...]
+    failures: int
+    remaining: int | None = None
+
+    @property
+    def earlier_failures(self) -> int:
+        """How many failed before this one since the last success; a person is told of many (req 60)."""
+        return self.failures - 1
+
+
+class Throttle:
+    """Counts tries; one object a process.
+
+    :param windows: where networks and clients are counted; in the database unless given.
+    """
+
+    def __init__(
+        self, database: Database, vault: Vault, settings: ThrottleSettings, windows: Windows | None = None
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._settings = settings
+        self._windows = windows or DatabaseWindows(database)
+        self._password = Rule(
+            hard_stop=settings.account_hard_stop,
+            delays=doubling_delays(settings.account_max_delay_seconds),
+            free=settings.account_free,
+        )
+        self._known_device = Rule(hard_stop=settings.account_hard_stop)
+        self._counted_only = replace(self._password, hard_stop=_NEVER)
+        self._factor = Rule(
+            hard_stop=settings.account_hard_stop, window=Limit(settings.second_factor_per_hour, HOUR)
+        )
+
+    def password_try(
+        self,
+        *,
+        account_id: str | None,
+        name: str,
+        ip: str | None,
+        known_device: bool,
+        now: datetime,
+    ) -> Reservation:
+        """Take one try at a password, whatever form or protocol asks for it (req 54-57).
+
+        :param account_id: None where *name*, as typed, is no account.
+        :param known_device: this browser has signed in to this account before.
+        :raises Refusal: ``login.throttled`` (until); ``login.stopped`` where only recovery helps.
+        """
+        limits = [
+            Limit(self._settings.login_per_minute, MINUTE),
+            Limit(self._settings.login_per_hour, HOUR),
+        ]
+        self.network_try("login", ip, limits=limits, now=now)
+        subject = f"account:{account_id}" if account_id else f"name:{_fold(name)}"
+        account, known = self._key("password", subject), self._key("password.known", subject)
+        with self._database.engine.begin() as connection:
+            if known_device:
+                taken = counters.reserve(connection, known, self._known_device, now)
+                if taken.granted:
+                    taken = counters.reserve(connection, account, self._counted_only, now, waits=False)
+            else:
+                taken = counters.reserve(connection, account, self._password, now)
+        if not taken.granted:
+            raise _refusal("login", taken.until)
+        counted = (account, known) if known_device else (account,)
+        return Reservation((account, known), counted, taken.failures)
+
+    def second_factor_try(self, *, account_id: str, factor: str, flow_id: str, now: datetime) -> Reservation:
+        """Take one try at a code, in every flow that asks for this factor (req 55, 64).
+
+        :param factor: the kind of authenticator; each is counted for itself.
+        :param flow_id: what ends after five wrong codes.
+        :raises Refusal: ``flow.expired`` where this flow's tries are used up; ``code.throttled`` (until);
+            ``code.stopped`` where only recovery helps.
+        """
+        flow, account = self._key("factor.flow", flow_id), self._key(f"factor.{factor}", account_id)
+        per_flow = Limit(self._settings.second_factor_per_transaction, _FLOW_LIFE)
+        with self._database.engine.begin() as connection:
+            used = counters.hit(connection, flow, per_flow, now).count
+            if used <= per_flow.count:
+                taken = counters.reserve(connection, account, self._factor, now)
+        if used > per_flow.count:
+            raise Refusal("flow.expired")
+        if not taken.granted:
+            raise _refusal("code", taken.until)
+        return Reservation((account,), (account,), taken.failures, remaining=per_flow.count - used)
+
+    def succeeded(self, db: Session, reservation: Reservation) -> None:
+        """Forget the failures of this account and factor, within the operation's transaction (req 57)."""
+        counters.clear(db, reservation.cleared)
+
+    def recovered(self, db: Session, account_id: str) -> None:
+        """Forget the failures of an account's password after it was set anew by recovery (req 54)."""
+        subject = f"account:{account_id}"
+        counters.clear(db, [self._key("password", subject), self._key("password.known", subject)])
+
+    def give_back(self, reservation: Reservation) -> None:
+        """Undo a try whose password or code was never looked at, since the hash pool was full."""
+        with self._database.engine.begin() as connection:
+            for key in reservation.counted:
+                counters.give_back(connection, key)
+
+    def client_authentication_failed(self, client_id: str, ip: str | None, *, now: datetime) -> None:
+        """Count a failed client authentication; right ones are never counted nor refused.
+
+        :raises Refusal: ``client.throttled`` (until) above the limit of a client in a network.
+        """
+        network = network_of(ip, self._settings.exempt_networks)
+        if network is None:
+            return
+        limit = Limit(self._settings.client_failures_per_minute, MINUTE)
+        key = self._key("client", f"{network}\0{client_id}")
+        _raise_above([limit], self._windows.hit([(key, limit)], now), "client.throttled")
+
+    def network_try(
+        self,
+        purpose: str,
+        ip: str | None,
+        *,
+        limits: Sequence[Limit],
+        now: datetime,
+        code: str = "login.throttled",
+    ) -> None:
+        """Count a request of one purpose from a network: an IPv4 address or the /64 of an IPv6 address.
+
+        :raises Refusal: *code* (until) above a limit; not for ``throttle.exempt_networks``.
+        """
+        network = network_of(ip, self._settings.exempt_networks)
+        if network is None:
+            return
+        keys = [self._key(f"network.{purpose}.{limit.period}", str(network)) for limit in limits]
+        _raise_above(limits, self._windows.hit(list(zip(keys, limits, strict=True)), now), code)
+
+    def _key(self, purpose: str, subject: str) -> str:
+        return b64url(self._vault.keyed_hash(f"throttle.{purpose}", subject))
+
+
+def make_throttle(settings: Settings, database: Database, vault: Vault) -> Throttle:
+    """Return the throttle of an installation, with Redis where one is configured."""
+    if settings.redis.url is None:
+        return Throttle(database, vault, settings.throttle)
+    # Redis is an extra: an installation without it lacks the package.
+    from idp.throttling.redis_windows import RedisWindows
+
+    windows = RedisWindows(settings.redis.url, DatabaseWindows(database))
+    return Throttle(database, vault, settings.throttle, windows)
+
+
+def _raise_above(limits: Sequence[Limit], windows: Sequence[Window], code: str) -> None:
+    above = [window.ends for limit, window in zip(limits, windows, strict=True) if window.count > limit.count]
+    if above:
+        raise Refusal(code, until=max(above))
+
+
+def _refusal(kind: str, until: datetime | None) -> Refusal:
+    return Refusal(f"{kind}.stopped") if until is None else Refusal(f"{kind}.throttled", until=until)
+
+
+def _fold(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold().strip()
