@@ -18,6 +18,9 @@ from idp.flows.models import Flow
 
 AUTHORIZATION: Final = "authorization"
 SIGN_IN: Final = "sign_in"
+
+UNBOUND: Final = b""
+"""Browser hash of a flow that another site's form began: cookies do not come with such a request."""
 #: ``browser_hash`` of a flow whose browser is not known yet
 UNBOUND: Final = b""
 
@@ -35,7 +38,7 @@ def start(
     """Begin a flow and return its row.
 
     :param client_id: table key of the client the person comes from, None without one.
-    :param browser_hash: SHA-256 of this browser's ``__Host-flow`` secret.
+    :param browser_hash: SHA-256 of this browser's ``__Host-flow`` secret, or :data:`UNBOUND`.
     :param request: what was asked for, validated, as JSON; it is never read from a request again.
     """
     flow = Flow(
@@ -53,6 +56,23 @@ def start(
     return flow
 
 
+def adopt(ctx: Context, flow_id: str, browser_hash: bytes) -> bool:
+    """Bind an unbound flow to this browser; False where it is bound already, be it to this one.
+
+    Nothing was done in it yet, so who adopts it gains no more than by beginning a flow.
+    """
+    if not _ID.fullmatch(flow_id):
+        return False
+    bound = ctx.db.execute(
+        update(Flow)
+        .where(Flow.id == flow_id, Flow.browser_hash == UNBOUND)
+        .values(browser_hash=browser_hash)
+        .returning(Flow.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    return bound is not None
+
+
 def load(ctx: Context, flow_id: str, browser_hash: bytes | None, *, lock: bool = False) -> Flow:
     """Return an open flow of this browser.
 
@@ -61,6 +81,24 @@ def load(ctx: Context, flow_id: str, browser_hash: bytes | None, *, lock: bool =
     :raises Refusal: ``flow.lost`` (no such flow), ``flow.expired`` (``client_id``; too old or finished),
         ``flow.other_browser`` (``client_id``).
     """
+    flow = _of_browser(ctx, flow_id, browser_hash, lock=lock)
+    if flow.finished_at is not None or flow.expires_at <= ctx.now:
+        raise Refusal("flow.expired", client_id=flow.client_id)
+    return flow
+
+
+def load_finished(ctx: Context, flow_id: str, browser_hash: bytes | None) -> Flow:
+    """Return a finished flow of this browser, for the page that says how it went.
+
+    :raises Refusal: as :func:`load`; ``flow.expired`` also where it is not finished.
+    """
+    flow = _of_browser(ctx, flow_id, browser_hash, lock=False)
+    if flow.finished_at is None or flow.expires_at <= ctx.now:
+        raise Refusal("flow.expired", client_id=flow.client_id)
+    return flow
+
+
+def _of_browser(ctx: Context, flow_id: str, browser_hash: bytes | None, *, lock: bool) -> Flow:
     if not _ID.fullmatch(flow_id):
         raise Refusal("flow.lost")
     query = select(Flow).where(Flow.id == flow_id).execution_options(populate_existing=True)
@@ -69,19 +107,7 @@ def load(ctx: Context, flow_id: str, browser_hash: bytes | None, *, lock: bool =
         raise Refusal("flow.lost")
     if browser_hash is None or not same(browser_hash, flow.browser_hash):
         raise Refusal("flow.other_browser", client_id=flow.client_id)
-    if flow.finished_at is not None or flow.expires_at <= ctx.now:
-        raise Refusal("flow.expired", client_id=flow.client_id)
     return flow
-
-
-def adopt(ctx: Context, flow_id: str, browser_hash: bytes) -> None:
-    """Bind a flow that began with a cross-site POST, which carries no cookie, to the first browser that opens it."""
-    ctx.db.execute(
-        update(Flow)
-        .where(Flow.id == flow_id, Flow.browser_hash == UNBOUND)
-        .values(browser_hash=browser_hash)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def mark(flow: Flow, step: str, **facts: Any) -> None:
