@@ -21,8 +21,6 @@ SIGN_IN: Final = "sign_in"
 
 UNBOUND: Final = b""
 """Browser hash of a flow that another site's form began: cookies do not come with such a request."""
-#: ``browser_hash`` of a flow whose browser is not known yet
-UNBOUND: Final = b""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
