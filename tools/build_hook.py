@@ -35,3 +35,7 @@ class BuildHook(BuildHookInterface):
         compile_catalogues(root)
         if self.target_name == "wheel" and version == "standard":
             build_data["force_include"][str(root / "templates")] = "idp/templates"
+
+
+if __name__ == "__main__":
+    compile_catalogues(Path(__file__).parent.parent)

@@ -1,0 +1,69 @@
+# Each target makes its own environment in .venv when it must; afterwards nothing is installed and no network needed.
+# ARGS go to the program:   make demo ARGS="--port 9000"      make test ARGS="-k refresh"
+
+BIN := .venv/bin
+CATALOGUES := $(patsubst %.po,%.mo,$(wildcard idp/translations/*/LC_MESSAGES/*.po))
+PACKAGING := pyproject.toml tools/environment.sh tools/build_hook.py
+
+.NOTPARALLEL:
+.PHONY: demo test check lint format types imports bench axe lock clean
+
+demo: .venv/.runtime $(CATALOGUES)
+	@exec $(BIN)/idp demo $(ARGS)
+
+# PostgreSQL, Redis and browser tests run where the programs are found, and say so where they are not.
+test: .venv/.dev $(CATALOGUES)
+ifdef COVERAGE
+	@rm -f .coverage .coverage.*
+	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report= $(ARGS)
+	$(BIN)/coverage json --quiet -o .coverage.json
+	$(BIN)/python tools/coverage_gate.py .coverage.json
+else
+	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+endif
+
+check: lint types imports
+	$(MAKE) test COVERAGE=1
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/djlint --quiet --lint templates clients
+	$(BIN)/codespell
+
+format: .venv/.dev
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+imports: .venv/.dev
+	$(BIN)/lint-imports
+
+# Product and peer side by side; see benchmarks/README.md.
+bench: .venv/.dev $(CATALOGUES)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# Every page in every combination of theme, language and width; a normal run rotates them.
+axe: .venv/.dev $(CATALOGUES)
+	LOTSE_TEST_AXE=all LOTSE_TEST_REQUIRE=browser $(BIN)/pytest -n auto -m axe $(ARGS)
+
+# Locks anew what pyproject.toml admits; ARGS=--upgrade takes the newest versions.
+lock: .venv/.dev
+	$(BIN)/python tools/lock.py $(ARGS)
+
+clean:
+	rm -rf .venv build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache $(CATALOGUES)
+
+.venv/.runtime: requirements.txt requirements-build.txt $(PACKAGING)
+	@tools/environment.sh requirements.txt requirements-build.txt
+	@touch $@
+
+.venv/.dev: requirements-dev.txt $(PACKAGING)
+	@tools/environment.sh requirements-dev.txt
+	@touch .venv/.runtime $@
+
+%.mo: %.po tools/build_hook.py
+	@test -x $(BIN)/python && $(BIN)/python tools/build_hook.py
+	@touch $@
