@@ -1,0 +1,288 @@
+"""Operations on accounts: create, password, block, delete, erase (req 23, 38, 44, 53, 109)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import select
+
+from idp.accounts import identifiers
+from idp.accounts.models import ACTIVE, BLOCKED, DELETED, Account, Identifier
+from idp.accounts.password_policy import password_problems
+from idp.audit.events import Event
+from idp.audit.log import erase as erase_from_log
+from idp.audit.log import record
+from idp.authentication.models import Authenticator, Device
+from idp.context import Context
+from idp.crypto import random_token
+from idp.db import new_id
+from idp.errors import Refusal
+from idp.management.actors import require_operator
+from idp.management.ending import Ended, end_account
+from idp.organizations.models import ENDED, Membership
+
+UNDO: Final = timedelta(days=14)
+
+#: claims of OIDC Core §5.1 that an account keeps as they are
+PROFILE: Final = (
+    "name",
+    "given_name",
+    "family_name",
+    "middle_name",
+    "nickname",
+    "profile",
+    "picture",
+    "website",
+    "gender",
+    "birthdate",
+    "zoneinfo",
+    "locale",
+    "address",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFacts:
+    """An account as lists show it."""
+
+    id: str
+    sub: str
+    username: str | None
+    name: str | None
+    status: str
+    emails: tuple[str, ...]
+    created_at: datetime
+    last_sign_in_at: datetime | None
+
+
+def create(
+    ctx: Context,
+    *,
+    username: str | None = None,
+    password: str | None = None,
+    emails: Iterable[str] = (),
+    phones: Iterable[str] = (),
+    profile: Mapping[str, Any] | None = None,
+) -> str:
+    """Create an account whose addresses and numbers count as verified, and return its id.
+
+    :param profile: claims by name, of :data:`PROFILE`.
+    :raises Refusal: ``actor.not_allowed``, ``profile.unknown`` (field), what ``idp.accounts.identifiers`` and
+        :func:`set_password` refuse.
+    """
+    require_operator(ctx)
+    fields = dict(profile or {})
+    for field in fields:
+        if field not in PROFILE:
+            raise Refusal("profile.unknown", field=field)
+    account = Account(
+        id=new_id(), sub=random_token(24), status=ACTIVE, created_at=ctx.now, updated_at=ctx.now, **fields
+    )
+    ctx.db.add(account)
+    ctx.db.flush()
+    addresses = list(emails)
+    if username is not None:
+        identifiers.set_username(ctx, account, username)
+    for address in addresses:
+        identifiers.add_email(ctx, account.id, address, verified=True)
+    for number in phones:
+        identifiers.add_phone(ctx, account.id, number, verified=True)
+    if password is not None:
+        _check_password(ctx, account, password, addresses)
+        _store_password(ctx, account, password)
+    record(
+        ctx,
+        Event.ACCOUNT_CREATED,
+        target=("account", account.id),
+        personal={"username": account.username, "emails": addresses},
+    )
+    ctx.db.flush()
+    return account.id
+
+
+def set_password(ctx: Context, account_id: str, password: str) -> Ended:
+    """Give an account a password; everything issued before ends (req 44).
+
+    :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``password.*`` (the first problem),
+    :raises Busy: the hash pool is full.
+    """
+    require_operator(ctx)
+    account = locked(ctx, account_id)
+    addresses = [
+        identifiers.text_of(ctx, found)
+        for found in identifiers.of_account(ctx, account.id, identifiers.EMAIL)
+    ]
+    _check_password(ctx, account, password, addresses)
+    _store_password(ctx, account, password)
+    account.epoch += 1
+    record(ctx, Event.PASSWORD_CHANGED, target=("account", account.id))
+    ctx.db.flush()
+    return end_account(ctx, account.id, "password changed")
+
+
+def block(ctx: Context, account_id: str, *, reason: str | None = None) -> Ended:
+    """Block an account: at once, everywhere, whatever it belongs to (design §2).
+
+    :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``account.status`` (status).
+    """
+    require_operator(ctx)
+    account = locked(ctx, account_id)
+    _change_status(ctx, account, ACTIVE, BLOCKED)
+    account.epoch += 1
+    record(ctx, Event.ACCOUNT_BLOCKED, target=("account", account.id), reason=reason)
+    ctx.db.flush()
+    return end_account(ctx, account.id, "account blocked")
+
+
+def unblock(ctx: Context, account_id: str, *, reason: str | None = None) -> None:
+    """Let a blocked account sign in again; what ended stays ended.
+
+    :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``account.status`` (status).
+    """
+    require_operator(ctx)
+    account = locked(ctx, account_id)
+    _change_status(ctx, account, BLOCKED, ACTIVE)
+    record(ctx, Event.ACCOUNT_UNBLOCKED, target=("account", account.id), reason=reason)
+    ctx.db.flush()
+
+
+def delete(ctx: Context, account_id: str, *, reason: str | None = None) -> Ended:
+    """Delete an account: access ends now, its memberships end, its data stays for the time of undo.
+
+    :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``account.status`` (status).
+    """
+    require_operator(ctx)
+    account = locked(ctx, account_id)
+    if account.status == DELETED:
+        raise Refusal("account.status", status=account.status)
+    account.status = DELETED
+    account.epoch += 1
+    account.updated_at = ctx.now
+    memberships = select(Membership).where(Membership.account_id == account.id, Membership.status != ENDED)
+    for membership in ctx.db.scalars(memberships.order_by(Membership.id).with_for_update()):
+        membership.status = ENDED
+        membership.epoch += 1
+        membership.ended_at = membership.changed_at = ctx.now
+        membership.restore_until = ctx.now + UNDO
+        membership.changed_by = ctx.actor.id
+    record(ctx, Event.ACCOUNT_DELETED, target=("account", account.id), reason=reason)
+    ctx.db.flush()
+    return end_account(ctx, account.id, "account deleted")
+
+
+def erase(ctx: Context, account_id: str) -> None:
+    """Remove the personal data of a deleted account; a tombstone keeps its ``sub`` from ever coming back.
+
+    Req 38, 109; the personal part of the audit log goes too, its chain still verifies.
+
+    :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``account.status`` (status) before deletion.
+    """
+    require_operator(ctx)
+    account = locked(ctx, account_id)
+    if account.status != DELETED or account.erased_at is not None:
+        raise Refusal("account.status", status=account.status)
+    for field in (*PROFILE, "username", "username_key", "password_hash", "home_organization_id"):
+        setattr(account, field, None)
+    account.erased_at = account.updated_at = ctx.now
+    ctx.db.flush()
+    for table in (Identifier, Authenticator, Device):
+        ctx.db.execute(sql_delete(table).where(table.account_id == account.id))
+    record(ctx, Event.ACCOUNT_ERASED, target=("account", account.id))
+    ctx.db.flush()
+    erase_from_log(ctx, account.id)
+
+
+def find(ctx: Context, typed: str) -> str:
+    """Return the id of the account with this user name, verified address or id.
+
+    :raises Refusal: ``actor.not_allowed``, ``account.unknown``.
+    """
+    require_operator(ctx)
+    account = identifiers.find_account(ctx, typed) or ctx.db.get(Account, typed)
+    if account is None:
+        raise Refusal("account.unknown")
+    return account.id
+
+
+def show(ctx: Context, account_id: str) -> AccountFacts:
+    """Return one account.
+
+    :raises Refusal: ``actor.not_allowed``, ``account.unknown``.
+    """
+    require_operator(ctx)
+    account = ctx.db.get(Account, account_id)
+    if account is None:
+        raise Refusal("account.unknown")
+    return _facts(ctx, [account])[0]
+
+
+def list_all(ctx: Context, *, after: str = "", limit: int = 100) -> list[AccountFacts]:
+    """Return accounts in the order of their creation.
+
+    :param after: the id of the last one of the page before.
+    :raises Refusal: ``actor.not_allowed``.
+    """
+    require_operator(ctx)
+    page = select(Account).where(Account.id > after).order_by(Account.id).limit(min(limit, 100))
+    return _facts(ctx, list(ctx.db.scalars(page)))
+
+
+def locked(ctx: Context, account_id: str) -> Account:
+    """Return an account, fresh and locked until the transaction ends.
+
+    :raises Refusal: ``account.unknown``.
+    """
+    ctx.db.flush()
+    row = select(Account).where(Account.id == account_id).with_for_update()
+    account = ctx.db.execute(row, execution_options={"populate_existing": True}).scalar_one_or_none()
+    if account is None:
+        raise Refusal("account.unknown")
+    return account
+
+
+def _change_status(ctx: Context, account: Account, old: str, new: str) -> None:
+    if account.status != old:
+        raise Refusal("account.status", status=account.status)
+    account.status = new
+    account.updated_at = ctx.now
+
+
+def _check_password(ctx: Context, account: Account, password: str, addresses: Iterable[str]) -> None:
+    names = (account.username, account.name, account.given_name, account.family_name)
+    problems = password_problems(
+        password,
+        profile=ctx.settings.password.profile,
+        single_factor=True,
+        context_words=[ctx.settings.product.name, *filter(None, names), *addresses],
+        allow_short_single_factor=ctx.settings.password.allow_short_single_factor,
+    )
+    if problems:
+        raise problems[0]
+
+
+def _store_password(ctx: Context, account: Account, password: str) -> None:
+    account.password_hash = ctx.passwords.hash(password)
+    account.password_changed_at = account.updated_at = ctx.now
+
+
+def _facts(ctx: Context, accounts: list[Account]) -> list[AccountFacts]:
+    ids = [account.id for account in accounts]
+    emails: dict[str, list[str]] = {}
+    owned = select(Identifier).where(Identifier.account_id.in_(ids), Identifier.kind == identifiers.EMAIL)
+    for row in ctx.db.scalars(owned.order_by(Identifier.id)):
+        emails.setdefault(row.account_id, []).append(identifiers.text_of(ctx, row))
+    return [
+        AccountFacts(
+            id=account.id,
+            sub=account.sub,
+            username=account.username,
+            name=account.name,
+            status=account.status,
+            emails=tuple(emails.get(account.id, ())),
+            created_at=account.created_at,
+            last_sign_in_at=account.last_sign_in_at,
+        )
+        for account in accounts
+    ]

@@ -1,0 +1,18 @@
+"""Who may do what to whom; asked first by every operation of this package (req 91, 92)."""
+
+from typing import Final
+
+from idp.context import Context
+from idp.errors import Refusal
+
+#: the command line of this installation, and what it does by itself
+OPERATORS: Final = frozenset({"operator", "system"})
+
+
+def require_operator(ctx: Context) -> None:
+    """Let operators pass.
+
+    :raises Refusal: ``actor.not_allowed``.
+    """
+    if ctx.actor.kind not in OPERATORS:
+        raise Refusal("actor.not_allowed")

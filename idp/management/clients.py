@@ -1,0 +1,288 @@
+"""Operations on clients: create, change, secrets, disable, delete (req 18, 20, 23, 31)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from idp.audit.events import Event
+from idp.audit.log import record
+from idp.context import Context
+from idp.crypto import random_token, sha256
+from idp.db import new_id
+from idp.errors import Refusal
+from idp.installation import insert_once, snapshot_changed
+from idp.management.actors import require_operator
+from idp.management.ending import Ended, end_client
+from idp.oidc.client_metadata import (
+    PUBLIC_KINDS,
+    ClientMetadata,
+    InvalidMetadata,
+    Problem,
+    shown,
+    validate,
+)
+from idp.oidc.models import Client, ClientSecret
+
+SECRET_BYTES: Final = 32
+OVERLAP: Final = timedelta(hours=24)
+"""How long the old secret works beside its successor."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFacts:
+    """What is known of a secret: never itself."""
+
+    created_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFacts:
+    """A client as it is shown; ``metadata`` has the fields of a registration."""
+
+    client_id: str
+    metadata: Mapping[str, Any]
+    version: int
+    disabled_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    secrets: tuple[SecretFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client signs in with; the secret is told once and stored as its SHA-256 (req 20)."""
+
+    client_id: str
+    #: None for a public client
+    secret: str | None = field(repr=False)
+
+
+def create(ctx: Context, registration: Mapping[str, object]) -> Credentials:
+    """Register a client.
+
+    :param registration: see ``idp.oidc.client_metadata.validate``.
+    :raises InvalidMetadata: with every problem.
+    :raises Refusal: ``actor.not_allowed``, ``client.taken`` (client_id).
+    """
+    require_operator(ctx)
+    metadata = validate(registration)
+    check_audiences(ctx, metadata)
+    return insert(ctx, metadata)
+
+
+def insert(ctx: Context, metadata: ClientMetadata) -> Credentials:
+    """Write a checked registration; for callers that checked the audiences.
+
+    :raises Refusal: ``client.taken`` (client_id).
+    """
+    row_id = new_id()
+    values = {"id": row_id, **metadata.columns(), "created_at": ctx.now, "updated_at": ctx.now}
+    if not insert_once(ctx.db, Client.metadata.tables["client"], values):
+        raise Refusal("client.taken", client_id=metadata.client_id)
+    secret = None if metadata.kind in PUBLIC_KINDS else _new_secret(ctx, row_id)
+    _record(ctx, Event.CLIENT_CREATED, row_id, metadata.client_id, new=metadata.columns())
+    return Credentials(metadata.client_id, secret)
+
+
+def change(ctx: Context, registration: Mapping[str, object]) -> list[str]:
+    """Make an existing client what a whole registration says; returns the fields that differed.
+
+    Fields that are not named go back to their defaults.  A client that becomes public loses its secrets; one
+    that becomes confidential needs :func:`rotate_secret`.
+
+    :raises InvalidMetadata: with every problem.
+    :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id).
+    """
+    require_operator(ctx)
+    metadata = validate(registration)
+    check_audiences(ctx, metadata)
+    return update(ctx, metadata)
+
+
+def update(ctx: Context, metadata: ClientMetadata) -> list[str]:
+    """Write a checked registration over an existing client; for callers that checked the audiences.
+
+    :raises Refusal: ``client.unknown`` (client_id).
+    """
+    client = _locked(ctx, metadata.client_id)
+    columns = metadata.columns()
+    new = {name: value for name, value in columns.items() if getattr(client, name) != value}
+    if not new:
+        return []
+    old = {name: getattr(client, name) for name in new}
+    for name, value in new.items():
+        setattr(client, name, value)
+    if metadata.kind in PUBLIC_KINDS:
+        ctx.db.execute(sql_delete(ClientSecret).where(ClientSecret.client_id == client.id))
+    _touch(ctx, client)
+    _record(ctx, Event.CLIENT_CHANGED, client.id, client.client_id, old=old, new=new)
+    return sorted(new)
+
+
+def rotate_secret(ctx: Context, client_id: str, *, overlap: timedelta = OVERLAP) -> Credentials:
+    """Give a client a new secret; the newest old one works on for *overlap*, older ones end now (req 20).
+
+    :param overlap: zero where the old secret has leaked.
+    :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id), ``client.public`` (client_id).
+    """
+    require_operator(ctx)
+    client = _locked(ctx, client_id)
+    if client.kind in PUBLIC_KINDS:
+        raise Refusal("client.public", client_id=client_id)
+    old = select(ClientSecret).where(ClientSecret.client_id == client.id)
+    newest_first = old.order_by(ClientSecret.created_at.desc(), ClientSecret.id.desc())
+    until = ctx.now + overlap
+    for number, row in enumerate(ctx.db.scalars(newest_first)):
+        if number or until <= ctx.now:
+            ctx.db.delete(row)
+        elif row.expires_at is None or row.expires_at > until:
+            row.expires_at = until
+    secret = _new_secret(ctx, client.id)
+    _touch(ctx, client)
+    _record(ctx, Event.CLIENT_SECRET_ROTATED, client.id, client_id, new={"overlap_ends": until.isoformat()})
+    return Credentials(client_id, secret)
+
+
+def disable(ctx: Context, client_id: str, *, reason: str | None = None) -> Ended:
+    """Switch a client off: it gets nothing any more, and what it got ends (req 23).
+
+    :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id), ``client.status`` (client_id).
+    """
+    require_operator(ctx)
+    client = _locked(ctx, client_id)
+    if client.disabled_at is not None:
+        raise Refusal("client.status", client_id=client_id)
+    client.disabled_at = ctx.now
+    _touch(ctx, client)
+    _record(ctx, Event.CLIENT_DISABLED, client.id, client_id, reason=reason)
+    return end_client(ctx, client.id, "client disabled")
+
+
+def enable(ctx: Context, client_id: str, *, reason: str | None = None) -> None:
+    """Switch a client on again; what ended stays ended.
+
+    :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id), ``client.status`` (client_id).
+    """
+    require_operator(ctx)
+    client = _locked(ctx, client_id)
+    if client.disabled_at is None:
+        raise Refusal("client.status", client_id=client_id)
+    client.disabled_at = None
+    _touch(ctx, client)
+    _record(ctx, Event.CLIENT_ENABLED, client.id, client_id, reason=reason)
+
+
+def delete(ctx: Context, client_id: str, *, reason: str | None = None) -> Ended:
+    """Remove a client with its catalogue and everything issued to it.
+
+    :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id).
+    """
+    require_operator(ctx)
+    client = _locked(ctx, client_id)
+    ended = end_client(ctx, client.id, "client deleted")
+    _record(ctx, Event.CLIENT_DELETED, client.id, client_id, reason=reason)
+    # by statement: the database's own cascades take what belongs to it
+    ctx.db.execute(sql_delete(Client).where(Client.id == client.id))
+    ctx.db.expunge(client)
+    return ended
+
+
+def show(ctx: Context, client_id: str) -> ClientFacts:
+    """Return one client.
+
+    :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id).
+    """
+    require_operator(ctx)
+    ctx.db.flush()
+    found = ctx.db.scalars(
+        select(Client)
+        .where(Client.client_id == client_id)
+        .options(selectinload(Client.secrets))
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if found is None:
+        raise Refusal("client.unknown", client_id=client_id)
+    return _facts(found)
+
+
+def list_all(ctx: Context) -> list[ClientFacts]:
+    """Return all clients, disabled ones too, ordered by client_id.
+
+    :raises Refusal: ``actor.not_allowed``.
+    """
+    require_operator(ctx)
+    ctx.db.flush()
+    rows = select(Client).order_by(Client.client_id).options(selectinload(Client.secrets))
+    return [_facts(row) for row in ctx.db.scalars(rows.execution_options(populate_existing=True))]
+
+
+def check_audiences(ctx: Context, metadata: ClientMetadata, *, planned: frozenset[str] = frozenset()) -> None:
+    """Check that a client's tokens are for clients that exist.
+
+    :param planned: client ids that the same change registers.
+    :raises InvalidMetadata: field ``audiences``.
+    """
+    wanted = set(metadata.audiences) - planned - {metadata.client_id}
+    known = set(ctx.db.scalars(select(Client.client_id).where(Client.client_id.in_(wanted))))
+    unknown = sorted(wanted - known)
+    if unknown:
+        raise InvalidMetadata(
+            [Problem("audiences", shown(unknown), "must be client ids of registered clients")]
+        )
+
+
+def _new_secret(ctx: Context, row_id: str) -> str:
+    secret = random_token(SECRET_BYTES)
+    ctx.db.add(ClientSecret(id=new_id(), client_id=row_id, hash=sha256(secret), created_at=ctx.now))
+    ctx.db.flush()
+    return secret
+
+
+def _locked(ctx: Context, client_id: str) -> Client:
+    ctx.db.flush()
+    row = select(Client).where(Client.client_id == client_id).with_for_update()
+    client = ctx.db.execute(row, execution_options={"populate_existing": True}).scalar_one_or_none()
+    if client is None:
+        raise Refusal("client.unknown", client_id=client_id)
+    return client
+
+
+def _touch(ctx: Context, client: Client) -> None:
+    client.version += 1
+    client.updated_at = ctx.now
+    ctx.db.flush()
+
+
+def _record(
+    ctx: Context,
+    event: Event,
+    row_id: str,
+    client_id: str,
+    *,
+    old: dict[str, Any] | None = None,
+    new: dict[str, Any] | None = None,
+    reason: str | None = None,
+) -> None:
+    """Write the change down, and tell all workers to read the clients again."""
+    target = ("client", row_id)
+    record(ctx, event, target=target, client=client_id, old=old, new=new, reason=reason)
+    ctx.db.flush()
+    snapshot_changed(ctx.db)
+
+
+def _facts(client: Client) -> ClientFacts:
+    return ClientFacts(
+        client_id=client.client_id,
+        metadata={name: getattr(client, name) for name in ClientMetadata.__dataclass_fields__},
+        version=client.version,
+        disabled_at=client.disabled_at,
+        created_at=client.created_at,
+        updated_at=client.updated_at,
+        secrets=tuple(SecretFacts(secret.created_at, secret.expires_at) for secret in client.secrets),
+    )
