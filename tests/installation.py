@@ -10,7 +10,7 @@ from idp.crypto import MasterKey, Sealer
 from idp.db import Database
 from idp.installation import PEPPER, prepare
 from idp.settings import Settings
-from idp.throttling import DatabaseThrottle
+from idp.throttling import make_throttle
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -23,7 +23,7 @@ def make_services(settings: Settings, database: Database, *, now: datetime = NOW
         settings=settings,
         database=database,
         vault=vault,
-        throttle=DatabaseThrottle(database),
+        throttle=make_throttle(settings, database, vault),
         passwords=LocalPasswordHasher(vault.secrets[PEPPER], Costs(memory_kib=8, time_cost=1)),
     )
 

@@ -27,6 +27,7 @@ from idp.logging import get_logger
 GENESIS = bytes(32)
 BATCH = 500
 """Events a transaction seals: on SQLite writers wait for it, so it stays within milliseconds."""
+EVENTS_PER_SEAL = 1000
 
 _EVENTS = AuditEvent.metadata.tables["audit_event"]
 _COVERED = tuple(
@@ -98,24 +99,35 @@ def seal(ctx: Context) -> int:
         .values(position=bindparam("next_position"), chain=bindparam("next_chain")),
         links,
     )
-    _add_seal(ctx, last, position - len(rows) + 1, position, chain)
+    _sign_head(ctx, last, position - len(rows) + 1, position, chain)
     return len(rows)
 
 
-def _add_seal(ctx: Context, last: AuditSeal | None, first: int, position: int, chain: bytes) -> None:
-    new = AuditSeal(
-        sequence=last.sequence + 1 if last else 1,
-        first_position=first,
-        last_position=position,
-        chain=chain,
-        sealed_at=ctx.now,
-        key_version=ctx.vault.newest(AUDIT_KEY)[0],
-    )
-    new.signature = sign(ctx.vault, new)
-    ctx.db.add(new)
+def _sign_head(ctx: Context, last: AuditSeal | None, first: int, position: int, chain: bytes) -> None:
+    """Sign the new head, with the last seal moved forward or with a new one.
+
+    A seal covers an hour or a thousand events, so their number stays small and a cut never removes much at
+    once.
+    """
+    head = last
+    if head is None or not _has_room(head, position, ctx.now):
+        head = AuditSeal(sequence=last.sequence + 1 if last else 1, first_position=first)
+        ctx.db.add(head)
+    head.last_position = position
+    head.chain = chain
+    head.sealed_at = ctx.now
+    head.key_version = ctx.vault.newest(AUDIT_KEY)[0]
+    head.signature = sign(ctx.vault, head)
     ctx.db.flush()
     # The head stands in the log stream too: a copy elsewhere shows when the newest rows were cut off.
     _log.info("audit log sealed", position=position, head=chain.hex())
+
+
+def _has_room(seal: AuditSeal, position: int, now: datetime) -> bool:
+    same_hour = seal.sealed_at.replace(minute=0, second=0, microsecond=0) == now.replace(
+        minute=0, second=0, microsecond=0
+    )
+    return seal.cut_at is None and same_hour and position - seal.first_position < EVENTS_PER_SEAL
 
 
 def purge(ctx: Context, limit: int) -> int:

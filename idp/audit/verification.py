@@ -97,7 +97,7 @@ def _checked_seals(ctx: Context, result: Verification) -> list[AuditSeal]:
         ):
             result.add(first, f"seals are missing before seal {seal.sequence}")
         before = seal
-    start = next((seal for seal in reversed(seals) if seal.cut_at is not None), None)
+    start = next((seal for seal in reversed(seals) if seal.cut_at or seal.cut_signature), None)
     if start is None:
         return seals
     if not _is_cut(ctx.vault, start):
