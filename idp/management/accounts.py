@@ -105,7 +105,7 @@ def create(
 def set_password(ctx: Context, account_id: str, password: str) -> Ended:
     """Give an account a password; everything issued before ends (req 44).
 
-    :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``password.*`` (the first problem),
+    :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``password.*`` (the first problem).
     :raises Busy: the hash pool is full.
     """
     require_operator(ctx)

@@ -1,4 +1,4 @@
-"""Ending what was issued: sessions, with notice to their portals, and authorizations with all that came of them.
+"""Ending what was issued: sessions, with notice to their portals, and authorizations with what came of them.
 
 Callers hold the locks, in the order account, membership, authorization, so that nothing is issued after they
 commit (req 23, 44; C7).
@@ -42,8 +42,8 @@ def end_account(ctx: Context, account_id: str, reason: str) -> Ended:
 def end_membership(ctx: Context, membership_id: str, account_id: str, reason: str) -> Ended:
     """End everything issued for a membership, and the sessions that act or acted for it.
 
-    A portal can be told of the end of a session only, so sessions end that another organisation could use too:
-    the person signs in again.  Where no usable membership is left, every session ends.
+    A portal can be told of the end of a session only, so sessions end that another organisation could use
+    too: the person signs in again.  Where no usable membership is left, every session ends.
     """
     if any(policy.is_usable(found) for found in memberships.for_account(ctx, account_id)):
         ids = _acting_for(ctx, membership_id, account_id)
