@@ -28,13 +28,13 @@ class Child:
         *,
         environment: Mapping[str, str],
         reports: bool = False,
-        log: int | None = None,
+        quiet: bool = False,
     ) -> None:
         """Start ``python -m ARGUMENTS``.
 
         :param environment: all of the child's environment.
         :param reports: the child takes ``--report-to FD`` and calls :func:`report_ready`.
-        :param log: file descriptor for output and errors, instead of ours.
+        :param quiet: its standard output is thrown away; errors still show.
         """
         self._report: int | None = None
         told: int | None = None
@@ -44,8 +44,7 @@ class Child:
         self._process = subprocess.Popen(  # noqa: S603  (our own modules)
             [sys.executable, "-m", *arguments, *more],
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=subprocess.DEVNULL if quiet else None,
             env=with_import_path(environment),
             start_new_session=True,
             pass_fds=[] if told is None else [told],
@@ -119,8 +118,9 @@ def stop_with_parent(parent: int) -> None:
 
 
 def stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM, SIGINT and SIGHUP set."""
+    """Return an event that SIGTERM and SIGINT set, and SIGHUP unless ``nohup`` told it to be ignored."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
     return stop
