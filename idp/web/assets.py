@@ -53,7 +53,7 @@ def load_assets() -> Assets:
 
 
 def asset_url(name: str) -> str:
-    """Return the address of the static file *name*; ValueError where there is none, so a typo shows at once."""
+    """Return the address of the static file *name*; ValueError where there is none: a typo shows at once."""
     assets = load_assets()
     if name not in assets.files:
         raise ValueError(f"no static file {name}")
@@ -65,16 +65,17 @@ def _serve(version: str, name: str) -> Response:
     asset = assets.files.get(name)
     if asset is None:
         abort(404)
-    packed = asset.packed if "gzip" in request.accept_encodings else None
+    packed = asset.packed if request.accept_encodings["gzip"] else None
     response = Response(packed or asset.plain, mimetype=asset.media_type)
     if packed:
         response.headers["Content-Encoding"] = "gzip"
     if asset.packed:
         response.vary.add("Accept-Encoding")
-    # Pages of another release may still be open: they get the file, but nobody keeps it under the wrong address.
+    # Pages of another release may still be open: they get the file, but nobody keeps it under that address.
     response.headers["Cache-Control"] = _FOREVER if version == assets.version else "no-cache"
     response.set_etag(f"{assets.version}{'-gzip' if packed else ''}")
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def init_app(app: Flask) -> None:

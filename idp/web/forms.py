@@ -10,7 +10,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length, StopValidation
 
-#: longer input is refused before it reaches a hash or a query; req 6 of the password rules allows 128 characters
+#: longer input is refused before it reaches a hash or a query; a password may have 128 characters
 LONGEST_NAME = 320
 LONGEST_PASSWORD = 1024
 CODE_DIGITS = 6

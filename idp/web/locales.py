@@ -69,7 +69,7 @@ class CatalogueDomain(Domain):
         locale = get_locale()
         if locale is None:
             return NullTranslations()
-        found = self.cache.get(locale.language)
+        found: NullTranslations | None = self.cache.get(locale.language)
         if found is None:
             found = self.cache[locale.language] = load_catalogue(locale.language)
         return found

@@ -12,6 +12,7 @@ from flask_babel import get_locale
 
 from idp.settings import Settings
 from idp.web import assets, formats, locales, wording
+from idp.web.cookies import cookie_name, set_cookie
 from idp.web.extensions import babel, csrf
 from idp.web.ribbon import ribbon
 
@@ -26,10 +27,6 @@ def template_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "templates"
 
 
-def _cookie_name(settings: Settings, name: str) -> str:
-    return f"__Host-{name}" if settings.public_url.startswith("https:") else name
-
-
 def _with_parameter(name: str, value: str) -> str:
     """Return a link to this page with one query parameter set and the others kept.
 
@@ -40,7 +37,7 @@ def _with_parameter(name: str, value: str) -> str:
 
 
 def _theme(settings: Settings) -> str:
-    chosen = request.args.get("theme") or request.cookies.get(_cookie_name(settings, "theme"), "")
+    chosen = request.args.get("theme") or request.cookies.get(cookie_name(settings, "theme"), "")
     return chosen if chosen in THEMES else "system"
 
 
@@ -68,14 +65,7 @@ def _keep_preferences(settings: Settings, response: Response) -> Response:
     }
     for name, value in chosen.items():
         if value is not None and not response.cache_control.public:
-            response.set_cookie(
-                _cookie_name(settings, name),
-                value,
-                max_age=_PREFERENCE_SECONDS,
-                secure=settings.public_url.startswith("https:"),
-                httponly=True,
-                samesite="Lax",
-            )
+            set_cookie(response, settings, name, value, max_age=_PREFERENCE_SECONDS)
     return response
 
 
@@ -83,7 +73,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     """Bind language, forms' protection, static files and the frame's variables to *app*."""
     assets.init_app(app)
     csrf.init_app(app)
-    language_cookie = _cookie_name(settings, locales.COOKIE)
+    language_cookie = cookie_name(settings, locales.COOKIE)
     babel.init_app(
         app,
         default_locale=settings.product.default_locale,

@@ -1,6 +1,6 @@
 """Words for refusals, states and statuses: a code from the domain becomes a sentence for a person.
 
-Codes and sentences: reference/screens.md §1.0. What happened, then what to do; never "invalid", "please", "sorry".
+Codes and sentences: reference/screens.md §1.0. What happened, then what to do; never "invalid" or "sorry".
 """
 
 from collections.abc import Mapping
@@ -29,6 +29,7 @@ REFUSALS: Mapping[str, LazyString] = {
     "code.empty": _("Geben Sie den Code aus Ihrer App ein."),
     "code.digits": _("Der Code besteht nur aus Ziffern."),
     "code.length": _("Der Code hat 6 Ziffern. Sie haben %(typed)s eingegeben."),
+    "code.wrong": _("Der Code stimmt nicht."),
     "code.expired": _("Der Code ist abgelaufen. Wir haben Ihnen einen neuen gesendet."),
     "code.throttled": _("Zu viele Versuche. Versuchen Sie es ab %(until)s wieder."),
     "totp.used": _("Diesen Code haben Sie schon benutzt. Warten Sie auf den nächsten."),
@@ -42,6 +43,12 @@ REFUSALS: Mapping[str, LazyString] = {
         "Die Seite war länger offen. Geben Sie Ihr Passwort noch einmal ein und senden Sie die Seite ab."
     ),
     "flow.expired": _("Die Anmeldung ist abgelaufen. Beginnen Sie im Portal noch einmal."),
+    "flow.lost": _("Diese Anmeldung kennen wir nicht mehr. Beginnen Sie im Portal noch einmal."),
+    "flow.other_browser": _(
+        "Diese Anmeldung gehört zu einem anderen Browser. Beginnen Sie im Portal noch einmal."
+    ),
+    "principal.may_not_act": _("Ihr Konto oder Ihr Zugang ist im Moment nicht frei."),
+    "membership.status": _("Das geht nicht: Der Zugang hat den Status „%(status)s“."),
     "password.mismatch": _("Die beiden Passwörter sind verschieden."),
     "password.short": _("Das Passwort hat %(length)s Zeichen. Es braucht mindestens %(minimum)s."),
     "password.long": _("Das Passwort hat mehr als %(maximum)s Zeichen. Wählen Sie ein kürzeres."),
@@ -91,21 +98,20 @@ def _spoken(value: Any) -> Any:
 
 def word(code: str, **params: Any) -> str:
     """Return the sentence for *code* in the request's language; KeyError for a code without words."""
-    if code == "code.wrong":
-        remaining = int(params.get("remaining", 0))
-        if remaining < 1:
-            return gettext("Der Code stimmt nicht.")
-        tries = ngettext("Noch %(num)d Versuch.", "Noch %(num)d Versuche.", remaining)
-        return f"{gettext('Der Code stimmt nicht.')} {tries}"
     if code == "password.class":
         params["missing"] = ", ".join(str(PASSWORD_CLASSES[name]) for name in params["missing"])
+    if code == "membership.status":
+        params["status"] = str(MEMBERSHIP_STATES.get(params["status"], params["status"]))
     if code in {"login.blocked", "login.pending"} and not params.get("company"):
         params["company"] = (
             gettext("Ihrem Unternehmen") if code == "login.blocked" else gettext("Ihr Unternehmen")
         )
     spoken = {name: _spoken(value) for name, value in params.items()}
-    sentence = str(REFUSALS[code])
-    return sentence % spoken if spoken else sentence
+    sentence = str(REFUSALS[code]) % spoken if spoken else str(REFUSALS[code])
+    if code == "code.wrong" and params.get("remaining"):
+        tries = ngettext("Noch %(num)d Versuch.", "Noch %(num)d Versuche.", params["remaining"])
+        return f"{sentence} {tries}"
+    return sentence
 
 
 def word_refusal(refusal: Refusal) -> str:

@@ -1,0 +1,1 @@
+"""Hosted pages for people; each view returns to the hub (design §3)."""

@@ -1,0 +1,201 @@
+"""Every template with made-up data: plain, in error, filled and empty, for the tests of frame and texts."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace as Shown
+from typing import Any
+
+from flask import Flask, render_template
+
+from idp.settings import Settings
+from idp.settings.models import Legal, Support
+from idp.web import ui
+from idp.web.forms import LoginForm, TotpForm
+from idp.web.pages import style_guide
+from idp.web.wording import word
+
+PORTAL = Shown(name="Kundenportal", home_uri="http://localhost:8001/")
+NOW = datetime(2023, 8, 29, 7, 10, tzinfo=UTC)
+HOSTILE = '"><script>alert(1)</script>'
+
+Page = tuple[str, dict[str, Any]]
+
+
+def settings_for(mode: str = "demo", **changes: Any) -> Settings:
+    """Return settings with support and legal addresses, so that footer and help are shown."""
+    support = Support(
+        mail="hilfe@lotse.example", phone="0341 555 01 00", help_url="https://lotse.example/hilfe"
+    )
+    legal = Legal(
+        imprint_url="https://lotse.example/impressum",
+        privacy_url="https://lotse.example/datenschutz",
+        accessibility_url="https://lotse.example/barrierefreiheit",
+    )
+    return Settings(**{"mode": mode, "support": support, "legal": legal, **changes})
+
+
+def make_app(settings: Settings | None = None) -> Flask:
+    """Return an application of nothing but the pages, each at ``/page/NAME``."""
+    settings = settings or settings_for()
+    app = Flask("pages", template_folder=str(ui.template_folder()), static_folder=None)
+    app.config.update(SECRET_KEY="only in tests", TESTING=True)
+    ui.init_app(app, settings)
+    style_guide.init_app(app, settings)
+
+    def show(name: str) -> str:
+        template, values = PAGES[name]()
+        return render_template(template, **values)
+
+    app.add_url_rule("/page/<name>", "page", show)
+    return app
+
+
+def _login(username: str = "", errors: list[tuple[str, str]] | None = None, **values: Any) -> Page:
+    form = LoginForm(data={"username": username})
+    shown = {
+        "form": form,
+        "action": "/login",
+        "portal": PORTAL,
+        "errors": errors or [],
+        "cancel_url": "/leave",
+    }
+    return "pages/login.html", {**shown, **values}
+
+
+def _totp(apps: int, errors: list[tuple[str, str]] | None = None, remember_days: int = 30) -> Page:
+    authenticators = [Shown(id=f"a{n}", label=f"App {n} {HOSTILE}") for n in range(apps)]
+    return "pages/login_totp.html", {
+        "form": TotpForm(),
+        "action": "/login/totp",
+        "portal": PORTAL,
+        "errors": errors or [],
+        "cancel_url": "/leave",
+        "authenticators": authenticators,
+        "remember_days": remember_days,
+    }
+
+
+def _accounts() -> Page:
+    accounts = [
+        Shown(id="1", name=f"Anna {HOSTILE}", masked_mail="an•••@muster.example", company="Muster GmbH"),
+        Shown(id="2", name="Felix", masked_mail="fe•••@beispiel.example", company=None),
+    ]
+    values = {"action": "/choose", "other_url": "/other", "accounts": accounts, "cancel_url": "/leave"}
+    return "pages/choose_account.html", {"portal": PORTAL, "errors": [], **values}
+
+
+def _organizations() -> Page:
+    organizations = [
+        Shown(id="1", name=f"Muster {HOSTILE}", customer_number="100200300", role="administrator"),
+        Shown(id="2", name="Beispiel AG", customer_number="100200400", role="member"),
+    ]
+    values = {"action": "/choose", "organizations": organizations, "cancel_url": "/leave", "errors": []}
+    return "pages/choose_organization.html", {"portal": PORTAL, **values}
+
+
+def _start(signed_in: bool) -> Page:
+    organization = Shown(name="Muster GmbH", customer_number="100200300", role="administrator")
+    account = Shown(name=f"Anna {HOSTILE}", username="anna", email=None, organization=organization)
+    return "pages/start.html", {"account": account if signed_in else None, "portals": [PORTAL]}
+
+
+def _logged_out(states: tuple[str, ...]) -> Page:
+    results = [Shown(name=f"Portal {state}", state=state) for state in states]
+    return "pages/logged_out.html", {"portal": None, "continue_url": None, "results": results}
+
+
+def _access(template: str, **values: Any) -> Page:
+    return f"pages/{template}.html", {
+        "portal": PORTAL,
+        "return_url": "/leave",
+        "switch_url": "/other",
+        **values,
+    }
+
+
+def _relying_party(portal: Any) -> Page:
+    return "errors/relying_party.html", {
+        "portal": portal,
+        "error": "invalid_request",
+        "parameter": "redirect_uri",
+        "received": f"https://evil.example/{HOSTILE}",
+        "expected": "one of the registered redirect URIs",
+        "registered": ["http://localhost:8001/callback"],
+        "error_id": "01JD7Q3K8Z4T",
+    }
+
+
+def _outbox(filled: bool) -> Page:
+    mail = Shown(
+        kind="mail",
+        to="anna@muster.example",
+        subject=f"Neue Anmeldung {HOSTILE}",
+        time=NOW,
+        code="482 913",
+        link="http://localhost:8000/x",
+        text="Guten Tag",
+        html=f"<p>{HOSTILE}</p>",
+    )
+    call = Shown(
+        kind="call", to="+49 •• 12", subject=None, time=NOW, code=None, link=None, text=None, html=None
+    )
+    return "pages/outbox.html", {"messages": [mail, call] if filled else []}
+
+
+def _stale() -> Page:
+    values = [("username", HOSTILE, "E-Mail-Adresse/Benutzername")]
+    return "errors/form_stale.html", {
+        "action": "/login",
+        "values": values,
+        "secrets": [("password", "Passwort")],
+    }
+
+
+def _http(status: int, retry_after: int | None = None) -> Callable[[], Page]:
+    shown = {"status": status, "retry_after": retry_after, "error_id": "01JD7Q3K8Z4T", "portal": None}
+    return lambda: ("errors/http.html", shown)
+
+
+PAGES: dict[str, Callable[[], Page]] = {
+    "login": _login,
+    "login-empty": lambda: _login(
+        "", [("username", word("identifier.empty")), ("password", word("password.empty"))]
+    ),
+    "login-failed": lambda: _login(HOSTILE, [("username", word("login.failed"))]),
+    "login-without-portal": lambda: _login(portal=None, cancel_url=None, note=("info", "Hinweis")),
+    "totp": lambda: _totp(1),
+    "totp-several": lambda: _totp(2, [("code", word("code.wrong", remaining=4))]),
+    "totp-throttled": lambda: _totp(1, [("", word("code.throttled", until=NOW))], remember_days=0),
+    "choose-account": _accounts,
+    "choose-organization": _organizations,
+    "logout": lambda: ("pages/logout.html", {"action": "/logout", "portal": PORTAL, "other_portals": 2}),
+    "logout-one": lambda: ("pages/logout.html", {"action": "/logout", "portal": PORTAL, "other_portals": 0}),
+    "logout-alone": lambda: ("pages/logout.html", {"action": "/logout", "portal": None, "other_portals": 0}),
+    "logout-several": lambda: (
+        "pages/logout.html",
+        {"action": "/logout", "portal": None, "other_portals": 3},
+    ),
+    "logged-out": lambda: _logged_out(("ended", "waiting", "failed")),
+    "logged-out-alone": lambda: _logged_out(()),
+    "start": lambda: _start(True),
+    "start-stranger": lambda: _start(False),
+    "blocked": lambda: _access("access_blocked", company=f"Muster {HOSTILE}"),
+    "blocked-account": lambda: _access("access_blocked", company=None),
+    "pending": lambda: _access("access_pending", company="Muster GmbH", since=NOW, told="Anna"),
+    "no-organization": lambda: _access("access_no_organization"),
+    "unmet": lambda: _access("unmet_authentication"),
+    "relying-party": lambda: _relying_party(PORTAL),
+    "relying-party-unknown": lambda: _relying_party(None),
+    "flow-lost": lambda: (
+        "errors/flow_lost.html",
+        {"portal": PORTAL, "restart_url": "http://localhost:8001/login"},
+    ),
+    "flow-lost-unknown": lambda: ("errors/flow_lost.html", {"portal": None, "restart_url": None}),
+    "cookies-off": lambda: ("errors/cookies_off.html", {"retry_url": "/login?flow=1", "portal": PORTAL}),
+    "stale": _stale,
+    "outbox": lambda: _outbox(True),
+    "outbox-empty": lambda: _outbox(False),
+    **{f"http-{status}": _http(status) for status in (400, 403, 404, 405, 410, 413, 421, 500, 503)},
+    "http-429": _http(429, retry_after=300),
+    "http-503-soon": _http(503, retry_after=2),
+}
