@@ -58,15 +58,18 @@ def password_problems(
     profile: Profile,
     single_factor: bool,
     context_words: Iterable[str] = (),
+    service_words: Iterable[str] = (),
     allow_short_single_factor: bool = False,
     blocklist: Blocklist | None = None,
 ) -> list[Refusal]:
     """Return everything that is wrong with a new password; empty means accepted.
 
-    :param context_words: names of service and organisation; the person's names, user name, addresses.
+    :param context_words: the person's names, user name and addresses.
+    :param service_words: the names of the service and of the organisation.
     :param blocklist: other than the one that ships.
     :returns: ``password.long`` (alone, nothing else is looked at), ``password.short`` (length, minimum),
-        ``password.class`` (missing: names of :data:`CLASSES`), ``password.common``, ``password.personal``.
+        ``password.class`` (missing: names of :data:`CLASSES`), ``password.common``, ``password.personal``,
+        ``password.context``.
     """
     rule = requirements(
         profile=profile, single_factor=single_factor, allow_short_single_factor=allow_short_single_factor
@@ -83,8 +86,10 @@ def password_problems(
         problems.append(Refusal("password.class", missing=missing))
     if text and text in listed:
         problems.append(Refusal("password.common"))
-    if _is_personal(text, context_words, listed):
-        problems.append(Refusal("password.personal"))
+    own, service = _words(context_words), _words(service_words)
+    if _is_little_more_than(own | service, text, listed):
+        personal = any(word in fold(text) for word in own)
+        problems.append(Refusal("password.personal" if personal else "password.context"))
     return problems
 
 
@@ -103,22 +108,21 @@ _CLASS_TESTS = {
 }
 
 
-def _is_personal(password: str, context_words: Iterable[str], listed: Blocklist) -> bool:
-    """Tell whether a password is little more than the person's own words.
+def _is_little_more_than(words: set[str], password: str, listed: Blocklist) -> bool:
+    """Tell whether a password is little more than words that a guesser knows beforehand.
 
     A passphrase may mention a name; a name before a year or before a common password is refused.
     """
     folded = fold(password)
-    words = sorted(set(_words(context_words)), key=len, reverse=True)
     rest = folded
-    for word in words:
+    for word in sorted(words, key=len, reverse=True):
         rest = rest.replace(word, "")
     return rest != folded and (len(rest) < _OWN_MINIMUM or rest in listed)
 
 
-def _words(context_words: Iterable[str]) -> Iterable[str]:
-    for entry in context_words:
-        folded = fold(entry)
-        for word in (folded, *re.split(r"[\W_]+", folded)):
-            if len(word) >= _SHORTEST_WORD:
-                yield word
+def _words(entries: Iterable[str]) -> set[str]:
+    """Return the entries and their parts, folded."""
+    found: set[str] = set()
+    for entry in map(fold, entries):
+        found.update((entry, *re.split(r"[\W_]+", entry)))
+    return {word for word in found if len(word) >= _SHORTEST_WORD}

@@ -101,7 +101,8 @@ def test_common_passwords_are_refused_in_every_profile_whatever_their_case(
     assert "password.common" in codes(password, profile=profile, single_factor=False)
 
 
-WORDS = ["Lotse", "Muster GmbH", "Anna", "Müller-Lüdenscheidt", "anna.m@muster.example"]
+WORDS = ["Anna", "Müller-Lüdenscheidt", "anna.m@muster.example"]
+SERVICE = ["Lotse", "Muster GmbH"]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,14 @@ WORDS = ["Lotse", "Muster GmbH", "Anna", "Müller-Lüdenscheidt", "anna.m@muster
 )
 def test_little_more_than_own_words_is_refused(password: str) -> None:
     """(req 51)"""
-    assert codes(password, context_words=WORDS) == ["password.personal"]
+    assert codes(password, context_words=WORDS, service_words=SERVICE) == ["password.personal"]
+    assert codes(password) == []
+
+
+@pytest.mark.parametrize("password", ["Lotse.Muster.2026", "lotse-lotse-lotse"])
+def test_little_more_than_the_name_of_the_service_is_refused(password: str) -> None:
+    """(req 51)"""
+    assert codes(password, context_words=["Paul"], service_words=SERVICE) == ["password.context"]
     assert codes(password) == []
 
 
