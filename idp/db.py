@@ -12,9 +12,23 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Dialect, Engine, MetaData, create_engine, event, make_url, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    MetaData,
+    create_engine,
+    delete,
+    event,
+    inspect,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.engine import URL
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeDecorator
 
@@ -61,16 +75,20 @@ class UtcDateTime(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """Base of all models; its metadata names every constraint so that migrations can."""
 
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(column_0_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
+    # a registry, not the two class attributes: Flask-SQLAlchemy makes a subclass of this class, and
+    # SQLAlchemy refuses an annotation map that it would inherit
+    registry = registry(
+        type_annotation_map={datetime: UtcDateTime},
+        metadata=MetaData(
+            naming_convention={
+                "ix": "ix_%(column_0_label)s",
+                "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+                "ck": "ck_%(table_name)s_%(constraint_name)s",
+                "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+                "pk": "pk_%(table_name)s",
+            }
+        ),
     )
-    type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012  (SQLAlchemy's own contract)
 
 
 class Database:
@@ -133,7 +151,7 @@ class Database:
                 connection.execute(f"PRAGMA {pragma}")
 
         @event.listens_for(engine, "before_cursor_execute")
-        def begin_before_writing(
+        def begin_before_writing(  # noqa: PLR0917  (the signature of the event)
             connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
         ) -> None:
             # Reads before the first write hold nothing, so that a unit of work may hash a password or count
@@ -159,6 +177,16 @@ class Database:
         return writer, reader
 
 
+def delete_batch(db: Session, model: type[Base], condition: ColumnElement[bool], limit: int) -> int:
+    """Delete up to *limit* rows and return how many; tables that grow are purged so, batch by batch."""
+    (key,) = inspect(model).primary_key
+    chosen = select(key).where(condition).limit(limit)
+    gone = db.execute(
+        delete(model).where(key.in_(chosen)).returning(key), execution_options={"synchronize_session": False}
+    )
+    return len(gone.all())
+
+
 def _writes(statement: str, context: Any) -> bool:
     """Tell whether a statement changes something or locks what it reads."""
     if statement.lstrip()[:6].upper() not in ("SELECT", "PRAGMA", "EXPLAI", "BEGIN "):
@@ -180,4 +208,13 @@ def try_lock(db: Session, name: str) -> bool:
     return bool(db.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}).scalar_one())
 
 
-__all__ = ["Base", "Database", "UtcDateTime", "from_micros", "new_id", "to_micros", "try_lock"]
+__all__ = [
+    "Base",
+    "Database",
+    "UtcDateTime",
+    "delete_batch",
+    "from_micros",
+    "new_id",
+    "to_micros",
+    "try_lock",
+]

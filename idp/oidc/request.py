@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from authlib.oauth2.rfc6749 import BasicOAuth2Payload, OAuth2Request
+from authlib.oauth2.rfc6749 import OAuth2Request
+from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from idp.context import Origin
 from idp.db import to_micros

@@ -1,0 +1,119 @@
+"""The only place where parts are put together: settings in, WSGI application and worker's duties out."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+from flask import Flask
+
+from idp import migrations
+from idp.accounts.passwords import Costs, LocalPasswordHasher, PooledPasswordHasher
+from idp.audit import sealer
+from idp.authentication import retention as session_retention
+from idp.context import Services
+from idp.crypto import PasswordHasher, Sealer, load_master_keys
+from idp.db import Database
+from idp.delivery import outbox
+from idp.flows import retention as flow_retention
+from idp.installation import PEPPER, Vault, prepare
+from idp.oidc import retention as token_retention
+from idp.oidc import signing_keys
+from idp.oidc.logout import deliver_logout_token
+from idp.oidc.provider import Provider
+from idp.oidc.server import ProtocolServer
+from idp.settings import Settings
+from idp.throttling import make_throttle
+from idp.throttling import purge as purge_throttle
+from idp.web import context, csrf, errors, security_headers, ui
+from idp.web.cookies import FORM, cookie_name
+from idp.web.gateway import MAX_BODY, Gateway
+from idp.web.pages import style_guide
+from idp.web.protocol import authorize, end_session
+from idp.worker import Duties
+
+
+def build_services(settings: Settings) -> Services:
+    """Return the parts of a process, with installation secrets and signing keys made where they are missing.
+
+    :raises NotReady: no database, tables of another version, or a master key that does not open.
+    """
+    database = Database(
+        settings.database.url,
+        pool_size=settings.database.pool_size,
+        pool_wait=settings.database.pool_wait_seconds,
+        statement_timeout_ms=settings.database.statement_timeout_ms,
+    )
+    migrations.require_current(database)
+    configured = settings.keys.master_key
+    sealer_ = Sealer(
+        load_master_keys(
+            settings.keys.directory, configured=configured.get_secret_value() if configured else None
+        )
+    )
+    with database.session() as db:
+        vault = prepare(db, sealer_, datetime.now(UTC))
+        db.commit()
+    services = Services(
+        settings=settings,
+        database=database,
+        vault=vault,
+        throttle=make_throttle(settings, database, vault),
+        passwords=_hasher(settings, vault),
+    )
+    with database.session() as db:
+        signing_keys.ensure(services.context(db))
+        db.commit()
+    return services
+
+
+def create_app(settings: Settings, services: Services | None = None) -> Gateway:
+    """Return the WSGI application of one process."""
+    services = services or build_services(settings)
+    provider = Provider(services)
+    server = ProtocolServer(provider)
+    app = Flask("idp", template_folder=str(ui.template_folder()), static_folder=None)
+    app.extensions |= {"lotse": services, "lotse.provider": provider, "lotse.server": server}
+    app.config.update(
+        SECRET_KEY=services.vault.keyed_hash("form cookie", "1"),
+        SESSION_COOKIE_NAME=cookie_name(settings, FORM),
+        SESSION_COOKIE_SECURE=settings.secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        MAX_FORM_MEMORY_SIZE=MAX_BODY,
+        MAX_FORM_PARTS=100,
+    )
+    context.init_app(app)
+    security_headers.init_app(app, settings)
+    ui.init_app(app, settings)
+    csrf.init_app(app)
+    errors.init_app(app)
+    for module in (authorize, end_session):
+        app.register_blueprint(module.bp)
+    style_guide.init_app(app, settings)
+    return Gateway(server, app.wsgi_app)
+
+
+def build_duties(services: Services) -> Duties:
+    """Return what the worker does for this installation."""
+    provider = Provider(services)
+    return Duties(
+        senders={outbox.BACKCHANNEL_LOGOUT: partial(deliver_logout_token, provider, services.settings)},
+        purges={
+            "outbox": outbox.purge,
+            "audit": sealer.purge,
+            "throttle": purge_throttle,
+            "flows": flow_retention.purge,
+            "sessions": session_retention.purge,
+            "tokens": token_retention.purge,
+        },
+        rotate=signing_keys.rotate,
+    )
+
+
+def _hasher(settings: Settings, vault: Vault) -> PasswordHasher:
+    password = settings.password
+    costs = Costs(password.memory_kib, password.time_cost, password.parallelism)
+    peppers = vault.secrets[PEPPER]
+    if password.pool_socket is None:
+        return LocalPasswordHasher(peppers, costs)
+    return PooledPasswordHasher(password.pool_socket, peppers, costs)

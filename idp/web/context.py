@@ -1,0 +1,39 @@
+"""One context for each page request, and when its transaction ends (architecture §9, Transactions).
+
+The commit comes after the response is built and before one byte of it is sent; error answers commit too,
+for a counted failure must survive its own error.  Only what ends in a bug is rolled back.
+"""
+
+from flask import Flask, Response, current_app, g, request
+
+from idp.context import Actor, Context, Services
+from idp.web.client_address import origin
+from idp.web.extensions import orm
+
+ROLL_BACK_FROM = 500
+
+
+def current() -> Context:
+    """Return this request's context; time and origin are read at the first call."""
+    if "context" not in g:
+        services: Services = current_app.extensions["lotse"]
+        request_id = request.environ.get("lotse.request_id", "")
+        where = origin(request.environ, services.settings, request_id=request_id)
+        g.context = services.context(orm.session(), origin=where, actor=Actor("anonymous"))
+    found: Context = g.context
+    return found
+
+
+def init_app(app: Flask) -> None:
+    """Bind sessions to requests."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"  # asked for, not used: see Orm
+    orm.init_app(app)
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        if "context" in g:
+            if response.status_code < ROLL_BACK_FROM:
+                g.context.db.commit()
+            else:
+                g.context.db.rollback()
+        return response

@@ -1,0 +1,116 @@
+"""The one place that turns an error into a page: what happened, what to do, the way back (screens L-15)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask, Response, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from idp.errors import Busy, Refusal
+from idp.logging import get_logger
+from idp.oidc.authorization_request import RelyingPartyMistake
+from idp.web.portals import portal_by_row, portal_of
+
+RETRY_SECONDS = 5
+_LOST = frozenset({"flow.lost", "flow.expired", "flow.other_browser"})
+_SHOWN = 200
+
+log = get_logger(__name__)
+
+
+def init_app(app: Flask) -> None:
+    """Register the handlers."""
+    app.register_error_handler(RelyingPartyMistake, relying_party_mistake)
+    app.register_error_handler(Refusal, refused)
+    app.register_error_handler(Busy, busy)
+    app.register_error_handler(CSRFError, lambda error: _page(400))
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(OperationalError, database_away)
+    app.register_error_handler(PoolTimeout, database_away)
+    app.register_error_handler(Exception, bug)
+
+
+def relying_party_mistake(mistake: RelyingPartyMistake) -> Response:
+    """Show a portal's mistake; nothing on the page leads to an unregistered address (req 2)."""
+    client = mistake.client
+    log.warning(
+        "portal's request refused",
+        error=mistake.error,
+        parameter=mistake.parameter,
+        client_id=client.client_id if client else None,
+    )
+    registered: tuple[str, ...] = ()
+    if client is not None and mistake.parameter == "redirect_uri":
+        registered = client.redirect_uris
+    elif client is not None and mistake.parameter == "post_logout_redirect_uri":
+        registered = client.post_logout_redirect_uris
+    received = mistake.received
+    return _render(
+        "errors/relying_party.html",
+        400,
+        portal=portal_of(client) if client else None,
+        error=mistake.error,
+        parameter=mistake.parameter,
+        received=received[:_SHOWN] if received is not None else "",
+        expected=mistake.expected,
+        registered=registered,
+    )
+
+
+def refused(refusal: Refusal) -> Response:
+    """Show a lost flow with the way back to its portal; another domain no that reached here is a 403."""
+    if refusal.code not in _LOST:
+        return _page(429 if refusal.code.endswith(".throttled") else 403, until=refusal.params.get("until"))
+    portal = portal_by_row(refusal.params.get("client_id"))
+    return _render(
+        "errors/flow_lost.html", 400, portal=portal, restart_url=portal.restart_uri if portal else None
+    )
+
+
+def busy(error: Busy) -> Response:
+    """Ask to come back: a bounded resource is used up (A5)."""
+    return _page(503, retry_after=error.retry_after)
+
+
+def http_error(error: HTTPException) -> Response:
+    """Show any other HTTP error."""
+    response = _page(error.code or 500)
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response
+
+
+def database_away(error: Exception) -> Response:
+    """Say that the service is not there; a constraint that fails is a bug and not this."""
+    if isinstance(error, IntegrityError):
+        return bug(error)
+    log.error("database not reachable", exc_info=error)
+    return _page(503, retry_after=RETRY_SECONDS)
+
+
+def bug(error: Exception) -> Response:
+    """Show a plain text and an id; what happened stands in the log alone (req 107)."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return database_away(error)
+    log.error("unexpected error", exc_info=error)
+    return _page(500)
+
+
+def _page(status: int, *, retry_after: int | None = None, until: datetime | None = None) -> Response:
+    if until is not None:
+        retry_after = max(1, round((until - datetime.now(UTC)).total_seconds()))
+    response = _render(
+        "errors/http.html", status, status=status, retry_after=retry_after, portal=None, words=None
+    )
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def _render(template: str, status: int, **values: Any) -> Response:
+    error_id = request.environ.get("lotse.request_id")
+    return make_response(render_template(template, error_id=error_id, **values), status)

@@ -1,0 +1,80 @@
+"""Token, introspection, revocation and userinfo endpoints: request in, answer out."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from authlib.oauth2.rfc6749 import OAuth2Error
+from authlib.oauth2.rfc6749.errors import InvalidRequestError
+
+from idp.oidc.introspection import introspect
+from idp.oidc.provider import Provider
+from idp.oidc.request import Exchange, ProtocolRequest
+from idp.oidc.revocation import revoke_token
+from idp.oidc.server import Answer, ProtocolServer, error_answer, json_answer
+from idp.oidc.userinfo import BearerRefused, userinfo
+from idp.web.machine.http import FORM, MachineRequest
+
+Endpoint = Callable[[ProtocolServer, MachineRequest], Answer]
+
+
+def token(server: ProtocolServer, request: MachineRequest) -> Answer:
+    """Answer a token request (RFC 6749 §3.2)."""
+    return server.create_token_response(_read(server.provider, request))
+
+
+def introspection(server: ProtocolServer, request: MachineRequest) -> Answer:
+    """Answer an introspection request (RFC 7662 §2)."""
+    return json_answer(introspect(server.provider, _read(server.provider, request)))
+
+
+def revocation(server: ProtocolServer, request: MachineRequest) -> Answer:
+    """Answer a revocation request (RFC 7009 §2)."""
+    return json_answer(revoke_token(server.provider, _read(server.provider, request)))
+
+
+def user_info(server: ProtocolServer, request: MachineRequest) -> Answer:
+    """Answer a userinfo request; the token comes in the header or a form body, never in the URL (req 25)."""
+    exchange = _exchange(server.provider, request)
+    try:
+        return json_answer(userinfo(server.provider, exchange, _bearer(request)))
+    except BearerRefused as refused:
+        return error_answer(refused)
+
+
+def answered(endpoint: Endpoint, server: ProtocolServer, request: MachineRequest) -> Answer:
+    """Call an endpoint; its protocol errors become JSON."""
+    try:
+        return endpoint(server, request)
+    except OAuth2Error as error:
+        return error_answer(error)
+
+
+def _read(provider: Provider, request: MachineRequest) -> ProtocolRequest:
+    return ProtocolRequest(
+        "POST", request.form(), _exchange(provider, request), authorization=request.authorization
+    )
+
+
+def _exchange(provider: Provider, request: MachineRequest) -> Exchange:
+    return Exchange(provider.snapshots.current(), datetime.now(UTC), request.origin)
+
+
+def _bearer(request: MachineRequest) -> str:
+    header = request.authorization
+    content_type: Any = request.environ.get("CONTENT_TYPE") or ""
+    posted = request.form().get("access_token") if _is_form(request.method, content_type) else None
+    if header is None:
+        if posted is None:
+            raise BearerRefused("invalid_token", "the access token is missing", 401)
+        return posted
+    scheme, _, token_text = header.partition(" ")
+    if scheme.lower() != "bearer" or not token_text.strip():
+        raise BearerRefused("invalid_token", "the Authorization header must use the Bearer scheme", 401)
+    if posted is not None:
+        raise InvalidRequestError("two access tokens in one request")
+    return token_text.strip()
+
+
+def _is_form(method: str, content_type: str) -> bool:
+    return method == "POST" and content_type.partition(";")[0].strip().lower() == FORM

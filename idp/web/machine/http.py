@@ -1,0 +1,74 @@
+"""Reading a WSGI request strictly, and the answers that are no endpoint's own (RFC 6749 §3.2, req 29)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from authlib.oauth2.rfc6749.errors import InvalidRequestError
+
+from idp.context import Origin
+from idp.oidc.server import Answer
+
+MAX_BODY = 65_536
+MAX_PARAMETERS = 100
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRequest:
+    """A request as the endpoints take it."""
+
+    method: str
+    environ: Mapping[str, Any]
+    origin: Origin
+
+    @property
+    def authorization(self) -> str | None:
+        """The Authorization header; bytes that are no text in any charset reach the reader as they came."""
+        header: str | None = self.environ.get("HTTP_AUTHORIZATION")
+        return header
+
+    def form(self) -> dict[str, str]:
+        """Return the parameters of the body, each once.
+
+        :raises InvalidRequestError: another content type, a query, not UTF-8, too much, or one sent twice.
+        """
+        if self.environ.get("QUERY_STRING"):
+            raise InvalidRequestError("parameters belong into the body, not into the query")
+        content_type = str(self.environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower()
+        if content_type != FORM:
+            raise InvalidRequestError(f"the Content-Type must be {FORM}")
+        return _once(self._body())
+
+    def _body(self) -> str:
+        raw = self.environ["wsgi.input"].read(MAX_BODY + 1)
+        if len(raw) > MAX_BODY:
+            raise InvalidRequestError("the body is longer than 64 KiB")
+        try:
+            text: str = raw.decode("ascii")
+        except UnicodeDecodeError as error:
+            raise InvalidRequestError("the body is not form-encoded") from error
+        return text
+
+
+def _once(body: str) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(
+            body, keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=MAX_PARAMETERS
+        )
+    except ValueError as error:
+        raise InvalidRequestError("the body is not form-encoded UTF-8, or has over 100 parameters") from error
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise InvalidRequestError("a parameter was sent more than once")
+    if any("\0" in value for value in form.values()):
+        raise InvalidRequestError("a parameter holds a NUL character")
+    # RFC 6749 §3.2: a parameter without a value counts as left out
+    return {name: value for name, value in form.items() if value}
+
+
+def plain(status: int, text: str, headers: list[tuple[str, str]] | None = None) -> Answer:
+    """Return a short text answer."""
+    head = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store"), *(headers or [])]
+    return Answer(status, text.encode(), head)

@@ -1,0 +1,1 @@
+"""The protocol's endpoints that people pass through in their browser."""

@@ -1,0 +1,195 @@
+"""The authorization endpoint and its hub (OIDC Core §3.1.2; architecture §7).
+
+A request that needs no page is answered at once.  Any other becomes a flow; each page returns to the hub, and
+the hub alone decides the next step.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from authlib.oauth2.rfc6749 import OAuth2Error
+from flask import Blueprint, g, redirect, render_template, request, url_for
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response
+
+from idp.authentication.assurance import FIRST_FACTORS
+from idp.authentication.sessions import LiveSession
+from idp.errors import Refusal
+from idp.flows import engine
+from idp.flows.models import Flow
+from idp.oidc import interaction
+from idp.oidc.authorization import issue
+from idp.oidc.authorization_request import AuthorizationRequest, read
+from idp.oidc.authorization_response import error_location, success_location
+from idp.oidc.clients import RegisteredClient
+from idp.oidc.request import Exchange
+from idp.organizations import memberships
+from idp.web.browser_session import current_session, flow_browser, known_flow_browser
+from idp.web.context import current
+from idp.web.csrf import cross_site
+from idp.web.parameters import body_pairs, query_pairs
+from idp.web.portals import portal_of, provider, server
+from idp.web.security_headers import allow_form_target
+
+bp = Blueprint("authorize", __name__)
+
+SEE_OTHER: Final = 303
+
+
+@bp.get("/authorize")
+def by_query() -> Response:
+    """Take an authorization request from the query (OIDC Core §3.1.2.1)."""
+    return _begin(query_pairs(), posted=False)
+
+
+@bp.post("/authorize")
+@cross_site
+def by_form() -> Response:
+    """Take an authorization request from a form another site posts; cookies do not come with it."""
+    if request.query_string:
+        raise BadRequest("parameters belong into the body")
+    return _begin(body_pairs(), posted=True)
+
+
+@bp.get("/authorize/<flow_id>")
+def hub(flow_id: str) -> Response:
+    """Decide the next step of a flow."""
+    ctx = current()
+    engine.adopt(ctx, flow_id, flow_browser())
+    flow = engine.load(ctx, flow_id, known_flow_browser(), lock=True)
+    wanted, client = _stored(flow)
+    live = current_session()
+    try:
+        step = interaction.next_step(wanted, client, _person(live), flow.done, ctx.now)
+        if isinstance(step, interaction.Issue) and live is not None:
+            return _answer(wanted, client, live, step, flow)
+    except OAuth2Error as error:
+        return _refuse(wanted, error, flow)
+    return _page_for(step, flow.id, wanted, client)
+
+
+@bp.post("/authorize/<flow_id>/decline")
+def decline(flow_id: str) -> Response:
+    """End a flow because the person wants to: the portal hears ``access_denied``."""
+    flow = engine.load(current(), flow_id, known_flow_browser(), lock=True)
+    wanted, _ = _stored(flow)
+    return _refuse(wanted, OAuth2Error("the person cancelled the sign-in", error="access_denied"), flow)
+
+
+def _begin(pairs: Iterable[tuple[str, str]], *, posted: bool) -> Response:
+    ctx = current()
+    snapshot = provider().snapshots.current()
+    exchange = Exchange(snapshot, ctx.now, ctx.origin)
+    try:
+        wanted = read(server(), provider().issuer, exchange, request.method, pairs)
+        client = snapshot.clients[wanted.client_id]
+        if not posted:
+            live = current_session()
+            step = interaction.next_step(wanted, client, _person(live), {}, ctx.now)
+            if isinstance(step, interaction.Issue) and live is not None:
+                return _answer(wanted, client, live, step, None)
+    except OAuth2Error as error:
+        return _redirect(error_location(provider().issuer, error))
+    flow = engine.start(
+        ctx,
+        engine.AUTHORIZATION,
+        client_id=client.row_id,
+        browser_hash=engine.UNBOUND if posted else flow_browser(),
+        request=wanted.to_json(),
+    )
+    if posted:
+        return _redirect(url_for("authorize.hub", flow_id=flow.id))
+    return _page_for(step, flow.id, wanted, client)
+
+
+def _answer(
+    wanted: AuthorizationRequest,
+    client: RegisteredClient,
+    live: LiveSession,
+    step: interaction.Issue,
+    flow: Flow | None,
+) -> Response:
+    ctx = current()
+    if flow is not None and not engine.finish(ctx, flow):
+        raise Refusal("flow.expired", client_id=client.row_id)
+    issued = issue(ctx, wanted, client, live, step.membership_id)
+    location = success_location(wanted.redirect_uri, provider().issuer, code=issued.code, state=wanted.state)
+    return _redirect(location)
+
+
+def _refuse(wanted: AuthorizationRequest, error: OAuth2Error, flow: Flow) -> Response:
+    engine.finish(current(), flow)
+    error.redirect_uri, error.state = wanted.redirect_uri, wanted.state
+    return _redirect(error_location(provider().issuer, error))
+
+
+def _stored(flow: Flow) -> tuple[AuthorizationRequest, RegisteredClient]:
+    client = provider().snapshots.current().by_row.get(flow.client_id or "")
+    if flow.purpose != engine.AUTHORIZATION or client is None:
+        raise Refusal("flow.lost")
+    wanted = AuthorizationRequest.from_json(flow.request)
+    if not client.check_redirect_uri(wanted.redirect_uri):
+        raise Refusal(
+            "flow.expired", client_id=client.row_id
+        )  # it was taken out of the registration meanwhile
+    g.ui_locales = wanted.ui_locales
+    return wanted, client
+
+
+def _person(live: LiveSession | None) -> interaction.Person | None:
+    if live is None:
+        return None
+    return interaction.Person(
+        account_id=live.account.id,
+        sub=live.account.sub,
+        assurance=live.assurance,
+        second_factor_seen=any(proof.method not in FIRST_FACTORS for proof in live.proofs),
+        has_second_factor=bool(live.second_factors),
+        device_trusted=live.device_trusted,
+        memberships=memberships.for_account(current(), live.account.id),
+        session_membership=live.session.membership_id,
+    )
+
+
+def _page_for(
+    step: interaction.Step, flow_id: str, wanted: AuthorizationRequest, client: RegisteredClient
+) -> Response:
+    match step:
+        case interaction.Login():
+            return _redirect(url_for("login.show", flow=flow_id))
+        case interaction.SecondFactor():
+            return _redirect(url_for("second_factor.show", flow=flow_id))
+        case interaction.ChooseAccount():
+            return _redirect(url_for("choose_account.show", flow=flow_id))
+        case interaction.ChooseOrganization():
+            return _redirect(url_for("choose_organization.show", flow=flow_id))
+        case interaction.Waiting(found):
+            return _state_page(
+                "pages/access_pending.html", flow_id, wanted, client, found[0].organization_name
+            )
+        case interaction.Refused(found) if found:
+            return _state_page(
+                "pages/access_blocked.html", flow_id, wanted, client, found[0].organization_name
+            )
+    return _state_page("pages/access_no_organization.html", flow_id, wanted, client, None)
+
+
+def _state_page(
+    template: str, flow_id: str, wanted: AuthorizationRequest, client: RegisteredClient, company: str | None
+) -> Response:
+    allow_form_target(wanted.redirect_uri)
+    g.ui_locales = wanted.ui_locales
+    page = render_template(
+        template,
+        portal=portal_of(client),
+        company=company,
+        since=None,
+        told=None,
+        return_url=url_for("authorize.decline", flow_id=flow_id),
+        switch_url=url_for("choose_account.switch", flow=flow_id),
+    )
+    return Response(page, mimetype="text/html")
+
+
+def _redirect(location: str) -> Response:
+    return redirect(location, SEE_OTHER)

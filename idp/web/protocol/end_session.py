@@ -1,0 +1,165 @@
+"""The end session endpoint and its pages L-12, L-13 (OIDC RP-Initiated Logout §2-4, req 46)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from flask import Blueprint, g, redirect, render_template, request, url_for
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response
+
+from idp.authentication.sessions import LiveSession
+from idp.context import Actor
+from idp.delivery import outbox
+from idp.flows import engine
+from idp.flows.models import Flow
+from idp.oidc.clients import RegisteredClient
+from idp.oidc.logout import LogoutRequest, end_session, hint_fits, other_portals, read_logout_request
+from idp.oidc.request import Exchange
+from idp.web.browser_session import clear_session, current_session, flow_browser, known_flow_browser
+from idp.web.context import current
+from idp.web.csrf import cross_site
+from idp.web.parameters import body_pairs, query_pairs
+from idp.web.portals import portal_by_row, provider
+from idp.web.security_headers import allow_form_target
+
+bp = Blueprint("end_session", __name__)
+
+LOGOUT = "logout"
+SIGNED_OUT = "signed out"
+SEE_OTHER = 303
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How the sign-out went at one portal."""
+
+    name: str
+    state: str  # ended | waiting | failed
+
+
+@bp.get("/logout")
+def by_query() -> Response:
+    """Take a portal's request, or the person's own wish."""
+    return _begin(query_pairs(), posted=False)
+
+
+@bp.post("/logout")
+@cross_site
+def by_form() -> Response:
+    """Take a portal's request as a form from another site; without cookies, so the next page decides."""
+    if request.query_string:
+        raise BadRequest("parameters belong into the body")
+    return _begin(body_pairs(), posted=True)
+
+
+@bp.get("/logout/<flow_id>")
+def confirm(flow_id: str) -> Response:
+    """Sign out at once where the hint names this session, else ask (L-12)."""
+    ctx = current()
+    engine.adopt(ctx, flow_id, flow_browser())
+    flow = _load(flow_id)
+    wanted = LogoutRequest(**flow.request)
+    live = current_session()
+    if live is None or hint_fits(ctx, wanted, live.session, live.account):
+        return _sign_out(flow, wanted, live, agreed=wanted.hinted_sub is not None)
+    allow_form_target(wanted.post_logout_redirect_uri)
+    portal = portal_by_row(flow.client_id)
+    page = render_template(
+        "pages/logout.html",
+        action=url_for("end_session.decide", flow_id=flow_id),
+        portal=portal,
+        other_portals=len(other_portals(ctx, live.session.id, wanted.client_id)),
+        errors=[],
+    )
+    return Response(page, mimetype="text/html")
+
+
+@bp.post("/logout/<flow_id>")
+def decide(flow_id: str) -> Response:
+    """Do what the person chose."""
+    flow = _load(flow_id)
+    wanted = LogoutRequest(**flow.request)
+    if request.form.get("choice") == "stay":
+        engine.finish(current(), flow)
+        portal = portal_by_row(flow.client_id)
+        home = portal.home_uri if portal else None
+        return redirect(home or url_for("start.show"), SEE_OTHER)
+    return _sign_out(flow, wanted, current_session(), agreed=True)
+
+
+@bp.get("/logged-out/<flow_id>")
+def done(flow_id: str) -> Response:
+    """Say that the person is signed out, and how the portals took it (L-13)."""
+    flow = engine.load_finished(current(), flow_id, known_flow_browser())
+    page = render_template(
+        "pages/logged_out.html",
+        portal=portal_by_row(flow.client_id),
+        continue_url=_return_address(LogoutRequest(**flow.request)),
+        results=_results(flow.done.get("group")),
+    )
+    return Response(page, mimetype="text/html")
+
+
+def _begin(pairs: Iterable[tuple[str, str]], *, posted: bool) -> Response:
+    ctx = current()
+    snapshot = provider().snapshots.current()
+    wanted = read_logout_request(Exchange(snapshot, ctx.now, ctx.origin), provider().issuer, pairs)
+    client: RegisteredClient | None = snapshot.clients.get(wanted.client_id or "")
+    flow = engine.start(
+        ctx,
+        LOGOUT,
+        client_id=client.row_id if client else None,
+        browser_hash=engine.UNBOUND if posted else flow_browser(),
+        request=wanted.to_json(),
+    )
+    if not posted:
+        live = current_session()
+        if live is None or hint_fits(ctx, wanted, live.session, live.account):
+            return _sign_out(flow, wanted, live, agreed=wanted.hinted_sub is not None)
+    return redirect(url_for("end_session.confirm", flow_id=flow.id), SEE_OTHER)
+
+
+def _sign_out(flow: Flow, wanted: LogoutRequest, live: LiveSession | None, *, agreed: bool) -> Response:
+    """End the session and go on.
+
+    :param agreed: a hint or the person's click stands behind the request; else the address is only offered.
+    """
+    ctx = current()
+    if live is not None:
+        actor = Actor("account", live.account.id)
+        group = end_session(ctx.acting(actor), live.session.id, SIGNED_OUT)
+        engine.mark(flow, "group", id=group)
+    engine.finish(ctx, flow)
+    target = _return_address(wanted) if agreed else None
+    response = redirect(target or url_for("end_session.done", flow_id=flow.id), SEE_OTHER)
+    if live is not None:
+        clear_session(response)
+    return response
+
+
+def _return_address(wanted: LogoutRequest) -> str | None:
+    """Return the registered address with the request's state."""
+    uri = wanted.post_logout_redirect_uri
+    if uri is None or wanted.state is None:
+        return uri
+    return f"{uri}{'&' if '?' in uri else '?'}{urlencode({'state': wanted.state})}"
+
+
+def _results(mark: dict[str, str] | None) -> list[Result]:
+    if not mark or not mark.get("id"):
+        return []
+    clients = provider().snapshots.current().clients
+    words = {"sent": "ended", "failed": "failed", "expired": "failed"}
+    found = []
+    for receipt in outbox.receipt(current().db, mark["id"]):
+        client = clients.get(receipt.reference or "")
+        if client is not None:
+            found.append(Result(client.client_name, words.get(receipt.state, "waiting")))
+    return found
+
+
+def _load(flow_id: str) -> Flow:
+    flow = engine.load(current(), flow_id, known_flow_browser(), lock=True)
+    g.ui_locales = None
+    return flow
