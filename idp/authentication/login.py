@@ -79,13 +79,17 @@ def check(ctx: Context, candidate: Candidate, password: str) -> Attempt:
     """
     if ctx.db.in_transaction():
         raise RuntimeError("a password is checked outside of transactions")
-    reservation = ctx.throttle.password_try(
-        account_id=candidate.account_id,
-        name=candidate.typed,
-        ip=ctx.origin.ip,
-        known_device=candidate.known_device,
-        now=ctx.now,
-    )
+    try:
+        reservation = ctx.throttle.password_try(
+            account_id=candidate.account_id,
+            name=candidate.typed,
+            ip=ctx.origin.ip,
+            known_device=candidate.known_device,
+            now=ctx.now,
+        )
+    except Refusal as refusal:
+        record(ctx, Event.SIGN_IN_THROTTLED, target=_target(candidate), reason=refusal.code)
+        raise
     try:
         if candidate.password_hash is None:
             ctx.passwords.verify_nothing(password)
@@ -106,11 +110,10 @@ def conclude(ctx: Context, attempt: Attempt) -> Recognised:
     """
     account = _proven_account(ctx, attempt)
     if account is None:
-        known = attempt.candidate.account_id
         record(
             ctx,
             Event.SIGN_IN_FAILED,
-            target=("account", known) if known else None,
+            target=_target(attempt.candidate),
             reason="wrong_password" if attempt.candidate.password_hash else "no_such_sign_in",
         )
         raise Refusal("login.failed")
@@ -124,6 +127,11 @@ def conclude(ctx: Context, attempt: Attempt) -> Recognised:
         record(ctx, Event.PASSWORD_REHASHED, target=("account", account.id))
     ctx.db.flush()
     return Recognised(account, attempt.reservation.earlier_failures)
+
+
+def _target(candidate: Candidate) -> tuple[str, str] | None:
+    """What was typed is not written down: people type passwords into the wrong field."""
+    return ("account", candidate.account_id) if candidate.account_id else None
 
 
 def _rehash(ctx: Context, verification: Verification, password: str) -> str | None:

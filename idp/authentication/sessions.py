@@ -134,6 +134,14 @@ def prove(ctx: Context, live: LiveSession, methods: Methods) -> tuple[LiveSessio
     return _live(ctx, session, live.account, device), value
 
 
+def second_factors(ctx: Context, account_id: str) -> tuple[str, ...]:
+    """Return the kinds of second factors an account has, each once, in alphabetical order."""
+    kinds = ctx.db.scalars(
+        select(Authenticator.kind).where(Authenticator.account_id == account_id).distinct()
+    )
+    return tuple(sorted(kinds))
+
+
 def use_device(ctx: Context, live: LiveSession, device: Device) -> None:
     """Note the browser a session is used in, where it had none yet or this one is new."""
     live.session.device_id = device.id

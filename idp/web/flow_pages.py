@@ -1,0 +1,67 @@
+"""What all pages of a flow share: finding it, its portal and language, the ways on and back (req 41, 102)."""
+
+from typing import Any, Final
+
+from flask import g, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from idp.flows import engine
+from idp.flows.models import Flow
+from idp.web.browser_session import known_flow_browser
+from idp.web.context import current
+from idp.web.portals import Portal, portal_by_row
+from idp.web.security_headers import allow_form_target
+
+SEE_OTHER: Final = 303
+
+
+def flow_of_request(*, lock: bool = False) -> Flow | None:
+    """Return the flow that ``?flow=`` names, None without one.
+
+    :param lock: hold its row, for requests that change it.
+    :raises Refusal: ``flow.lost``, ``flow.expired``, ``flow.other_browser``; ``idp.web.errors`` shows them.
+    """
+    flow_id = request.args.get("flow")
+    if flow_id is None:
+        return None
+    return engine.load(current(), flow_id, known_flow_browser(), lock=lock)
+
+
+def required_flow(*, lock: bool = False) -> Flow:
+    """Return the flow that ``?flow=`` names, as :func:`flow_of_request`; a lost one without it."""
+    return engine.load(current(), request.args.get("flow", ""), known_flow_browser(), lock=lock)
+
+
+def show(template: str, flow: Flow | None, *, status: int = 200, **values: Any) -> Response:
+    """Render a page of a flow in its language, with its portal, its way out and where its forms may end."""
+    request_facts: dict[str, Any] = flow.request if flow is not None else {}
+    g.ui_locales = request_facts.get("ui_locales")
+    allow_form_target(request_facts.get("redirect_uri"))
+    values.setdefault("errors", [])
+    values.setdefault("portal", portal_of_flow(flow))
+    values.setdefault("cancel_url", decline_url(flow))
+    return make_response(render_template(template, **values), status)
+
+
+def portal_of_flow(flow: Flow | None) -> Portal | None:
+    """Return the portal a flow came from, or None."""
+    return portal_by_row(flow.client_id) if flow is not None else None
+
+
+def decline_url(flow: Flow | None) -> str | None:
+    """Return where a person gives the portal's request up, None where no portal waits."""
+    if flow is None or flow.purpose != engine.AUTHORIZATION:
+        return None
+    return url_for("authorize.decline", flow_id=flow.id)
+
+
+def go_on(flow: Flow | None) -> Response:
+    """Go back to the hub, which decides the next step; without a portal, to the start page."""
+    if flow is None or flow.purpose != engine.AUTHORIZATION:
+        return go_to("start.show")
+    return go_to("authorize.hub", flow_id=flow.id)
+
+
+def go_to(endpoint: str, **values: Any) -> Response:
+    """Redirect to a page of ours with GET (req 10)."""
+    return redirect(url_for(endpoint, **values), SEE_OTHER)

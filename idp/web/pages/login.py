@@ -1,0 +1,155 @@
+"""L-01: user name or e-mail address, and password (screens §1.1; ASVS 6.3.8; req 12, 41, 59, 98)."""
+
+from datetime import datetime
+
+from flask import Blueprint, make_response, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from idp.authentication import assurance, devices, login, sessions, transaction
+from idp.authentication.login import Recognised
+from idp.errors import Refusal
+from idp.flows import engine
+from idp.flows.models import Flow
+from idp.web import sign_in
+from idp.web.browser_session import current_session, device_cookie, flow_browser, has_cookies
+from idp.web.context import current
+from idp.web.csrf import is_stale, shows_stale_form
+from idp.web.flow_pages import flow_of_request, go_on, go_to
+from idp.web.flow_pages import show as show_page
+from idp.web.forms import LoginForm, form_errors
+from idp.web.wording import word, word_refusal
+
+bp = Blueprint("login", __name__)
+
+_THROTTLED = frozenset({"login.throttled", "login.stopped"})
+
+
+@bp.get("/login")
+def show() -> Response:
+    """Show the form, unless the person is signed in and nothing asks for the password again."""
+    flow = flow_of_request()
+    if _is_needless(flow):
+        return go_on(flow)
+    form = LoginForm(formdata=None)
+    form.username.data = _expected_name(flow)
+    return _page(flow, form)
+
+
+@bp.post("/login")
+@shows_stale_form
+def submit() -> Response:
+    """Compare the password; then the second factor, or the end of the sign-in."""
+    if not has_cookies():
+        return _cookies_off()
+    flow = flow_of_request()
+    form = LoginForm()
+    if is_stale():
+        return _page(flow, form, [("password", word("form.stale_password"))])
+    if not form.validate():
+        return _page(flow, form, form_errors(form))
+    try:
+        recognised = _verify(str(form.username.data), str(form.password.data))
+    except Refusal as refusal:
+        return _refused(flow, form, refusal)
+    return _second_factor(recognised) or sign_in.complete(
+        flow_of_request(lock=True),
+        recognised.account,
+        [(assurance.PASSWORD, None)],
+        earlier_failures=recognised.earlier_failures,
+    )
+
+
+def _verify(username: str, password: str) -> Recognised:
+    """Check the password without holding a transaction while it is hashed."""
+    ctx = current()
+    candidate = login.look_up(ctx, username)
+    ctx.db.commit()
+    attempt = login.check(ctx, candidate, password)
+    return login.conclude(ctx, attempt)
+
+
+def _second_factor(recognised: Recognised) -> Response | None:
+    """Return the way to the second factor; None where the account has none or the browser is remembered."""
+    ctx, account, cookie = current(), recognised.account, device_cookie()
+    if not sessions.second_factors(ctx, account.id):
+        return None
+    device = devices.find(ctx, account.id, cookie.hash if cookie else None)
+    if devices.is_trusted(ctx, device, cookie):
+        return None
+    flow = flow_of_request(lock=True) or engine.start(
+        ctx, engine.SIGN_IN, browser_hash=flow_browser(), request={}
+    )
+    transaction.password_proven(ctx, flow, account, earlier_failures=recognised.earlier_failures)
+    return go_to("second_factor.show", flow=flow.id)
+
+
+def _is_needless(flow: Flow | None) -> bool:
+    live = current_session()
+    if live is None:
+        return False
+    if flow is None or transaction.is_signed_in(flow, live.account.id):
+        return True
+    if transaction.restart_reason(flow) or transaction.wants_another_account(flow):
+        return False
+    # With a session the hub sends somebody here for these reasons alone; without them another tab signed in.
+    wanted = flow.request
+    return not ("login" in wanted.get("prompt", ()) or wanted.get("hinted_sub") or _has_age_limit(wanted))
+
+
+def _has_age_limit(wanted: dict[str, object]) -> bool:
+    return wanted.get("max_age") is not None
+
+
+def _expected_name(flow: Flow | None) -> str | None:
+    """Return what the name is filled with: the portal's hint, or who is signed in and is asked again."""
+    if flow is None:
+        return None
+    hint = flow.request.get("login_hint")
+    if hint:
+        return str(hint)
+    live = current_session()
+    if live is None or transaction.wants_another_account(flow):
+        return None
+    return live.account.username
+
+
+def _refused(flow: Flow | None, form: LoginForm, refusal: Refusal) -> Response:
+    if refusal.code not in _THROTTLED:
+        field = "username" if refusal.code == "login.failed" else ""
+        return _page(flow, form, [(field, word_refusal(refusal))])
+    response = _page(flow, form, [("", word_refusal(refusal))], status=429)
+    until = refusal.params.get("until")
+    if isinstance(until, datetime):
+        seconds = (until - current().now).total_seconds()
+        response.headers["Retry-After"] = str(max(1, round(seconds)))
+    return response
+
+
+def _page(
+    flow: Flow | None, form: LoginForm, errors: list[tuple[str, str]] | None = None, *, status: int = 200
+) -> Response:
+    reason = transaction.restart_reason(flow) if flow is not None else None
+    return show_page(
+        "pages/login.html",
+        flow,
+        status=status,
+        form=form,
+        action=_address("submit", flow.id if flow else None),
+        errors=errors or [],
+        note=("warning", word(reason)) if reason and not errors else None,
+    )
+
+
+def _address(view: str, flow_id: str | None) -> str:
+    return url_for(f"login.{view}", flow=flow_id) if flow_id else url_for(f"login.{view}")
+
+
+def _cookies_off() -> Response:
+    flow_id = request.args.get("flow")
+    page = render_template(
+        "errors/cookies_off.html",
+        retry_url=_address("show", flow_id),
+        portal=None,
+        error_id=request.environ.get("lotse.request_id"),
+    )
+    return make_response(page, 400)

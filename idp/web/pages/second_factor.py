@@ -1,0 +1,175 @@
+"""L-04: the code of an authenticator app (screens §1.1; RFC 6238; req 40, 60, 62-64)."""
+
+from flask import Blueprint, url_for
+from werkzeug.wrappers import Response
+
+from idp.accounts.models import Account
+from idp.audit.events import Event
+from idp.audit.log import record
+from idp.authentication import assurance, totp, transaction
+from idp.authentication.sessions import LiveSession
+from idp.authentication.transaction import HalfWay
+from idp.context import Actor
+from idp.errors import Refusal
+from idp.flows.models import Flow
+from idp.throttling import Reservation
+from idp.web import sign_in
+from idp.web.browser_session import current_session
+from idp.web.context import current
+from idp.web.csrf import is_stale, shows_stale_form
+from idp.web.flow_pages import decline_url, go_on, go_to, required_flow
+from idp.web.flow_pages import show as show_page
+from idp.web.forms import TotpForm, form_errors
+from idp.web.wording import word, word_refusal
+
+bp = Blueprint("second_factor", __name__)
+
+_WRONG = frozenset({"code.wrong", "totp.used"})
+
+
+@bp.get("/login/totp")
+def show() -> Response:
+    """Ask for a code, where somebody's password was right in this flow or somebody is signed in."""
+    flow = required_flow()
+    account, _ = _subject(flow)
+    if account is None:
+        return go_to("login.show", flow=flow.id)
+    if transaction.half_way(current(), flow) is None and _is_needless(current_session()):
+        return go_on(flow)
+    return _page(flow, account, TotpForm(formdata=None))
+
+
+@bp.post("/login/totp")
+@shows_stale_form
+def submit() -> Response:
+    """Check a code; the fifth wrong one ends what the password began."""
+    flow = required_flow()
+    account, _ = _subject(flow)
+    if account is None:
+        return go_to("login.show", flow=flow.id)
+    form = TotpForm()
+    if is_stale():
+        return _page(flow, account, form, [("code", word("form.stale"))])
+    if not form.validate():
+        return _page(flow, account, form, form_errors(form))
+    try:
+        reservation = _reserve(flow, account)
+    except Refusal as refusal:
+        return _not_tried(account, form, refusal)
+    return _check(form, reservation)
+
+
+@bp.post("/login/totp/cancel")
+def cancel() -> Response:
+    """Forget the password that was right and go back to the first page."""
+    flow = required_flow(lock=True)
+    if transaction.half_way(current(), flow) is None:
+        return go_on(flow)
+    transaction.give_up(current(), flow)
+    return go_to("login.show", flow=flow.id)
+
+
+def _is_needless(live: LiveSession | None) -> bool:
+    """Tell whether a signed-in person has nothing to prove here."""
+    return live is not None and (live.assurance.acr != assurance.AAL1 or not live.second_factors)
+
+
+def _subject(flow: Flow) -> tuple[Account | None, HalfWay | None]:
+    """Return whose code is asked: who gave the password in this flow, else who is signed in."""
+    half_way = transaction.half_way(current(), flow)
+    if half_way is not None:
+        return half_way.account, half_way
+    live = current_session()
+    if live is None or transaction.restart_reason(flow):
+        return None, None
+    return live.account, None
+
+
+def _reserve(flow: Flow, account: Account) -> Reservation:
+    """Count the try before the code is looked at, outside of any transaction."""
+    ctx = current()
+    ctx.db.commit()
+    return ctx.throttle.second_factor_try(
+        account_id=account.id, factor=totp.TOTP, flow_id=transaction.transaction_id(flow), now=ctx.now
+    )
+
+
+def _not_tried(account: Account, form: TotpForm, refusal: Refusal) -> Response:
+    flow = required_flow(lock=True)
+    ctx = current().acting(Actor("account", account.id))
+    if refusal.code == "flow.expired":  # the tries of this sign-in are used up
+        transaction.exhausted(ctx, flow, account.id)
+        return go_to("login.show", flow=flow.id)
+    record(ctx, Event.SECOND_FACTOR_LOCKED, target=("account", account.id), reason=refusal.code)
+    return _page(flow, account, form, [("code", word_refusal(refusal))], status=429)
+
+
+def _check(form: TotpForm, reservation: Reservation) -> Response:
+    """Check the code in one transaction, with the flow's row held and who it is for read again."""
+    flow = required_flow(lock=True)
+    account, half_way = _subject(flow)
+    if account is None:
+        return go_to("login.show", flow=flow.id)
+    ctx = current().acting(Actor("account", account.id))
+    try:
+        app = totp.verify(
+            ctx, account.id, str(form.code.data), authenticator_id=str(form.authenticator.data or "") or None
+        )
+    except Refusal as refusal:
+        return _wrong(flow, account, form, refusal, reservation)
+    ctx.throttle.succeeded(ctx.db, reservation)
+    record(ctx, Event.SECOND_FACTOR_SUCCEEDED, target=("account", account.id), new={"kind": totp.TOTP})
+    second = (assurance.APP, app.id)
+    remember = bool(form.remember_device.data)
+    if half_way is not None:
+        return sign_in.complete(
+            flow,
+            account,
+            [(assurance.PASSWORD, None), second],
+            remember=remember,
+            earlier_failures=half_way.earlier_failures,
+        )
+    live = current_session()
+    done = sign_in.step_up(flow, live, [second], remember=remember) if live else None
+    return done or go_to("login.show", flow=flow.id)
+
+
+def _wrong(
+    flow: Flow, account: Account, form: TotpForm, refusal: Refusal, reservation: Reservation
+) -> Response:
+    """Note a right password with a wrong code (req 60) and say what to do."""
+    ctx = current().acting(Actor("account", account.id))
+    record(ctx, Event.SECOND_FACTOR_FAILED, target=("account", account.id), reason=refusal.code)
+    remaining = reservation.remaining or 0
+    if refusal.code in _WRONG and remaining == 0:
+        transaction.exhausted(ctx, flow, account.id)
+        return go_to("login.show", flow=flow.id)
+    if refusal.code == "code.wrong":
+        refusal = Refusal("code.wrong", remaining=remaining)
+    field = "authenticator" if refusal.code == "authenticator.unknown" else "code"
+    return _page(flow, account, form, [(field, word_refusal(refusal))])
+
+
+def _page(
+    flow: Flow,
+    account: Account,
+    form: TotpForm,
+    errors: list[tuple[str, str]] | None = None,
+    *,
+    status: int = 200,
+) -> Response:
+    ctx = current()
+    cancel_url = decline_url(flow)
+    if transaction.half_way(ctx, flow) is not None:
+        cancel_url = url_for("second_factor.cancel", flow=flow.id)
+    return show_page(
+        "pages/login_totp.html",
+        flow,
+        status=status,
+        form=form,
+        action=url_for("second_factor.submit", flow=flow.id),
+        cancel_url=cancel_url,
+        errors=errors or [],
+        authenticators=totp.apps(ctx, account.id),
+        remember_days=ctx.settings.remember_device.days,
+    )

@@ -1,0 +1,113 @@
+"""The end of every sign-in: one session, a new cookie, nothing of who was here before (req 12, 40; C6)."""
+
+from collections.abc import Sequence
+
+from werkzeug.wrappers import Response
+
+from idp.accounts.models import Account
+from idp.audit.events import Event
+from idp.audit.log import record
+from idp.authentication import devices, sessions, transaction
+from idp.authentication.devices import DeviceCookie
+from idp.authentication.models import Device
+from idp.authentication.sessions import LiveSession
+from idp.context import Actor, Context
+from idp.flows import engine
+from idp.flows.models import Flow
+from idp.oidc.logout import end_session
+from idp.web.browser_session import current_session, device_cookie, set_device, set_session
+from idp.web.context import current
+from idp.web.flow_pages import go_on
+
+Methods = Sequence[tuple[str, str | None]]
+
+
+def complete(
+    flow: Flow | None,
+    account: Account,
+    methods: Methods,
+    *,
+    remember: bool = False,
+    earlier_failures: int = 0,
+) -> Response:
+    """Sign a person in and return the way on.
+
+    :param methods: what was proven just now, a first factor among it: amr value and authenticator's id.
+    :param remember: the person wants this browser to skip the second factor from now on.
+    :param earlier_failures: tries with a wrong password since the last success (req 60).
+    """
+    ctx = current().acting(Actor("account", account.id))
+    cookie = device_cookie() or DeviceCookie.new()
+    device, known = devices.recognise(ctx, account.id, cookie)
+    if remember and ctx.settings.remember_device.days:
+        cookie = devices.remember(ctx, device, cookie)
+        record(ctx, Event.DEVICE_REMEMBERED, target=("account", account.id))
+    live, value = _session(ctx, account, methods, device)
+    record(
+        ctx,
+        Event.SIGN_IN_SUCCEEDED,
+        target=("account", account.id),
+        session=live.session.id,
+        new={
+            "methods": [method for method, _ in methods],
+            "acr": live.assurance.acr,
+            "known_device": known,
+            "earlier_failures": earlier_failures,
+        },
+    )
+    for surplus in sessions.surplus(ctx, account.id):
+        end_session(ctx, surplus, sessions.TOO_MANY)
+    response = _way_on(ctx, flow, live)
+    set_session(response, live, value)
+    set_device(response, cookie)
+    return response
+
+
+def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool = False) -> Response | None:
+    """Add a second factor to the browser's session; None when the session ended meanwhile."""
+    ctx = current().acting(Actor("account", live.account.id))
+    proven = sessions.prove(ctx, live, methods)
+    if proven is None:
+        return None
+    stronger, value = proven
+    cookie = device_cookie()
+    if remember and cookie is not None and ctx.settings.remember_device.days:
+        device, _ = devices.recognise(ctx, live.account.id, cookie)
+        cookie = devices.remember(ctx, device, cookie)
+        sessions.use_device(ctx, stronger, device)
+        record(ctx, Event.DEVICE_REMEMBERED, target=("account", live.account.id))
+    record(
+        ctx,
+        Event.SESSION_STEPPED_UP,
+        target=("account", live.account.id),
+        session=stronger.session.id,
+        new={"methods": [method for method, _ in methods], "acr": stronger.assurance.acr},
+    )
+    response = go_on(flow)
+    set_session(response, stronger, value)
+    if cookie is not None:
+        set_device(response, cookie)
+    return response
+
+
+def _session(ctx: Context, account: Account, methods: Methods, device: Device) -> tuple[LiveSession, str]:
+    """Prove again in the same person's session, else begin a new one and end whatever was here before."""
+    live = current_session()
+    if live is not None and live.account.id == account.id:
+        sessions.use_device(ctx, live, device)
+        proven = sessions.prove(ctx, live, methods)
+        if proven is not None:
+            return proven
+    elif live is not None:
+        end_session(ctx, live.session.id, sessions.OTHER_PERSON)
+    live, value = sessions.start(ctx, account, methods=methods, device=device)
+    record(ctx, Event.SESSION_STARTED, target=("account", account.id), session=live.session.id)
+    return live, value
+
+
+def _way_on(ctx: Context, flow: Flow | None, live: LiveSession) -> Response:
+    if flow is not None:
+        transaction.signed_in(ctx, flow, live.account.id, live.session.id)
+        if flow.purpose == engine.SIGN_IN:
+            engine.finish(ctx, flow)
+    return go_on(flow)
