@@ -28,6 +28,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeDecorator
@@ -35,6 +36,9 @@ from sqlalchemy.types import TypeDecorator
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ID_LENGTH = 32
+
+StorageError = SQLAlchemyError
+"""What a database raises; surfaces, which build no queries, catch it by this name."""
 
 
 def new_id() -> str:
@@ -211,6 +215,7 @@ def try_lock(db: Session, name: str) -> bool:
 __all__ = [
     "Base",
     "Database",
+    "StorageError",
     "UtcDateTime",
     "delete_batch",
     "from_micros",

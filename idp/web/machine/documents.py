@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from idp.db import StorageError
 from idp.oidc.discovery import Document
 from idp.oidc.provider import Provider
 from idp.oidc.server import Answer, json_answer
@@ -40,7 +39,7 @@ def ready(provider: Provider) -> Answer:
             problems.append("clock")
         if not provider.snapshots.current().keys.active:
             problems.append("keys")
-    except SQLAlchemyError:
+    except StorageError:
         problems.append("database")
     if problems:
         return json_answer({"status": "not ready", "problems": problems}, 503)
