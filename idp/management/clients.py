@@ -193,6 +193,11 @@ def delete(ctx: Context, client_id: str, *, reason: str | None = None) -> Ended:
     return ended
 
 
+def exists(ctx: Context, client_id: str) -> bool:
+    """Tell whether there is a client, disabled or not."""
+    return ctx.db.scalar(select(Client.id).where(Client.client_id == client_id)) is not None
+
+
 def show(ctx: Context, client_id: str) -> ClientFacts:
     """Return one client.
 

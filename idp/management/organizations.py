@@ -56,7 +56,7 @@ def create(
     number = checked_customer_number(customer_number)
     values = {
         "id": new_id(),
-        "name": _checked_name(name),
+        "name": checked_name(name),
         "customer_number": number,
         "join_policy": join_policy,
         "require_second_factor": require_second_factor,
@@ -81,8 +81,8 @@ def change(
     name: str | None = None,
     require_second_factor: bool | None = None,
     join_policy: str | None = None,
-) -> bool:
-    """Change what is named and tell whether anything differed.
+) -> list[str]:
+    """Change what is named and return the fields that differed.
 
     :raises Refusal: ``actor.not_allowed``, ``organization.unknown``, ``organization.name``,
         ``organization.join_policy``.
@@ -92,19 +92,19 @@ def change(
         raise Refusal("organization.join_policy", join_policy=join_policy)
     organization = locked(ctx, organization_id)
     wanted = {
-        "name": None if name is None else _checked_name(name),
+        "name": None if name is None else checked_name(name),
         "require_second_factor": require_second_factor,
         "join_policy": join_policy,
     }
     new = {k: v for k, v in wanted.items() if v is not None and v != getattr(organization, k)}
     if not new:
-        return False
+        return []
     old = {field: getattr(organization, field) for field in new}
     for field, value in new.items():
         setattr(organization, field, value)
     organization.version += 1
     _record(ctx, Event.ORGANIZATION_CHANGED, organization, old=old, new=new)
-    return True
+    return sorted(new)
 
 
 def suspend(ctx: Context, organization_id: str, *, reason: str | None = None) -> Ended:
@@ -150,6 +150,16 @@ def find(ctx: Context, number_or_id: str) -> OrganizationFacts:
     return _facts(organization)
 
 
+def find_id(ctx: Context, customer_number: str) -> str | None:
+    """Return the id of the organisation with this customer number, or None.
+
+    :raises Refusal: ``actor.not_allowed``.
+    """
+    require_operator(ctx)
+    number = normalized_customer_number(customer_number)
+    return ctx.db.scalar(select(Organization.id).where(Organization.customer_number == number))
+
+
 def list_all(ctx: Context, *, after: str = "", limit: int = 100) -> list[OrganizationFacts]:
     """Return organisations in the order of their creation.
 
@@ -185,7 +195,11 @@ def checked_customer_number(text: str) -> str:
     return number
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """Return a name that pages can show.
+
+    :raises Refusal: ``organization.name``.
+    """
     if not name.strip() or name != name.strip() or len(name) > 255 or not name.isprintable():
         raise Refusal("organization.name")
     return name

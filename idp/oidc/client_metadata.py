@@ -38,6 +38,7 @@ ACR_VALUES: Final = (AAL1, AAL2, AAL2_PHR)
 MAX_SCOPES: Final = 50
 MAX_AGE: Final = 10 * 365 * 24 * 3600
 _SLUG: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+_KEY: Final = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 _SCOPE: Final = re.compile(r"[a-z0-9]+(?:[._:/-][a-z0-9]+)*")
 
 
@@ -104,7 +105,7 @@ def validate(registration: Mapping[str, object]) -> ClientMetadata:
     """
     reader = MetadataReader(registration)
     metadata = _read(reader)
-    reader.problems += _unknown_fields(registration)
+    reader.refuse_unknown(ClientMetadata.__dataclass_fields__, reserved=SERVER_FIELDS)
     if not reader.problems:
         reader.problems += _consistency(metadata)
     if reader.problems:
@@ -115,6 +116,11 @@ def validate(registration: Mapping[str, object]) -> ClientMetadata:
 def is_slug(text: str) -> bool:
     """Tell whether a text can be a client_id: small letters and digits, single ``-_.`` between."""
     return len(text) <= 64 and _SLUG.fullmatch(text) is not None
+
+
+def is_key(text: str) -> bool:
+    """Tell whether a text can be the key of a permission: small letters and digits, single ``_`` between."""
+    return len(text) <= 64 and _KEY.fullmatch(text) is not None
 
 
 def _read(reader: MetadataReader) -> ClientMetadata:
@@ -201,19 +207,6 @@ def _name_problem(text: str) -> str | None:
     if any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} for character in text):
         return "must have visible characters only"
     return None
-
-
-def _unknown_fields(registration: Mapping[str, object]) -> list[Problem]:
-    known = list(ClientMetadata.__dataclass_fields__)
-    problems = []
-    for field in registration:
-        if field in SERVER_FIELDS:
-            problems.append(Problem(field, shown(registration[field]), "is set by the server only"))
-        elif field not in known:
-            near = difflib.get_close_matches(field, known, n=1)
-            hint = f"; is {near[0]} meant?" if near else ""
-            problems.append(Problem(field, shown(registration[field]), f"is not a known field{hint}"))
-    return problems
 
 
 def _code(client: ClientMetadata) -> bool:
@@ -318,6 +311,7 @@ __all__ = [
     "ClientMetadata",
     "InvalidMetadata",
     "Problem",
+    "is_key",
     "is_slug",
     "redirect_uri_matches",
     "shown",

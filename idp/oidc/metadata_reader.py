@@ -1,5 +1,6 @@
 """Reads the fields of a registration and collects everything that is wrong with them (RFC 7591 §3.2.2)."""
 
+import difflib
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -34,13 +35,26 @@ class InvalidMetadata(ValueError):
 class MetadataReader:
     """Reads fields one by one and collects what is wrong; a field in error reads as its default."""
 
-    def __init__(self, registration: Mapping[str, object]) -> None:
+    def __init__(self, registration: Mapping[str, object], *, place: str = "") -> None:
+        """Read *registration*; *place* stands before the field in each problem."""
         self._registration = registration
+        self.place = place
         self.problems: list[Problem] = []
 
     def problem(self, field: str, received: object, expected: str) -> None:
         """Note a problem."""
-        self.problems.append(Problem(field, shown(received), expected))
+        self.problems.append(Problem(self.place + field, shown(received), expected))
+
+    def refuse_unknown(self, known: Collection[str], *, reserved: Collection[str] = ()) -> None:
+        """Note every field that is not known, with the nearest one that is, and every reserved one."""
+        for field, value in self._registration.items():
+            if field in reserved:
+                self.problem(field, value, "is set by the server only")
+            elif field not in known:
+                near = difflib.get_close_matches(field, known, n=1)
+                self.problem(
+                    field, value, "is not a known field" + (f"; is {near[0]} meant?" if near else "")
+                )
 
     def text(self, field: str, default: str, check: Check) -> str:
         """Return a text."""
@@ -89,6 +103,22 @@ class MetadataReader:
         if len(set(value)) != len(value):
             self.problem(field, value, "must name each value once")
         return list(value)
+
+    def table(self, field: str) -> Mapping[str, object]:
+        """Return a table, empty where the field is absent."""
+        value = self._registration.get(field, {})
+        if isinstance(value, Mapping):
+            return value
+        self.problem(field, value, "must be a table")
+        return {}
+
+    def tables(self, field: str) -> list[Mapping[str, object]]:
+        """Return a list of tables, empty where the field is absent."""
+        value = self._registration.get(field, [])
+        if isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
+            return value
+        self.problem(field, value, "must be a list of tables")
+        return []
 
 
 def shown(value: object) -> str:

@@ -1,0 +1,295 @@
+"""What a file of ``idp apply`` may say, checked as a whole before anything is changed.
+
+``[[client]]`` holds a registration (``idp.oidc.client_metadata``).  ``[[catalogue]]`` names a ``client``, its
+``[[catalogue.group]]`` (``key``, ``name``) and its ``[[catalogue.permission]]`` (``key``, ``name``,
+``description``, optional ``group`` and ``delegable``) in their order; names and descriptions are tables with
+``de`` and ``en``.  ``[[organization]]`` has ``customer_number``, ``name``, optional ``join_policy``,
+``require_second_factor`` and ``permissions``, a table of client to list of keys, ``*`` for all.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from idp.context import Context
+from idp.errors import Refusal
+from idp.management import clients, organizations
+from idp.management.permissions import ALL, Entry
+from idp.oidc.client_metadata import (
+    ClientMetadata,
+    InvalidMetadata,
+    Problem,
+    is_key,
+    is_slug,
+    shown,
+    validate,
+)
+from idp.oidc.metadata_reader import Check, MetadataReader
+from idp.oidc.models import Client
+from idp.organizations.memberships import normalized_customer_number
+from idp.organizations.models import Permission
+
+_ENTRY_FIELDS: Final = ("key", "name", "description", "group", "delegable")
+_ORGANIZATION_FIELDS: Final = (
+    "customer_number",
+    "name",
+    "join_policy",
+    "require_second_factor",
+    "permissions",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The permissions of one client."""
+
+    client_id: str
+    entries: list[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """An organisation and what it holds."""
+
+    customer_number: str
+    name: str
+    join_policy: str
+    require_second_factor: bool
+    permissions: Mapping[str, list[str]]
+
+    def settings(self) -> dict[str, Any]:
+        """Return what a later file may change."""
+        return {
+            "name": self.name,
+            "join_policy": self.join_policy,
+            "require_second_factor": self.require_second_factor,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A checked file."""
+
+    clients: list[ClientMetadata]
+    catalogues: list[Catalogue]
+    organizations: list[Organization]
+
+
+def read(ctx: Context, document: Mapping[str, Any]) -> Document:
+    """Check a document against the rules and against what the installation has.
+
+    :raises InvalidMetadata: with every problem of the whole document.
+    """
+    reader = MetadataReader(document)
+    reader.refuse_unknown(("client", "catalogue", "organization"))
+    problems = reader.problems
+    checked = Document(
+        [made for table in reader.tables("client") if (made := _client(table, problems))],
+        [_catalogue(table, problems) for table in reader.tables("catalogue")],
+        [_organization(table, problems) for table in reader.tables("organization")],
+    )
+    problems += _repeated(checked)
+    problems += _unknown_names(ctx, document, checked)
+    if problems:
+        raise InvalidMetadata(problems)
+    return checked
+
+
+def _client(table: Mapping[str, object], problems: list[Problem]) -> ClientMetadata | None:
+    try:
+        return validate(table)
+    except InvalidMetadata as invalid:
+        place = f"client.{table.get('client_id', '?')}."
+        problems += [
+            Problem(place + found.field, found.received, found.expected) for found in invalid.problems
+        ]
+        return None
+
+
+def _placed(place: str, invalid: InvalidMetadata) -> list[Problem]:
+    return [Problem(place + found.field, found.received, found.expected) for found in invalid.problems]
+
+
+def _catalogue(table: Mapping[str, object], problems: list[Problem]) -> Catalogue:
+    place = f"catalogue.{table.get('client', '?')}."
+    reader = MetadataReader(table, place=place)
+    reader.refuse_unknown(("client", "group", "permission"))
+    client_id = reader.text("client", "", _slug)
+    groups = {}
+    for group in reader.tables("group"):
+        inner = MetadataReader(group, place=f"{place}group.{group.get('key', '?')}.")
+        inner.refuse_unknown(("key", "name"))
+        groups[inner.text("key", "", _key)] = _texts(inner, "name", problems)
+        problems += inner.problems
+    entries = [_entry(entry, place, groups, problems) for entry in reader.tables("permission")]
+    problems += reader.problems
+    return Catalogue(client_id, entries)
+
+
+def _entry(
+    table: Mapping[str, object], place: str, groups: Mapping[str, tuple[str, str]], problems: list[Problem]
+) -> Entry:
+    reader = MetadataReader(table, place=f"{place}permission.{table.get('key', '?')}.")
+    reader.refuse_unknown(_ENTRY_FIELDS)
+    key = reader.text("key", "", _key)
+    name_de, name_en = _texts(reader, "name", problems)
+    description_de, description_en = _texts(reader, "description", problems, longest=512)
+    group = reader.optional("group", _one_of(groups, "a group of this catalogue"))
+    delegable = reader.flag("delegable", True)
+    problems += reader.problems
+    group_de, group_en = groups.get(group or "", (None, None))
+    return Entry(
+        key=key,
+        name_de=name_de,
+        name_en=name_en,
+        description_de=description_de,
+        description_en=description_en,
+        group=group or None,
+        group_name_de=group_de,
+        group_name_en=group_en,
+        delegable=delegable,
+    )
+
+
+def _texts(
+    reader: MetadataReader, field: str, problems: list[Problem], *, longest: int = 128
+) -> tuple[str, str]:
+    """Return a text in German and English."""
+    inner = MetadataReader(reader.table(field), place=f"{reader.place}{field}.")
+    inner.refuse_unknown(("de", "en"))
+
+    def check(text: str) -> str | None:
+        fine = text.strip() and len(text) <= longest and text.isprintable()
+        return None if fine else f"must have 1 to {longest} visible characters"
+
+    texts = inner.text("de", "", check), inner.text("en", "", check)
+    problems += inner.problems
+    return texts
+
+
+def _organization(table: Mapping[str, object], problems: list[Problem]) -> Organization:
+    place = f"organization.{table.get('customer_number', '?')}."
+    reader = MetadataReader(table, place=place)
+    reader.refuse_unknown(_ORGANIZATION_FIELDS)
+    number = reader.text("customer_number", "", _accepted_by(organizations.checked_customer_number))
+    granted = MetadataReader(reader.table("permissions"), place=f"{place}permissions.")
+    organization = Organization(
+        customer_number=normalized_customer_number(number),
+        name=reader.text("name", "", _accepted_by(organizations.checked_name)),
+        join_policy=reader.text(
+            "join_policy", organizations.JOIN_POLICIES[0], _one_of(organizations.JOIN_POLICIES)
+        ),
+        require_second_factor=reader.flag("require_second_factor", False),
+        permissions={
+            client: granted.texts(client, (), lambda key: None if key == ALL else _key(key))
+            for client in reader.table("permissions")
+        },
+    )
+    problems += reader.problems + granted.problems
+    return organization
+
+
+def _repeated(document: Document) -> list[Problem]:
+    """Return the names that stand in the document more than once."""
+    return [
+        *_twice("client", (client.client_id for client in document.clients)),
+        *_twice("catalogue", (catalogue.client_id for catalogue in document.catalogues)),
+        *_twice("organization", (found.customer_number for found in document.organizations)),
+        *(
+            problem
+            for catalogue in document.catalogues
+            for problem in _twice(
+                f"catalogue.{catalogue.client_id}.permission", (entry.key for entry in catalogue.entries)
+            )
+        ),
+    ]
+
+
+def _twice(place: str, names: Iterable[str]) -> list[Problem]:
+    return [
+        Problem(place, shown(name), "must name each once")
+        for name, count in Counter(names).items()
+        if count > 1 and name
+    ]
+
+
+def _unknown_names(ctx: Context, document: Mapping[str, Any], checked: Document) -> list[Problem]:
+    """Return the clients and permissions that neither the document nor the installation has."""
+    planned = _planned(document)
+    known = planned | set(ctx.db.scalars(select(Client.client_id)))
+    problems = []
+    for client in checked.clients:
+        try:
+            clients.check_audiences(ctx, client, planned=planned)
+        except InvalidMetadata as invalid:
+            problems += _placed(f"client.{client.client_id}.", invalid)
+    for catalogue in checked.catalogues:
+        if catalogue.client_id and catalogue.client_id not in known:
+            problems.append(_no_client(f"catalogue.{catalogue.client_id}", catalogue.client_id))
+    for organization in checked.organizations:
+        place = f"organization.{organization.customer_number}.permissions"
+        for client_id, keys in organization.permissions.items():
+            if client_id not in known:
+                problems.append(_no_client(place, client_id))
+                continue
+            missing = sorted(set(keys) - {ALL} - _catalogue_keys(ctx, checked, client_id))
+            if missing:
+                expected = "must be keys of the client's catalogue, or *"
+                problems.append(Problem(f"{place}.{client_id}", shown(missing), expected))
+    return problems
+
+
+def _planned(document: Mapping[str, Any]) -> frozenset[str]:
+    """Return the client ids of the document, of those in error too: they are to exist."""
+    tables = document.get("client")
+    rows = tables if isinstance(tables, list) else []
+    ids = [row.get("client_id") for row in rows if isinstance(row, Mapping)]
+    return frozenset(client_id for client_id in ids if isinstance(client_id, str))
+
+
+def _catalogue_keys(ctx: Context, checked: Document, client_id: str) -> set[str]:
+    stored = select(Permission.key).join(Client, Client.id == Permission.client_id)
+    keys = set(ctx.db.scalars(stored.where(Client.client_id == client_id)))
+    for catalogue in checked.catalogues:
+        if catalogue.client_id == client_id:
+            keys |= {entry.key for entry in catalogue.entries}
+    return keys
+
+
+def _no_client(place: str, client_id: str) -> Problem:
+    return Problem(place, shown(client_id), "must be the client id of a registered client")
+
+
+def _slug(text: str) -> str | None:
+    return None if is_slug(text) else "must be a client id"
+
+
+def _key(text: str) -> str | None:
+    return None if is_key(text) else "must have 1 to 64 small letters, digits and single _ between them"
+
+
+def _one_of(words: Collection[str], what: str = "") -> Check:
+    def check(text: str) -> str | None:
+        return None if text in words else f"must be {what or 'one of'} ({', '.join(words)})"
+
+    return check
+
+
+def _accepted_by(rule: Callable[[str], str]) -> Check:
+    def check(text: str) -> str | None:
+        try:
+            rule(text)
+        except Refusal as refusal:
+            return _REFUSED[refusal.code]
+        return None
+
+    return check
+
+
+_REFUSED: Final = {
+    "customer.format": "must have 1 to 31 letters, digits, and -, . or / between them",
+    "organization.name": "must have 1 to 255 visible characters and no space at its ends",
+}
