@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
+#: what only older Pythons than the one that locks need: redis on Debian 12's 3.11.2
+OLDER_PYTHONS = ["async-timeout>=4.0.3"]
 HEADER = "# Locked by tools/lock.py; do not edit. Installed with pip --require-hashes.\n"
 
 
@@ -41,7 +43,7 @@ def compile_lock(target: Path, requirements: list[str], arguments: list[str]) ->
 def main() -> None:
     """Lock everything first, then what runs and what builds with the same versions."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    runtime = list(project["project"]["dependencies"])
+    runtime = [*project["project"]["dependencies"], *OLDER_PYTHONS]
     for extra in project["project"]["optional-dependencies"].values():
         runtime += extra
     everything = ROOT / "requirements-dev.txt"
