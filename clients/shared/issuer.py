@@ -1,5 +1,6 @@
 """The issuer as a relying party sees it: metadata, keys, verified tokens (OpenID Connect Discovery 1.0)."""
 
+import functools
 import ssl
 import threading
 import time
@@ -31,17 +32,25 @@ class TokenRefused(Exception):
     """A token is not what it has to be; the text says why, in English, for the log and for developers."""
 
 
+@functools.cache
+def tls_context(trust_ca: str | None) -> ssl.SSLContext:
+    """What certificates are checked against, read once: the store of authorities is large."""
+    context = ssl.create_default_context()
+    if trust_ca:
+        context.load_verify_locations(cafile=trust_ca)
+    return context
+
+
 def http_client(url: str, trust_ca: str | None = None) -> httpx.Client:
     """An HTTP client for the server of ``url``; ``trust_ca`` names a PEM file of authorities trusted as well.
 
     A proxy named by the environment is for the world outside: this machine's own addresses avoid it.
     Raises ``OSError`` or ``ssl.SSLError`` when the file cannot be read.
     """
-    context = ssl.create_default_context()
-    if trust_ca:
-        context.load_verify_locations(cafile=trust_ca)
     local = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
-    return httpx.Client(verify=context, trust_env=not local, timeout=httpx.Timeout(10.0, connect=3.0))
+    return httpx.Client(
+        verify=tls_context(trust_ca), trust_env=not local, timeout=httpx.Timeout(10.0, connect=3.0)
+    )
 
 
 def json_answer(response: httpx.Response) -> dict[str, Any]:

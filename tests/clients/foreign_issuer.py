@@ -41,6 +41,8 @@ class ForeignIssuer:
     userinfo: dict[str, Any] = field(default_factory=lambda: {"sub": PERSON, "name": "Ben Muster"})
     requests: list[str] = field(default_factory=list)
     broken: bool = False
+    person: dict[str, Any] | None = None
+    """Claims of the person who sits at the browser and is signed in, for tests that drive one."""
 
     def publish(self, key: ECKey, kid: str) -> None:
         """Adds a public key to the JWK set."""
@@ -109,7 +111,8 @@ class ForeignIssuer:
 
     def exchange(self, form: dict[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
         """The token endpoint: client authentication, PKCE, codes once."""
-        if authorization != "Basic " + base64.b64encode(b"customer-portal:secret").decode():
+        known = (f"{name}-portal:secret" for name in ("customer", "support"))
+        if authorization not in {f"Basic {base64.b64encode(pair.encode()).decode()}" for pair in known}:
             return 401, {"error": "invalid_client"}
         if form.get("grant_type") == "refresh_token":
             return self.refresh_answers.pop(form["refresh_token"], (400, {"error": "invalid_grant"}))
@@ -119,6 +122,18 @@ class ForeignIssuer:
         if code is None or code.challenge != challenge or code.redirect_uri != form.get("redirect_uri"):
             return 400, {"error": "invalid_grant"}
         return 200, code.answer
+
+    def redirect(self, path: str) -> str | None:
+        """Where a browser goes from here: back from signing in, back from signing out."""
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
+        if path.startswith("/authorize?"):
+            base_url = asked["redirect_uri"].removesuffix("/callback")
+            return base_url + self.accept(
+                f"{self.url}{path}", **{"aud": asked["client_id"], **(self.person or {})}
+            )
+        if path.startswith("/logout?"):
+            return f"{asked['post_logout_redirect_uri']}?state={asked['state']}"
+        return None
 
     def document(self, path: str) -> dict[str, Any] | None:
         """What a GET of a path answers."""
@@ -136,6 +151,12 @@ def serve(issuer: ForeignIssuer) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             issuer.requests.append(self.path)
+            target = issuer.redirect(self.path)
+            if target is not None:
+                self.send_response(303)
+                self.send_header("Location", target)
+                self.end_headers()
+                return
             found = None if issuer.broken else issuer.document(self.path)
             self.answer(*((200, found) if found is not None else (503, {})))
 
