@@ -1,7 +1,7 @@
 """Where the demo's parts listen and what they are told: one plan, made from the flags (design §5)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -105,8 +105,9 @@ class Plan:
     def from_json(cls, text: str) -> "Plan":
         """Return the plan that :meth:`to_json` wrote."""
         values: dict[str, Any] = json.loads(text)
-        lists: Sequence[str] = ("client_redirects", "client_logout_redirects")
-        return cls(**{name: tuple(value) if name in lists else value for name, value in values.items()})
+        for name in ("client_redirects", "client_logout_redirects"):
+            values[name] = tuple(values[name])
+        return cls(**values)
 
 
 def _toml(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Mail, SMS and calls as their recipients would get them, at ``/dev/outbox`` in demo mode only (design §5)."""
+"""Mail, SMS and calls as recipients would get them: ``/dev/outbox`` in demo mode (design §5)."""
 
 from dataclasses import asdict
 

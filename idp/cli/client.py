@@ -1,0 +1,228 @@
+"""``idp client``: portals and services that rely on this provider (RFC 7591 §2 names the metadata)."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from idp.cli.account import ended_sentence
+from idp.cli.failures import Refused
+from idp.cli.output import as_json_option, confirm, write_fields, write_json, write_table, yes_option
+from idp.cli.state import State, pass_state
+from idp.management import clients
+from idp.oidc.client_metadata import ALGORITHMS, GRANT_TYPES, KINDS, InvalidMetadata
+
+_reason_option = click.option("--reason", help="A sentence for the audit log.")
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+
+
+@click.group()
+def client() -> None:
+    """Portals and services that rely on this provider."""
+
+
+@client.command()
+@click.argument("name")
+@click.option("--id", "client_id", help="The client_id; default: NAME in small letters with hyphens.")
+@click.option("--name", "client_name", help="What people read; default: NAME.")
+@click.option("--kind", type=click.Choice(KINDS), default="web", show_default=True)
+@click.option("--redirect", "redirect_uris", multiple=True, metavar="URI", help="May be repeated.")
+@click.option(
+    "--logout-redirect", "post_logout_redirect_uris", multiple=True, metavar="URI", help="May be repeated."
+)
+@click.option(
+    "--auth-method",
+    "token_endpoint_auth_method",
+    type=click.Choice(["client_secret_basic", "client_secret_post", "none"]),
+    help="How it authenticates; default: what fits its kind.",
+)
+@click.option("--no-require-pkce", is_flag=True, help="For certification only: accept requests without PKCE.")
+@click.option(
+    "--id-token-alg",
+    "id_token_signed_response_alg",
+    type=click.Choice(ALGORITHMS),
+    help="Algorithm of its ID tokens; default: ES256.",
+)
+@click.option(
+    "--first-party", is_flag=True, help="It belongs to the operator: people are not asked for consent."
+)
+@click.option(
+    "--grant",
+    "grant_types",
+    type=click.Choice(GRANT_TYPES),
+    multiple=True,
+    help="Default: what fits its kind.",
+)
+@click.option("--scope", help='Scopes it may ask for, such as "openid profile".')
+@click.option(
+    "--audience",
+    "audiences",
+    multiple=True,
+    metavar="CLIENT",
+    help="Resource server its access tokens are for.",
+)
+@click.option("--require-membership", is_flag=True, help="Only members of an organisation may use it.")
+@click.option("--strict-revocation", is_flag=True, help="Its access tokens can be revoked one by one.")
+@click.option("--backchannel-logout", "backchannel_logout_uri", metavar="URI", help="Where logout tokens go.")
+@click.option("--home", "home_uri", metavar="URI", help="Where a person is led back to.")
+@click.option("--initiate-login", "initiate_login_uri", metavar="URI", help="Where a sign-in can be started.")
+@as_json_option
+@pass_state
+def create(state: State, /, *, as_json: bool, name: str, **flags: Any) -> None:
+    """Register a client; its secret is shown this once and stored as a hash."""
+    registration = registration_of(name, flags)
+    with state.operation() as ctx:
+        try:
+            made = clients.create(ctx, registration)
+        except InvalidMetadata as error:
+            listed = "".join(f"\n  {problem}" for problem in error.problems)
+            raise Refused(f"the client cannot be registered:{listed}") from error
+        facts = clients.show(ctx, made.client_id)
+    if as_json:
+        write_json({"client_id": made.client_id, "client_secret": made.secret, **_metadata(facts)})
+        return
+    click.echo(f"client_id      {made.client_id}")
+    if made.secret is not None:
+        click.echo(f"client_secret  {made.secret}")
+        click.echo("The secret is shown this once; a new one: idp client rotate-secret " + made.client_id)
+
+
+@client.command("list")
+@as_json_option
+@pass_state
+def list_clients(state: State, *, as_json: bool) -> None:
+    """List all clients."""
+    with state.operation() as ctx:
+        found = clients.list_all(ctx)
+    if as_json:
+        write_json([_document(facts) for facts in found])
+        return
+    rows = [
+        {
+            "client_id": facts.client_id,
+            "name": facts.metadata["client_name"],
+            "kind": facts.metadata["kind"],
+            "first_party": facts.metadata["first_party"],
+            "secrets": len(facts.secrets),
+            "status": "disabled" if facts.disabled_at else "active",
+        }
+        for facts in found
+    ]
+    write_table(rows, empty="No clients; make one: idp client create")
+
+
+@client.command()
+@click.argument("client_id")
+@as_json_option
+@pass_state
+def show(state: State, client_id: str, *, as_json: bool) -> None:
+    """Show one client; never its secrets."""
+    with state.operation() as ctx:
+        facts = clients.show(ctx, client_id)
+    if as_json:
+        write_json(_document(facts))
+    else:
+        secrets = [f"made {s['created_at']}, ends {s['expires_at']}" for s in _secrets(facts)]
+        write_fields({**_document(facts), "secrets": secrets})
+
+
+@client.command("rotate-secret")
+@click.argument("client_id")
+@click.option(
+    "--overlap-hours",
+    type=click.IntRange(0, 24 * 30),
+    default=int(clients.OVERLAP.total_seconds() // 3600),
+    show_default=True,
+    help="How long the old secret works beside the new one; 0 when it leaked.",
+)
+@as_json_option
+@pass_state
+def rotate_secret(state: State, client_id: str, *, overlap_hours: int, as_json: bool) -> None:
+    """Give a client a new secret, shown this once."""
+    with state.operation() as ctx:
+        made = clients.rotate_secret(ctx, client_id, overlap=timedelta(hours=overlap_hours))
+    if as_json:
+        write_json({"client_id": made.client_id, "client_secret": made.secret})
+    else:
+        click.echo(f"client_secret  {made.secret}")
+        ends = f"works for {overlap_hours} more hours" if overlap_hours else "has ended"
+        click.echo(f"The old secret {ends}; this one is shown this once.")
+
+
+@client.command()
+@click.argument("client_id")
+@_reason_option
+@pass_state
+def disable(state: State, client_id: str, *, reason: str | None) -> None:
+    """Switch a client off: it gets nothing any more, and what it got ends."""
+    with state.operation() as ctx:
+        ended = clients.disable(ctx, client_id, reason=reason)
+    click.echo(f"{client_id} is disabled. {ended_sentence(ended)}")
+
+
+@client.command()
+@click.argument("client_id")
+@_reason_option
+@pass_state
+def enable(state: State, client_id: str, *, reason: str | None) -> None:
+    """Switch a client on again."""
+    with state.operation() as ctx:
+        clients.enable(ctx, client_id, reason=reason)
+    click.echo(f"{client_id} is enabled.")
+
+
+@client.command()
+@click.argument("client_id")
+@_reason_option
+@yes_option
+@pass_state
+def delete(state: State, client_id: str, *, reason: str | None, yes: bool) -> None:
+    """Remove a client with its catalogue and everything issued to it."""
+    confirm(f"Delete the client {client_id} and everything issued to it?", yes=yes)
+    with state.operation() as ctx:
+        ended = clients.delete(ctx, client_id, reason=reason)
+    click.echo(f"{client_id} is deleted. {ended_sentence(ended)}")
+
+
+def registration_of(name: str, flags: Mapping[str, Any]) -> dict[str, object]:
+    """Return the registration that the flags of ``create`` say; what was not given is left out.
+
+    :param flags: field of the registration to its value, beside ``no_require_pkce``.
+    """
+    given = dict(flags)
+    registration: dict[str, object] = {
+        "client_id": given.pop("client_id") or slug(name),
+        "client_name": given.pop("client_name") or name,
+    }
+    if given.pop("no_require_pkce"):
+        registration["require_pkce"] = False
+    for field, value in given.items():
+        if value not in (None, False, ()):
+            registration[field] = list(value) if isinstance(value, tuple) else value
+    return registration
+
+
+def slug(name: str) -> str:
+    """Return a name as a client_id: small letters and digits, joined by hyphens."""
+    return re.sub(r"[^a-z0-9._]+", "-", name.lower().translate(_UMLAUTS)).strip("-._")
+
+
+def _metadata(facts: clients.ClientFacts) -> dict[str, Any]:
+    return {name: value for name, value in facts.metadata.items() if name != "client_id"}
+
+
+def _secrets(facts: clients.ClientFacts) -> list[dict[str, Any]]:
+    return [{"created_at": secret.created_at, "expires_at": secret.expires_at} for secret in facts.secrets]
+
+
+def _document(facts: clients.ClientFacts) -> dict[str, Any]:
+    return {
+        "client_id": facts.client_id,
+        **_metadata(facts),
+        "disabled_at": facts.disabled_at,
+        "created_at": facts.created_at,
+        "updated_at": facts.updated_at,
+        "secrets": _secrets(facts),
+    }
