@@ -24,18 +24,24 @@ def flow_of_request(*, lock: bool = False) -> Flow | None:
     flow_id = request.args.get("flow")
     if flow_id is None:
         return None
-    return engine.load(current(), flow_id, known_flow_browser(), lock=lock)
+    return _speak_its_language(engine.load(current(), flow_id, known_flow_browser(), lock=lock))
 
 
 def required_flow(*, lock: bool = False) -> Flow:
     """Return the flow that ``?flow=`` names, as :func:`flow_of_request`; a lost one without it."""
-    return engine.load(current(), request.args.get("flow", ""), known_flow_browser(), lock=lock)
+    flow_id = request.args.get("flow", "")
+    return _speak_its_language(engine.load(current(), flow_id, known_flow_browser(), lock=lock))
+
+
+def _speak_its_language(flow: Flow) -> Flow:
+    # before any word is said: the language is chosen once a request
+    g.ui_locales = flow.request.get("ui_locales")
+    return flow
 
 
 def show(template: str, flow: Flow | None, *, status: int = 200, **values: Any) -> Response:
-    """Render a page of a flow in its language, with its portal, its way out and where its forms may end."""
+    """Render a page of a flow with its portal, its way out and where its forms may end."""
     request_facts: dict[str, Any] = flow.request if flow is not None else {}
-    g.ui_locales = request_facts.get("ui_locales")
     allow_form_target(request_facts.get("redirect_uri"))
     values.setdefault("errors", [])
     values.setdefault("portal", portal_of_flow(flow))

@@ -19,9 +19,18 @@ _ = lazy_gettext
 REFUSALS: Mapping[str, LazyString] = {
     "identifier.empty": _("Geben Sie Ihre E-Mail-Adresse oder Ihren Benutzernamen ein."),
     "password.empty": _("Geben Sie Ihr Passwort ein."),
+    "email.taken": _("Diese E-Mail-Adresse gehört schon zu einem anderen Konto."),
+    "phone.taken": _("Diese Telefonnummer gehört schon zu einem anderen Konto."),
     "email.format": _("Die E-Mail-Adresse braucht ein @ und eine Domain, z. B. name@beispiel.de."),
     "login.failed": _("E-Mail-Adresse, Benutzername oder Passwort stimmt nicht."),
     "login.throttled": _("Zu viele Versuche. Versuchen Sie es ab %(until)s wieder."),
+    "login.stopped": _("Zu viele Versuche. Setzen Sie Ihr Passwort zurück, um sich wieder anzumelden."),
+    "login.stopped": _(
+        "Zu viele Versuche. Die Anmeldung mit Passwort ruht. Unsere Hilfe gibt sie wieder frei."
+    ),
+    "code.stopped": _(
+        "Zu viele Versuche. Die zweistufige Anmeldung ruht. Unsere Hilfe gibt sie wieder frei."
+    ),
     "login.blocked": _("Ihr Zugang ist gesperrt. Ihr Administrator bei %(company)s kann ihn entsperren."),
     "login.pending": _("Ihr Zugang wartet auf die Freischaltung durch %(company)s."),
     "account.blocked": _("Ihr Konto ist gesperrt. Unsere Hilfe kann es entsperren."),
@@ -32,6 +41,7 @@ REFUSALS: Mapping[str, LazyString] = {
     "code.wrong": _("Der Code stimmt nicht."),
     "code.expired": _("Der Code ist abgelaufen. Wir haben Ihnen einen neuen gesendet."),
     "code.throttled": _("Zu viele Versuche. Versuchen Sie es ab %(until)s wieder."),
+    "code.stopped": _("Zu viele Versuche. Bestätigen Sie Ihre Identität auf andere Art."),
     "totp.used": _("Diesen Code haben Sie schon benutzt. Warten Sie auf den nächsten."),
     "totp.clock": _("Der Code passt nicht zur Uhrzeit. Prüfen Sie die Uhrzeit Ihres Smartphones."),
     "authenticator.unknown": _("Wählen Sie aus, welche App Sie benutzen."),
@@ -48,7 +58,24 @@ REFUSALS: Mapping[str, LazyString] = {
         "Diese Anmeldung gehört zu einem anderen Browser. Beginnen Sie im Portal noch einmal."
     ),
     "principal.may_not_act": _("Ihr Konto oder Ihr Zugang ist im Moment nicht frei."),
+    "actor.not_allowed": _("Dafür haben Sie keine Berechtigung."),
+    "account.status": _("Das geht nicht: Das Konto hat den Status „%(status)s“."),
+    "account.unknown": _("Dieses Konto gibt es nicht."),
+    "customer.format": _("Die Kundennummer hat neun Ziffern, ohne das D."),
+    "customer.taken": _("Diese Kundennummer hat schon ein anderes Unternehmen."),
     "membership.status": _("Das geht nicht: Der Zugang hat den Status „%(status)s“."),
+    "membership.unknown": _("Diese Person gehört nicht zu diesem Unternehmen."),
+    "organization.join_policy": _("Diese Art des Beitritts gibt es nicht."),
+    "organization.name": _("Geben Sie den Namen des Unternehmens ein."),
+    "organization.status": _("Das geht nicht: Das Unternehmen hat den Status „%(status)s“."),
+    "organization.unknown": _("Dieses Unternehmen gibt es nicht."),
+    "permission.not_held": _("Ihr Unternehmen hat diese Berechtigung selbst nicht."),
+    "permission.unknown": _("Diese Berechtigung gibt es nicht."),
+    "phone.format": _("Die Telefonnummer beginnt mit + und der Vorwahl des Landes, z. B. +49 341 5550100."),
+    "profile.unknown": _("Diese Angabe kennen wir nicht."),
+    "role.unknown": _("Diese Rolle gibt es nicht."),
+    "username.format": _("Der Benutzername hat höchstens 128 Zeichen und kein @."),
+    "username.taken": _("Diesen Benutzernamen gibt es schon. Wählen Sie einen anderen."),
     "password.mismatch": _("Die beiden Passwörter sind verschieden."),
     "password.short": _("Das Passwort hat %(length)s Zeichen. Es braucht mindestens %(minimum)s."),
     "password.long": _("Das Passwort hat mehr als %(maximum)s Zeichen. Wählen Sie ein kürzeres."),
@@ -71,12 +98,14 @@ PASSWORD_CLASSES: Mapping[str, LazyString] = {
     "lower": _("ein Kleinbuchstabe"),
 }
 
+#: of memberships; accounts and organisations use some of them
 MEMBERSHIP_STATES: Mapping[str, LazyString] = {
     "invited": _("Eingeladen"),
     "pending": _("Wartet auf Freischaltung"),
     "active": _("Aktiv"),
     "blocked": _("Gesperrt"),
     "ended": _("Beendet"),
+    "deleted": _("Gelöscht"),
 }
 
 ROLES: Mapping[str, LazyString] = {
@@ -96,12 +125,17 @@ def _spoken(value: Any) -> Any:
     return clock(value) if isinstance(value, datetime) else value
 
 
+def state_word(status: str) -> str:
+    """Return what a status of a membership, an account or an organisation is called."""
+    return str(MEMBERSHIP_STATES.get(status, status))
+
+
 def word(code: str, **params: Any) -> str:
     """Return the sentence for *code* in the request's language; KeyError for a code without words."""
     if code == "password.class":
         params["missing"] = ", ".join(str(PASSWORD_CLASSES[name]) for name in params["missing"])
-    if code == "membership.status":
-        params["status"] = str(MEMBERSHIP_STATES.get(params["status"], params["status"]))
+    if code.endswith(".status"):
+        params["status"] = state_word(params["status"])
     if code in {"login.blocked", "login.pending"} and not params.get("company"):
         params["company"] = (
             gettext("Ihrem Unternehmen") if code == "login.blocked" else gettext("Ihr Unternehmen")

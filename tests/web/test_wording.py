@@ -53,14 +53,17 @@ def test_every_code_is_a_sentence(code: str, language: str) -> None:
 
 
 def _raised() -> set[str]:
-    """Return the codes of every ``Refusal("…")`` in the package."""
-    nodes = (
+    """Return the codes of every ``Refusal("…")`` in the package, of both branches of a choice too."""
+    refusals = (
         node
         for path in PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refusal" and node.args
     )
-    return {str(node.args[0].value) for node in nodes if isinstance(node.args[0], ast.Constant)}
+    texts = (
+        part.value for node in refusals for part in ast.walk(node.args[0]) if isinstance(part, ast.Constant)
+    )
+    return {text for text in texts if isinstance(text, str) and re.fullmatch(r"[a-z_]+\.[a-z_]+", text)}
 
 
 def test_every_refusal_of_the_domain_has_words() -> None:
