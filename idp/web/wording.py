@@ -24,7 +24,6 @@ REFUSALS: Mapping[str, LazyString] = {
     "email.format": _("Die E-Mail-Adresse braucht ein @ und eine Domain, z. B. name@beispiel.de."),
     "login.failed": _("E-Mail-Adresse, Benutzername oder Passwort stimmt nicht."),
     "login.throttled": _("Zu viele Versuche. Versuchen Sie es ab %(until)s wieder."),
-    "login.stopped": _("Zu viele Versuche. Setzen Sie Ihr Passwort zurück, um sich wieder anzumelden."),
     "login.stopped": _(
         "Zu viele Versuche. Die Anmeldung mit Passwort ruht. Unsere Hilfe gibt sie wieder frei."
     ),
@@ -41,7 +40,6 @@ REFUSALS: Mapping[str, LazyString] = {
     "code.wrong": _("Der Code stimmt nicht."),
     "code.expired": _("Der Code ist abgelaufen. Wir haben Ihnen einen neuen gesendet."),
     "code.throttled": _("Zu viele Versuche. Versuchen Sie es ab %(until)s wieder."),
-    "code.stopped": _("Zu viele Versuche. Bestätigen Sie Ihre Identität auf andere Art."),
     "totp.used": _("Diesen Code haben Sie schon benutzt. Warten Sie auf den nächsten."),
     "totp.clock": _("Der Code passt nicht zur Uhrzeit. Prüfen Sie die Uhrzeit Ihres Smartphones."),
     "authenticator.unknown": _("Wählen Sie aus, welche App Sie benutzen."),
