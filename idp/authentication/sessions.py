@@ -7,9 +7,9 @@ the row, and with it the ``sid`` that clients know, stays.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import and_, null, select, update
+from sqlalchemy import and_, null, select, type_coerce, update
 
 from idp.accounts.models import Account
 from idp.accounts.principal import Standing, principal_may_act
@@ -17,7 +17,7 @@ from idp.authentication.assurance import FIRST_FACTORS, Assurance, Limits, Proof
 from idp.authentication.models import AuthenticationEvent, Authenticator, Device, Session
 from idp.context import Context
 from idp.crypto import random_token, sha256
-from idp.db import new_id
+from idp.db import UtcDateTime, new_id
 from idp.installation import Installation
 
 TOUCH_EVERY: Final = timedelta(minutes=1)
@@ -226,14 +226,16 @@ def _add_events(ctx: Context, session: Session, methods: Methods) -> None:
 
 
 def _live(ctx: Context, session: Session, account: Account, device: Device | None) -> LiveSession:
-    proven = select(AuthenticationEvent.method, AuthenticationEvent.at).where(
-        AuthenticationEvent.session_id == session.id
+    # the second column is NULL for what the account owns
+    proved_at = type_coerce(AuthenticationEvent.at, UtcDateTime())
+    proven = select(AuthenticationEvent.method, proved_at).where(AuthenticationEvent.session_id == session.id)
+    owned = select(Authenticator.kind, type_coerce(null(), UtcDateTime())).where(
+        Authenticator.account_id == account.id
     )
-    owned = select(Authenticator.kind, null()).where(Authenticator.account_id == account.id)
     proofs: list[Proof] = []
     kinds: set[str] = set()
     # one round trip: every page asks for both
-    rows: Iterable[tuple[str, datetime | None]] = ctx.db.execute(proven.union_all(owned)).tuples()
+    rows: Iterable[Any] = ctx.db.execute(proven.union_all(owned))
     for word, at in rows:
         if at is None:
             kinds.add(word)

@@ -1,0 +1,19 @@
+"""The house that the tests of the sign-in pages visit."""
+
+import pytest
+
+from idp.db import Database
+from idp.settings import Settings
+from tests.web.pages.house import Browser, House
+
+
+@pytest.fixture
+def house(settings: Settings, database: Database) -> House:
+    """An installation with a portal."""
+    return House(settings, database)
+
+
+@pytest.fixture
+def browser(house: House) -> Browser:
+    """A browser without cookies."""
+    return house.browser()
