@@ -94,7 +94,7 @@ def issue(
         organization=membership.organization_id if membership else None,
         client=client.client_id,
         session=live.session.id,
-        new={"authorization": authorization.id, "scope": authorization.scope, "acr": authorization.acr},
+        new={"lineage": authorization.id, "scope": authorization.scope, "acr": authorization.acr},
     )
     return Issued(code, authorization.id)
 

@@ -119,7 +119,7 @@ def other_portals(ctx: Context, session_id: str, client_id: str | None) -> list[
         .where(SessionClient.session_id == session_id)
         .order_by(Client.client_name)
     )
-    return [name for slug, name in ctx.db.execute(taking_part).tuples() if slug != client_id]
+    return [name for slug, name in ctx.db.execute(taking_part) if slug != client_id]
 
 
 def end_session(ctx: Context, session_id: str, reason: str) -> str | None:
@@ -138,7 +138,7 @@ def end_session(ctx: Context, session_id: str, reason: str) -> str | None:
         .join(Account, Account.id == Session.account_id)
         .where(SessionClient.session_id == session_id)
     )
-    for link, client_id, uri, sub in ctx.db.execute(taking_part).tuples():
+    for link, client_id, uri, sub in ctx.db.execute(taking_part):
         if uri is None:
             continue
         link.logout_outbox_id = outbox.enqueue(
