@@ -7,7 +7,7 @@ others go on.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -83,10 +83,10 @@ class Worker:
         jobs += [_Job("rotate", self.rotate, _ROTATE_EVERY)]
         _log.info("worker started")
         while not stop.is_set():
+            busy = False
             for job in jobs:
-                if not stop.is_set():
-                    job.run_if_due(time.monotonic())
-            stop.wait(STEP)
+                busy |= not stop.is_set() and job.run_if_due(time.monotonic())
+            stop.wait(0 if busy else STEP)
         _log.info("worker stopped")
 
     def run_once(self, now: datetime | None = None) -> None:
@@ -102,9 +102,8 @@ class Worker:
 
     def deliver(self, now: datetime | None = None) -> bool:
         """Hand due messages to free senders; tells whether it found any."""
-        self._sending = {future for future in self._sending if not future.done()}
-        free = SLOTS - len(self._sending)
         kinds = tuple(self._duties.senders)
+        free = self._free_slots()
         moment = now or datetime.now(UTC)
         if not kinds or free == 0:
             return False
@@ -116,13 +115,20 @@ class Worker:
         self._sending |= {self._threads.submit(self._send, message, now) for message in messages}
         return bool(messages)
 
+    def _free_slots(self) -> int:
+        """Return how many senders are free; where none is, wait a moment for the first."""
+        if len(self._sending) == SLOTS:
+            wait(self._sending, timeout=STEP, return_when=FIRST_COMPLETED)
+        self._sending = {future for future in self._sending if not future.done()}
+        return SLOTS - len(self._sending)
+
     def seal(self, now: datetime | None = None) -> bool:
-        """Chain one batch of audit events; tells whether there was one."""
+        """Chain one batch of audit events; tells whether there may be more."""
         with self._services.database.reader.connect() as reader:
             if not sealer.has_work(reader):
                 return False
         with self._context(now) as ctx:
-            return sealer.seal(ctx) > 0
+            return sealer.seal(ctx) == sealer.BATCH
 
     def purge(self, name: str, now: datetime | None = None) -> bool:
         """Remove one batch of old rows; tells whether there may be more."""
@@ -178,16 +184,17 @@ class _Job:
         self._due = 0.0
         self._failures = 0
 
-    def run_if_due(self, now: float) -> None:
-        """Run when due; where the action says there is more, it is due again at once."""
+    def run_if_due(self, now: float) -> bool:
+        """Run when due; where the action says there is more, it is due again at once, and so says this."""
         if now < self._due:
-            return
+            return False
         try:
             more = self._action()
         except Exception:
             self._failures += 1
             self._due = now + min(2.0**self._failures, _LONGEST_PAUSE)
             _log.exception("job failed", job=self.name, failures=self._failures)
-            return
+            return False
         self._failures = 0
         self._due = now if more else now + self._every
+        return more

@@ -484,3 +484,10 @@ def test_the_certificate_must_name_the_host(tls_sink: Sink, authority: Path) -> 
     with pytest.raises(EgressFailed):
         fetch(f"https://127.0.0.1:{tls_sink.port}/json", settings=trusting)
     assert tls_sink.hits == []
+
+
+def test_nothing_is_begun_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline holds for every step, the first one too."""
+    monkeypatch.setattr(egress, "SECONDS", -1.0)
+    with pytest.raises(EgressFailed, match="in time"):
+        fetch("https://93.184.215.14/", settings=STRICT)

@@ -16,6 +16,7 @@ from idp import logging as idp_logging
 from idp import worker as worker_module
 from idp.audit.events import Event
 from idp.audit.log import record, tail
+from idp.audit.verification import verify
 from idp.context import Context, Services
 from idp.db import Database
 from idp.delivery import outbox
@@ -332,3 +333,33 @@ def test_a_receiver_that_hangs_does_not_hold_up_the_others(services: Services) -
         assert sent.wait(10)
         go_on.set()
     assert {state for state, *_ in states(services).values()} == {"sent"}
+
+
+def test_more_messages_than_senders_do_not_wait_for_the_next_look(services: Services) -> None:
+    """A slot that becomes free is used at once, and a full batch of events is followed by the next."""
+    wanted = worker_module.SLOTS * 10
+    for _ in range(wanted):
+        put_now(services)
+    sent = threading.Semaphore(0)
+    with Stopping(services, Duties(senders={KIND: lambda _message: sent.release()})):
+        assert all(sent.acquire(timeout=10) for _ in range(wanted))
+    assert {state for state, *_ in states(services).values()} == {"sent"}
+
+
+def test_two_workers_do_everything_once(services: Services) -> None:
+    """A8, F19"""
+    keys = {put(services) for _ in range(30)}
+    with unit_of_work(services) as ctx:
+        for number in range(50):
+            record(ctx, Event.SIGN_IN_SUCCEEDED, new=number)
+    got: list[str] = []
+    duties = Duties(senders={KIND: lambda message: got.append(message.id)})
+    workers = [threading.Thread(target=once, args=(services, duties)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sorted(got) == sorted(keys)
+    with unit_of_work(services) as ctx:
+        result = verify(ctx)
+    assert (result.ok, result.events, result.unsealed) == (True, 50, 0)

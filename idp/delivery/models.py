@@ -9,7 +9,8 @@ from idp.db import ID_LENGTH, Base, new_id
 from idp.installation import SEALED
 
 WAITING, SENDING, SENT, FAILED, EXPIRED = "waiting", "sending", "sent", "failed", "expired"
-_OPEN = text("state IN ('waiting', 'sending')")
+#: as text, for an index over some rows serves only a query that states the same condition
+OPEN = text("state IN ('waiting', 'sending')")
 
 
 class OutboxMessage(Base):
@@ -20,7 +21,7 @@ class OutboxMessage(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        Index("ix_outbox_due", "next_attempt_at", postgresql_where=_OPEN, sqlite_where=_OPEN),
+        Index("ix_outbox_due", "next_attempt_at", postgresql_where=OPEN, sqlite_where=OPEN),
         Index("ix_outbox_group_id", "group_id"),
         Index("ix_outbox_expires_at", "expires_at"),
         Index("ix_outbox_created_at", "created_at"),

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from idp.crypto import SealBroken
 from idp.db import new_id
-from idp.delivery.models import EXPIRED, FAILED, SENDING, SENT, WAITING, OutboxMessage
+from idp.delivery.models import EXPIRED, FAILED, OPEN, SENDING, SENT, WAITING, OutboxMessage
 from idp.installation import Vault
 from idp.settings import Settings
 
@@ -44,7 +44,7 @@ class Work(Protocol):
     def settings(self) -> Settings: ...
 
 
-class Undeliverable(Exception):  # noqa: N818  (said of the message, not a fault of ours)
+class Undeliverable(Exception):
     """Raised by a sender for what no later attempt can mend; the text goes into the receipt."""
 
 
@@ -140,7 +140,7 @@ def claim(ctx: Work, kinds: Collection[str], *, limit: int) -> list[Message]:
     due = (
         select(OutboxMessage.id)
         .where(
-            OutboxMessage.state.in_((WAITING, SENDING)),
+            OPEN,
             OutboxMessage.next_attempt_at <= ctx.now,
             OutboxMessage.kind.in_(kinds),
         )
@@ -177,7 +177,7 @@ def claim(ctx: Work, kinds: Collection[str], *, limit: int) -> list[Message]:
 def has_due(reader: Connection, kinds: Collection[str], now: datetime) -> bool:
     """Tell, without a transaction, whether ``claim`` would find something."""
     due = select(OutboxMessage.id).where(
-        OutboxMessage.state.in_((WAITING, SENDING)),
+        OPEN,
         OutboxMessage.next_attempt_at <= now,
         OutboxMessage.kind.in_(kinds),
     )
@@ -254,13 +254,12 @@ def purge(ctx: Work, limit: int) -> int:
 
 def waiting(db: Session) -> int:
     """Return how many messages are not yet sent."""
-    open_states = OutboxMessage.state.in_((WAITING, SENDING))
-    return db.scalar(select(func.count()).select_from(OutboxMessage).where(open_states)) or 0
+    return db.scalar(select(func.count()).select_from(OutboxMessage).where(OPEN)) or 0
 
 
 def _opened(vault: Vault, row: OutboxMessage) -> Message:
     if row.recipient is None or row.payload is None:
-        raise ValueError("the message was sent and its content removed")
+        raise SealBroken("the content was removed")
     return Message(
         id=row.id,
         kind=row.kind,

@@ -186,6 +186,15 @@ def test_two_workers_never_claim_the_same(services: Services) -> None:
     assert set(got) | {message.id for message in claim(services, limit=20)} == keys
 
 
+def test_a_row_without_content_does_not_hold_up_the_others(services: Services) -> None:
+    """A restored backup may hold what no code of ours writes."""
+    empty, good = put(services), put(services)
+    with unit_of_work(services) as ctx:
+        ctx.db.execute(update(OutboxMessage).where(OutboxMessage.id == empty).values(payload=None))
+    assert [message.id for message in claim(services)] == [good]
+    assert stored(services, empty).state == "failed"
+
+
 def test_a_damaged_row_does_not_hold_up_the_others(services: Services) -> None:
     """One bad row at the head of the queue would stop all mail."""
     bad, good = put(services), put(services)
