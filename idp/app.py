@@ -25,8 +25,16 @@ from idp.throttling import make_throttle
 from idp.throttling import purge as purge_throttle
 from idp.web import context, csrf, errors, security_headers, ui
 from idp.web.cookies import FORM, cookie_name
-from idp.web.gateway import MAX_BODY, Gateway
-from idp.web.pages import style_guide
+from idp.web.gateway import Gateway
+from idp.web.machine.http import MAX_BODY
+from idp.web.pages import (
+    choose_account,
+    choose_organization,
+    login,
+    second_factor,
+    start,
+    style_guide,
+)
 from idp.web.protocol import authorize, end_session
 from idp.worker import Duties
 
@@ -87,7 +95,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     ui.init_app(app, settings)
     csrf.init_app(app)
     errors.init_app(app)
-    for module in (authorize, end_session):
+    for module in (authorize, end_session, login, second_factor, choose_account, choose_organization, start):
         app.register_blueprint(module.bp)
     style_guide.init_app(app, settings)
     return Gateway(server, app.wsgi_app)

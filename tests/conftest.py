@@ -19,11 +19,15 @@ import redis
 from psycopg import sql
 
 import idp.migrations.models  # noqa: F401  (declares every table)
+from idp.app import create_app
+from idp.context import Services
 from idp.db import Base, Database
 from idp.settings import Settings
 from idp.settings.models import Keys, Password
+from idp.web.gateway import Gateway
 from tests import infrastructure
 from tests.infrastructure import PostgreSQL, ProgramMissing, Redis, Running
+from tests.installation import install_signing_keys, make_services
 
 ENGINES = ("sqlite", "postgresql")
 REQUIRED = frozenset(filter(None, os.environ.get("LOTSE_TEST_REQUIRE", "").split(",")))
@@ -183,3 +187,17 @@ def settings(tmp_path: Path) -> Settings:
         keys=Keys(directory=tmp_path / "keys"),
         password=Password(memory_kib=8, time_cost=1),
     )
+
+
+@pytest.fixture
+def services(settings: Settings, database: Database) -> Services:
+    """The parts of a prepared installation with its signing keys."""
+    made = make_services(settings, database)
+    install_signing_keys(made)
+    return made
+
+
+@pytest.fixture
+def gateway(settings: Settings, services: Services) -> Gateway:
+    """The product as one process serves it."""
+    return create_app(settings, services)

@@ -3,12 +3,25 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
+from joserfc.jwk import ECKey, RSAKey
 
 from idp.accounts.passwords import Costs, LocalPasswordHasher
 from idp.context import Actor, Context, Origin, Services
 from idp.crypto import MasterKey, Sealer
-from idp.db import Database
-from idp.installation import PEPPER, prepare
+from idp.db import Database, new_id
+from idp.installation import PEPPER, prepare, snapshot_changed
+from idp.oidc.models import SigningKey
+from idp.oidc.models.signing_key import ACTIVE, NEXT
 from idp.settings import Settings
 from idp.throttling import make_throttle
 
@@ -26,6 +39,45 @@ def make_services(settings: Settings, database: Database, *, now: datetime = NOW
         throttle=make_throttle(settings, database, vault),
         passwords=LocalPasswordHasher(vault.secrets[PEPPER], Costs(memory_kib=8, time_cost=1)),
     )
+
+
+@cache
+def _key_material() -> tuple[tuple[str, bytes], ...]:
+    """Return private keys made once a process: an RSA key takes a second."""
+    makers = {
+        "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+        "RS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    }
+    return tuple(
+        (alg, make().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+        for alg, make in makers.items()
+        for _ in range(2)
+    )
+
+
+def install_signing_keys(services: Services, now: datetime = NOW) -> None:
+    """Give an installation an active and a next key per algorithm without making new ones."""
+    states = (ACTIVE, NEXT, ACTIVE, NEXT)
+    with services.database.session() as db:
+        for (alg, pkcs8), state in zip(_key_material(), states, strict=True):
+            kid = new_id()
+            kind = ECKey if alg == "ES256" else RSAKey
+            public = load_der_private_key(pkcs8, None).public_key()
+            pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+            db.add(
+                SigningKey(
+                    kid=kid,
+                    alg=alg,
+                    state=state,
+                    public_jwk=kind.import_key(pem).as_dict(private=False)
+                    | {"kid": kid, "alg": alg, "use": "sig"},
+                    sealed=services.vault.seal(pkcs8, table="signing_key", row=kid),
+                    created_at=now,
+                    activated_at=now if state == ACTIVE else None,
+                )
+            )
+        snapshot_changed(db)
+        db.commit()
 
 
 @contextmanager

@@ -15,6 +15,9 @@ from idp.oidc.models import Client
 #: scopes with a meaning of our own; a client's other scopes belong to its resource servers
 OPENID_SCOPES = ("openid", "profile", "email", "phone", "address", "organization", "permissions")
 
+#: ignored where no consent for it can be given (OIDC Core §11)
+OFFLINE = "offline_access"
+
 
 @dataclass(frozen=True, slots=True)
 class RegisteredClient(ClientMixin):
@@ -72,9 +75,9 @@ class RegisteredClient(ClientMixin):
         """There is none: ``redirect_uri`` is required (OIDC Core §3.1.2.1)."""
 
     def get_allowed_scope(self, scope: str | None) -> str:
-        """Return the requested scopes this client may have; unknown ones are ignored (OIDC Core §3.1.2.1)."""
+        """Return the requested scopes this client may have; others are ignored (OIDC Core §3.1.2.1, §11)."""
         asked = dict.fromkeys((scope or "").split())
-        return " ".join(word for word in asked if word in self.scopes)
+        return " ".join(word for word in asked if word in self.scopes and word != OFFLINE)
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """Compare with the registered values (req 1)."""

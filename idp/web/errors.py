@@ -111,6 +111,6 @@ def _page(status: int, *, retry_after: int | None = None, until: datetime | None
     return response
 
 
-def _render(template: str, status: int, **values: Any) -> Response:
+def _render(template: str, code: int, **values: Any) -> Response:
     error_id = request.environ.get("lotse.request_id")
-    return make_response(render_template(template, error_id=error_id, **values), status)
+    return make_response(render_template(template, error_id=error_id, **values), code)
