@@ -1,4 +1,4 @@
-"""A person's browser without JavaScript, in process: cookies, redirects inside the issuer, forms filled by name."""
+"""A person's browser without JavaScript, in process: cookies, redirects, forms filled by name."""
 
 import base64
 import hashlib
@@ -17,6 +17,13 @@ from tests.builders import PASSWORD
 from tests.cast import Registered
 
 
+def _sends(field: Mapping[str, str | None]) -> bool:
+    """Tell whether a field is sent although nobody touched it."""
+    if not field.get("name") or field.get("type") == "radio":
+        return False
+    return field.get("type") != "checkbox" or "checked" in field
+
+
 class _Forms(html.parser.HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -26,9 +33,8 @@ class _Forms(html.parser.HTMLParser):
         values = dict(attrs)
         if tag == "form":
             self.forms.append({"action": values.get("action") or "", "fields": {}})
-        elif tag == "input" and self.forms and values.get("name") and values.get("type") != "radio":
-            if values.get("type") != "checkbox" or "checked" in values:
-                self.forms[-1]["fields"][values["name"]] = values.get("value") or ""
+        elif tag == "input" and self.forms and _sends(values):
+            self.forms[-1]["fields"][values["name"]] = values.get("value") or ""
 
 
 @dataclass
