@@ -32,6 +32,7 @@ log = logging.getLogger("clients")
 Answer = str | BaseResponse | tuple[str, int]
 P = ParamSpec("P")
 LOCAL_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9/_.~?&=%-]*")
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 HINT = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
 
 
@@ -45,6 +46,7 @@ class Portal:
         self.visitors = Visitors(name, registration.base_url, self.store)
         app.config["MAX_CONTENT_LENGTH"] = 65_536
         self.visitors.init_app(app)
+        app.before_request(self._one_name)
         app.after_request(self._protect)
         app.register_error_handler(HTTPException, self._http_error)
         app.register_error_handler(Exception, self._failure)
@@ -68,6 +70,15 @@ class Portal:
         pages.get("/session")(self.session_state)
         pages.post("/backchannel-logout")(self.backchannel_logout)
         return pages
+
+    def _one_name(self) -> BaseResponse | None:
+        """Leads from this machine's other names to the registered one, whose cookies the answers need."""
+        own = urlsplit(self.registration.base_url)
+        others = {f"[{name}]" if ":" in name else name for name in LOOPBACK if name != own.hostname}
+        others = {f"{name}:{own.port}" if own.port else name for name in others}
+        if request.method != "GET" or own.hostname not in LOOPBACK or request.host not in others:
+            return None
+        return redirect(self.registration.base_url + request.full_path.rstrip("?"), 302)
 
     # ------------------------------------------------------------------------------------------ for the pages
 
@@ -120,6 +131,9 @@ class Portal:
         except IssuerUnavailable as problem:
             log.warning("refresh postponed: %s", problem)
         except (SignInRefused, TokenRefused) as problem:
+            if str(problem) in ("temporarily_unavailable", "server_error"):
+                log.warning("refresh postponed: %s", problem)
+                return
             log.info("refresh refused: %s", problem)
             self.store.end(session, "refused")
         else:

@@ -154,3 +154,13 @@ def test_this_machine_is_reached_without_the_proxy(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     with http_client("http://localhost:8000") as near, http_client("https://login.example") as far:
         assert (near.trust_env, far.trust_env) == (False, True)
+
+
+def test_other_names_of_this_machine_lead_to_the_registered_one(portal: FlaskClient) -> None:
+    """Who types 127.0.0.1 would lose the sign-in's cookie on the way back to localhost."""
+    answer = portal.get("/login?lang=en", base_url="http://127.0.0.1:8001")
+    assert (answer.status_code, answer.location) == (302, "http://localhost:8001/login?lang=en")
+    for same in ("http://localhost:8001", "http://portal.example:8001", "http://127.0.0.1:9001"):
+        assert portal.get("/", base_url=same).status_code == 200
+    for odd in ("localhost:abc", "[::1", "a b", "ü", ""):
+        assert portal.get("/", headers={"Host": odd}).status_code in (200, 400)

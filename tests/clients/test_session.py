@@ -148,6 +148,8 @@ def test_issuer_that_is_away_ends_no_session(portal: FlaskClient, issuer: Foreig
     issuer.broken = True
     assert portal.get("/area/documents").status_code == 200
     issuer.broken = False
+    issuer.refresh_answers[first] = (400, {"error": "temporarily_unavailable"})
+    assert portal.get("/area/documents").status_code == 200
     issuer.refresh_answers[first] = (200, issuer.tokens(None))
     assert portal.get("/area/documents").status_code == 200
 
