@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from idp.errors import Busy, Refusal
 from idp.logging import get_logger
 from idp.oidc.authorization_request import RelyingPartyMistake
+from idp.web import wording
 from idp.web.portals import portal_by_row, portal_of
 
 RETRY_SECONDS = 5
@@ -26,7 +27,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(RelyingPartyMistake, relying_party_mistake)
     app.register_error_handler(Refusal, refused)
     app.register_error_handler(Busy, busy)
-    app.register_error_handler(CSRFError, lambda error: _page(400))
+    app.register_error_handler(CSRFError, stale_form)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(OperationalError, database_away)
     app.register_error_handler(PoolTimeout, database_away)
@@ -67,6 +68,13 @@ def refused(refusal: Refusal) -> Response:
     portal = portal_by_row(refusal.params.get("client_id"))
     return _render(
         "errors/flow_lost.html", 400, portal=portal, restart_url=portal.restart_uri if portal else None
+    )
+
+
+def stale_form(error: CSRFError) -> Response:
+    """Say that nothing was changed: the page was open too long, or its cookie is gone (req 98)."""
+    return _render(
+        "errors/http.html", 400, status=400, retry_after=None, portal=None, words=wording.STALE_FORM
     )
 
 

@@ -40,6 +40,9 @@ REFUSALS: Mapping[str, LazyString] = {
     "code.wrong": _("Der Code stimmt nicht."),
     "code.expired": _("Der Code ist abgelaufen. Wir haben Ihnen einen neuen gesendet."),
     "code.throttled": _("Zu viele Versuche. Versuchen Sie es ab %(until)s wieder."),
+    "code.exhausted": _(
+        "Das waren zu viele falsche Codes. Melden Sie sich noch einmal mit Ihrem Passwort an."
+    ),
     "totp.used": _("Diesen Code haben Sie schon benutzt. Warten Sie auf den nächsten."),
     "totp.clock": _("Der Code passt nicht zur Uhrzeit. Prüfen Sie die Uhrzeit Ihres Smartphones."),
     "authenticator.unknown": _("Wählen Sie aus, welche App Sie benutzen."),
@@ -214,6 +217,13 @@ STATUSES: Mapping[int, StatusWords] = {
         _("Warten Sie einen Moment und versuchen Sie es noch einmal."),
     ),
 }
+
+#: a form came with an old token or none, on a page that does not show it again
+STALE_FORM = StatusWords(
+    _("Die Seite war zu lange offen"),
+    _("Zu Ihrer Sicherheit nehmen wir sie nicht mehr an. Es wurde nichts geändert."),
+    _("Gehen Sie zurück, laden Sie die Seite neu und senden Sie sie noch einmal."),
+)
 
 
 def status_words(status: int) -> StatusWords:

@@ -142,15 +142,6 @@ def _outbox(filled: bool) -> Page:
     return "pages/outbox.html", {"messages": [mail, call] if filled else []}
 
 
-def _stale() -> Page:
-    values = [("username", HOSTILE, "E-Mail-Adresse/Benutzername")]
-    return "errors/form_stale.html", {
-        "action": "/login",
-        "values": values,
-        "secrets": [("password", "Passwort")],
-    }
-
-
 def _http(status: int, retry_after: int | None = None) -> Callable[[], Page]:
     shown = {"status": status, "retry_after": retry_after, "error_id": "01JD7Q3K8Z4T", "portal": None}
     return lambda: ("errors/http.html", shown)
@@ -192,7 +183,6 @@ PAGES: dict[str, Callable[[], Page]] = {
     ),
     "flow-lost-unknown": lambda: ("errors/flow_lost.html", {"portal": None, "restart_url": None}),
     "cookies-off": lambda: ("errors/cookies_off.html", {"retry_url": "/login?flow=1", "portal": PORTAL}),
-    "stale": _stale,
     "outbox": lambda: _outbox(True),
     "outbox-empty": lambda: _outbox(False),
     **{f"http-{status}": _http(status) for status in (400, 403, 404, 405, 410, 413, 421, 500, 503)},
