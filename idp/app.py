@@ -35,6 +35,7 @@ from idp.web.pages import (
     start,
     style_guide,
 )
+from idp.web.pages import outbox as outbox_page
 from idp.web.protocol import authorize, end_session
 from idp.worker import Duties
 
@@ -97,7 +98,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     errors.init_app(app)
     for module in (authorize, end_session, login, second_factor, choose_account, choose_organization, start):
         app.register_blueprint(module.bp)
-    style_guide.init_app(app, settings)
+    for page in (style_guide, outbox_page):
+        page.init_app(app, settings)
     return Gateway(server, app.wsgi_app)
 
 
