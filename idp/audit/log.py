@@ -15,7 +15,6 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from sqlalchemy import Select, or_, select, update
-from sqlalchemy.orm import Session
 
 from idp.audit.events import FAILURES, Event
 from idp.audit.models import AuditEvent, AuditPersonal
@@ -187,28 +186,36 @@ def tail(
     return [_entry(ctx.vault, *row) for row in ctx.db.execute(query)]
 
 
-def export(ctx: Context, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[str]:
-    """Return JSON lines of all events of a period in order of time; the export itself is recorded.
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From *since* (None: the beginning) to just before *until*."""
 
-    :param since: first moment, by default the beginning.
-    :param until: first moment that is left out, by default now.
+    since: datetime | None
+    until: datetime
+
+
+def begin_export(ctx: Context, *, since: datetime | None = None, until: datetime | None = None) -> Period:
+    """Record that a period is exported, by default all up to now; commit before handing out any of it."""
+    period = Period(since, until or ctx.now)
+    facts = {"since": since.isoformat() if since else None, "until": period.until.isoformat()}
+    record(ctx, Event.AUDIT_EXPORTED, new=facts)
+    return period
+
+
+def export(ctx: Context, period: Period) -> Iterator[str]:
+    """Yield the events of a period as JSON lines in order of time.
+
+    Read on a session outside any transaction: whoever takes the lines slowly holds up nobody.
     """
-    until = until or ctx.now
-    period = {"since": since.isoformat() if since else None, "until": until.isoformat()}
-    record(ctx, Event.AUDIT_EXPORTED, new=period)
-    return _lines(ctx.db, ctx.vault, since, until)
-
-
-def _lines(db: Session, vault: Vault, since: datetime | None, until: datetime) -> Iterator[str]:
-    query = _rows().where(AuditEvent.at < until).order_by(AuditEvent.at, AuditEvent.id).limit(_BATCH)
-    if since is not None:
-        query = query.where(AuditEvent.at >= since)
-    rows = db.execute(query).all()
+    query = _rows().where(AuditEvent.at < period.until).order_by(AuditEvent.at, AuditEvent.id).limit(_BATCH)
+    if period.since is not None:
+        query = query.where(AuditEvent.at >= period.since)
+    rows = ctx.db.execute(query).all()
     while rows:
-        yield from (_entry(vault, *row).to_json() for row in rows)
+        yield from (_entry(ctx.vault, *row).to_json() for row in rows)
         last = rows[-1][0]
         after = or_(AuditEvent.at > last.at, (AuditEvent.at == last.at) & (AuditEvent.id > last.id))
-        rows = db.execute(query.where(after)).all()
+        rows = ctx.db.execute(query.where(after)).all()
 
 
 def erase(ctx: Context, account: str) -> int:

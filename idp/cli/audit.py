@@ -40,7 +40,7 @@ def tail(
     as_json: bool,
 ) -> None:
     """Show the newest events, newest first."""
-    with state.operation() as ctx:
+    with state.reading() as ctx:
         found = log.tail(
             ctx,
             limit=limit,
@@ -76,7 +76,7 @@ def tail(
 def verify(state: State, *, head: str | None, as_json: bool) -> None:
     """Check that no event was changed, removed or moved; ends with 1 where one was."""
     known = None if head is None else _head(head)
-    with state.operation() as ctx:
+    with state.reading() as ctx:
         result = verify_log(ctx, known_head=known)
     facts = _facts(result)
     if as_json:
@@ -98,7 +98,9 @@ def verify(state: State, *, head: str | None, as_json: bool) -> None:
 def export(state: State, *, since: datetime | None, until: datetime | None, output: TextIO) -> None:
     """Write all events of a period as JSON lines; the export itself is an event."""
     with state.operation() as ctx:
-        for line in log.export(ctx, since=_utc(since), until=_utc(until)):
+        period = log.begin_export(ctx, since=_utc(since), until=_utc(until))
+    with state.reading() as ctx:
+        for line in log.export(ctx, period):
             output.write(line + "\n")
 
 

@@ -50,6 +50,13 @@ class State:
             yield services.context(db, origin=origin, actor=Actor(kind="operator", id=operator_name()))
             db.commit()
 
+    @contextmanager
+    def reading(self) -> "Iterator[Context]":
+        """Yield a context that only reads, outside any transaction: long answers hold up nobody."""
+        services = self.services
+        with services.database.reading() as db:
+            yield services.context(db)
+
 
 def operator_name() -> str:
     """Return who is at the keyboard, as the audit log names them: also behind ``sudo``."""

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from idp.audit.events import Event
-from idp.audit.log import erase, export, record, shorten, tail
+from idp.audit.log import Period, begin_export, erase, export, record, shorten, tail
 from idp.audit.models import AuditEvent, AuditPersonal
 from idp.context import Actor, Origin, Services
 from idp.db import Database
@@ -164,8 +164,12 @@ def test_an_export_is_json_lines_of_a_period(services: Services, monkeypatch: py
             record(ctx, Event.SIGN_IN_SUCCEEDED, new=[str(minute), "a"])
             record(ctx, Event.SESSION_STARTED, new=[str(minute), "b"])
     with unit_of_work(services, NOW + timedelta(hours=1)) as ctx:
-        lines = [json.loads(line) for line in export(ctx, since=NOW + timedelta(minutes=1))]
-        part = list(export(ctx, until=NOW + timedelta(minutes=1)))
+        late = begin_export(ctx, since=NOW + timedelta(minutes=1))
+        early = begin_export(ctx, until=NOW + timedelta(minutes=1))
+    with services.database.reading() as db:
+        ctx = services.context(db, now=NOW)
+        lines = [json.loads(line) for line in export(ctx, late)]
+        part = list(export(ctx, early))
     assert [line["new"][0] for line in lines] == [str(minute) for minute in range(1, 6) for _ in "ab"]
     assert lines[0]["at"] == "2026-03-01T12:01:00+00:00"
     assert lines[0]["origin"]["ip"] == "203.0.113.0/24"
@@ -189,3 +193,16 @@ def test_erasure_takes_the_personal_parts_and_leaves_the_facts(services: Service
     assert {entry.event for entry in anna} == {"sign_in.succeeded", "account.changed", "audit.erased"}
     assert all(entry.origin is None and entry.details is None for entry in anna)
     assert ben[0].details == {"name": "Ben"}
+
+
+def test_an_export_that_is_taken_slowly_holds_up_nobody(services: Services) -> None:
+    """A pager on the other end of the pipe must not keep SQLite's only writer."""
+    with unit_of_work(services) as ctx:
+        record(ctx, Event.SIGN_IN_SUCCEEDED)
+        record(ctx, Event.SESSION_STARTED)
+    with services.database.reading() as db:
+        lines = export(services.context(db, now=NOW), Period(None, NOW + timedelta(days=1)))
+        assert json.loads(next(lines))["event"] in {"sign_in.succeeded", "session.started"}
+        with unit_of_work(services) as ctx:
+            record(ctx, Event.SESSION_ENDED)
+        assert len(list(lines)) == 2
