@@ -1,8 +1,10 @@
 """``idp serve``: server processes, worker and hash pool, started and stopped together (design §3)."""
 
 import os
+import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +23,7 @@ WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]
 
 _RESTART_PAUSE_SECONDS = 1.0
 _KILL_AFTER_SECONDS = 10
+_LET_THE_WORKER_SPEAK_SECONDS = 3.0
 
 
 @click.command()
@@ -42,8 +45,9 @@ def serve(
     with ExitStack() as running:
         pool = running.enter_context(start_pool(settings.password, settings.password.pool_socket))
         _export(state.config, flags, pool.path)
-        running.enter_context(WorkerKeeper())
+        keeper = running.enter_context(WorkerKeeper())
         _listen(settings)
+    raise SystemExit(keeper.exit_code)
 
 
 def application() -> WsgiApplication:
@@ -55,20 +59,19 @@ def application() -> WsgiApplication:
         with in_a_sentence():
             return create_app(load_settings())
     except Failure as failure:
+        # The worker, which starts beside us, most likely has the same to say and ends us: once is enough.
+        time.sleep(_LET_THE_WORKER_SPEAK_SECONDS)
         failure.show()
         sys.exit(failure.exit_code)
 
 
 class WorkerKeeper:
-    """Keeps one worker running: it reports before the server starts, and is replaced when it dies."""
+    """Keeps one worker running; when it cannot even start, the server stops too."""
 
     def __init__(self) -> None:
+        self.exit_code = 0
         self._stopping = threading.Event()
         self._child = self._start()
-        if not self._child.becomes_ready():
-            code = self._child.wait()
-            self._child.stop()
-            raise SystemExit(code or 1)  # it has said why
         self._thread = threading.Thread(target=self._keep, name="worker keeper", daemon=True)
 
     def __enter__(self) -> "WorkerKeeper":
@@ -82,6 +85,10 @@ class WorkerKeeper:
         self._child.stop()
 
     def _keep(self) -> None:
+        if not self._child.becomes_ready() and not self._stopping.is_set():
+            self.exit_code = self._child.wait() or Failure.exit_code  # it has said why
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
         while True:
             self._child.wait()
             if self._stopping.wait(_RESTART_PAUSE_SECONDS):

@@ -17,6 +17,7 @@ from idp import migrations
 from idp.accounts.models import Account
 from idp.app import build_services
 from idp.authentication import totp
+from idp.cli.demo.fingerprint import forget, note
 from idp.cli.demo.people import PEOPLE, Person
 from idp.cli.demo.plan import Plan
 from idp.cli.demo.registrations import CLIENTS, COMPANIES, PORTAL, document
@@ -36,6 +37,7 @@ def prepare(plan: Plan) -> None:
 
     :raises Failure: a redirect URI of the flags cannot be registered.
     """
+    forget(plan)
     settings = load_settings(plan.settings_file, environ={})
     database = Database(settings.database.url)
     if not migrations.is_current(database):
@@ -55,6 +57,7 @@ def prepare(plan: Plan) -> None:
     _write(stored, secrets)
     _write(plan.path("portals.json"), plan.portals(secrets))
     _write(plan.path("demo.json"), _summary(plan, listed, secrets))
+    note(plan)
 
 
 def _register(ctx: Context, plan: Plan, known: Secrets) -> Secrets:

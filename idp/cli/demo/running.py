@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import click
 
 from idp.cli.demo.announcement import announcement
+from idp.cli.demo.fingerprint import is_prepared
 from idp.cli.demo.plan import PORTS, Plan
 from idp.cli.failures import Failure, Unready
 from idp.cli.processes import Child, stop_on_signals
@@ -55,7 +56,9 @@ def run(plan: Plan) -> int:
 def _prepare(
     plan: Plan, environment: Mapping[str, str], parts: dict[str, Child], stop: threading.Event
 ) -> int | None:
-    """Have tables and people made; returns an exit code where the run ends here."""
+    """Have tables and people made where they are not; returns an exit code where the run ends here."""
+    if is_prepared(plan):
+        return None
     child = parts["preparation"] = Child(["idp.cli.demo.prepare", plan.to_json()], environment=environment)
     while child.ended() is None:
         if stop.wait(_LOOK_SECONDS):
