@@ -11,7 +11,7 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import OAuth2Error
 
-from idp.authentication.assurance import AAL1, LEVELS, Assurance, meets
+from idp.authentication.assurance import AAL1, AAL2, LEVELS, Assurance, meets
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import RegisteredClient
 from idp.organizations import policy
@@ -34,8 +34,6 @@ class Person:
     device_trusted: bool
     memberships: Sequence[MembershipFacts]
     session_membership: str | None = None
-    duty: bool = False
-    """The active organisation demands a second factor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ def _decide(
         session_membership=_chosen_membership(done, person),
         require_membership=client.require_membership,
     )
-    step = _membership_step(choice)
+    step = _membership_step(choice, person)
     if isinstance(step, Issue) and not client.first_party:
         raise OAuth2Error(
             "the person has not consented, and this server serves first-party clients only",
@@ -147,26 +145,30 @@ def _must_sign_in(
 
 
 def _must_prove_more(request: AuthorizationRequest, person: Person) -> bool:
-    """Tell whether to ask for a second factor (design §2, acr).
+    """Tell whether to ask for a second factor before anything else (design §2, acr).
 
     :raises OAuth2Error: one must be proven and the account has none.
     """
-    wanted = [value for value in request.acr_values if value in LEVELS]
-    reached = any(meets(person.assurance.acr, value) for value in wanted)
-    if person.duty and not meets(person.assurance.acr, LEVELS[1]):
-        wanted, reached, essential = [LEVELS[1]], False, True
-    else:
-        essential = request.essential_acr
-    if (wanted or essential) and not reached:
-        better = person.has_second_factor and person.assurance.acr == AAL1 and wanted != [AAL1]
-        if better:
-            return True
-        if essential:
-            raise OAuth2Error(
-                "the person cannot reach the demanded acr", error="unmet_authentication_requirements"
-            )
     # whoever has a second factor is always asked for it once, unless the device is remembered
-    return person.has_second_factor and not person.second_factor_seen and not person.device_trusted
+    if person.has_second_factor and not person.second_factor_seen and not person.device_trusted:
+        return True
+    wanted = [value for value in request.acr_values if value in LEVELS]
+    if any(meets(person.assurance.acr, value) for value in wanted):
+        return False
+    return (
+        _raises_level(person, essential=request.essential_acr) if wanted or request.essential_acr else False
+    )
+
+
+def _raises_level(person: Person, *, essential: bool) -> bool:
+    """Tell whether a second factor would raise the level; where it must and cannot, the portal hears so."""
+    if person.has_second_factor and person.assurance.acr == AAL1:
+        return True
+    if essential:
+        raise OAuth2Error(
+            "the person cannot reach the demanded acr", error="unmet_authentication_requirements"
+        )
+    return False
 
 
 def _chosen_membership(done: Mapping[str, Any], person: Person) -> str | None:
@@ -175,9 +177,13 @@ def _chosen_membership(done: Mapping[str, Any], person: Person) -> str | None:
     return person.session_membership
 
 
-def _membership_step(choice: policy.Choice) -> Step:
+def _membership_step(choice: policy.Choice, person: Person) -> Step:
     match choice:
         case policy.Active(membership):
+            if membership.require_second_factor and not meets(person.assurance.acr, AAL2):
+                # the organisation's duty: must, like an essential acr
+                _raises_level(person, essential=True)
+                return SecondFactor()
             return Issue(membership.id)
         case policy.NoOrganization():
             return Issue(None)

@@ -50,6 +50,8 @@ class MembershipFacts:
     customer_number: str
     organization_status: str
     organization_version: int
+    #: the organisation demands a second factor of everyone who acts for it
+    require_second_factor: bool = False
 
 
 def after(status: str, action: str) -> str:
@@ -82,6 +84,7 @@ _FACTS: Final[Select[*tuple[Any, ...]]] = (
         Organization.customer_number,
         Organization.status,
         Organization.version,
+        Organization.require_second_factor,
     )
     .join(Organization, Organization.id == Membership.organization_id)
     .order_by(Organization.name, Membership.id)
