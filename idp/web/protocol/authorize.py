@@ -82,14 +82,17 @@ def _begin(pairs: Iterable[tuple[str, str]], *, posted: bool) -> Response:
     exchange = Exchange(snapshot, ctx.now, ctx.origin)
     try:
         wanted = read(server(), provider().issuer, exchange, request.method, pairs)
-        client = snapshot.clients[wanted.client_id]
-        if not posted:
-            live = current_session()
-            step = interaction.next_step(wanted, client, _person(live), {}, ctx.now)
-            if isinstance(step, interaction.Issue) and live is not None:
-                return _answer(wanted, client, live, step, None)
     except OAuth2Error as error:
         return _redirect(error_location(provider().issuer, error))
+    client = snapshot.clients[wanted.client_id]
+    if not posted:
+        live = current_session()
+        try:
+            step = interaction.next_step(wanted, client, _person(live), {}, ctx.now)
+        except OAuth2Error as error:
+            return _refuse(wanted, error, None)
+        if isinstance(step, interaction.Issue) and live is not None:
+            return _answer(wanted, client, live, step, None)
     flow = engine.start(
         ctx,
         engine.AUTHORIZATION,
@@ -117,8 +120,9 @@ def _answer(
     return _redirect(location)
 
 
-def _refuse(wanted: AuthorizationRequest, error: OAuth2Error, flow: Flow) -> Response:
-    engine.finish(current(), flow)
+def _refuse(wanted: AuthorizationRequest, error: OAuth2Error, flow: Flow | None) -> Response:
+    if flow is not None:
+        engine.finish(current(), flow)
     error.redirect_uri, error.state = wanted.redirect_uri, wanted.state
     return _redirect(error_location(provider().issuer, error))
 
