@@ -49,7 +49,6 @@ _READ_SECONDS = 0.5
 _START_SECONDS = 10.0
 _LOCK_SECONDS = 2.0
 _PAUSE_BEFORE_RESTART = 0.1
-_KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONWARNINGS", "TMPDIR")
 
 
 class PoolSettings(Protocol):
@@ -97,7 +96,7 @@ def _serve_one(connection: socket.socket) -> None:
         connection.sendall(answer(message))
 
 
-def _work(listener: socket.socket, lifeline: int) -> None:
+def work(listener: socket.socket, lifeline: int) -> None:
     """Serve until the supervisor is gone, which closes the other end of *lifeline*."""
     while True:
         readable, _, _ = select.select([listener.fileno(), lifeline], [], [])
@@ -161,10 +160,10 @@ class _Supervisor:
         while len(self._children) < self._wanted and not self._stopping:
             child = os.fork()
             if child == 0:
-                self._become_worker()
+                self._become_worker()  # pragma: no cover  (does not return)
             self._children.add(child)
 
-    def _become_worker(self) -> None:
+    def _become_worker(self) -> None:  # pragma: no cover  (a forked process, which ends by os._exit)
         status = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -176,7 +175,7 @@ class _Supervisor:
             for descriptor in (self._lifeline[1], *self._signals, self._lock):
                 os.close(descriptor)
             os.nice(NICENESS)
-            _work(self._listener, self._lifeline[0])
+            work(self._listener, self._lifeline[0])
             status = 0
         finally:
             os._exit(status)
@@ -184,6 +183,7 @@ class _Supervisor:
     def _end(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
+        os.close(self._lifeline[1])  # ends also a process too young to have set what SIGTERM does
         for child in self._children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
@@ -294,8 +294,8 @@ def start_pool(settings: PoolSettings, path: Path | None = None) -> Pool:
 
 
 def _environment() -> dict[str, str]:
-    """Return the little that Python needs: the master key may stand in ours."""
-    kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+    """Return ours without the settings, where the master key may stand."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOTSE_")}
     return kept | {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    CursorResult,
     Index,
     Integer,
     String,
@@ -108,9 +109,7 @@ def hit(connection: Connection, key: str, limit: Limit, now: datetime) -> Window
         "expires_at": case((fresh, _moment(now + limit.period)), else_=_c.expires_at),
     }
     first = {"hits": 1, "failures": 0, "locked_until": None, "expires_at": now + limit.period}
-    row = _upsert(connection, {"key": key, "window_start": now} | first, changes)
-    if row is None:
-        raise LookupError(key)  # an unconditional upsert always returns its row
+    row = _upsert(connection, {"key": key, "window_start": now} | first, changes).one()
     return Window(row.hits, row.window_start + limit.period)
 
 
@@ -140,7 +139,7 @@ def reserve(connection: Connection, key: str, rule: Rule, now: datetime, *, wait
         "locked_until": None if delay is None else now + delay,
         "expires_at": now + KEEP_FAILURES,
     }
-    row = _upsert(connection, {"key": key, "window_start": now} | first, changes, allowed)
+    row = _upsert(connection, {"key": key, "window_start": now} | first, changes, allowed).one_or_none()
     return Try(row.failures) if row is not None else _refused(connection, key, rule, now)
 
 
@@ -209,7 +208,7 @@ def _upsert(
     first: dict[str, Any],
     changes: dict[str, Any],
     allowed: ColumnElement[bool] | None = None,
-) -> Any:
+) -> CursorResult[Any]:
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = (
         insert(_table)
@@ -217,4 +216,4 @@ def _upsert(
         .on_conflict_do_update(index_elements=[_c.key], set_=changes, where=allowed)
         .returning(*_c)
     )
-    return connection.execute(statement).one_or_none()
+    return connection.execute(statement)
