@@ -152,9 +152,11 @@ class _PinnedBackend(httpcore.NetworkBackend):
         addresses = _resolve(host, port, self._deadline)
         for address in addresses:  # all of them, before the first connection
             self._judge(address)
-        for address in addresses:
+        for number, address in enumerate(addresses):
+            # An address that swallows packets must leave time for the others.
+            patience = _left(self._deadline) / (len(addresses) - number)
             try:
-                stream = self._sockets.connect_tcp(str(address), port, timeout=_left(self._deadline))
+                stream = self._sockets.connect_tcp(str(address), port, timeout=patience)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
                 continue

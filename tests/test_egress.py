@@ -491,3 +491,19 @@ def test_nothing_is_begun_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(egress, "SECONDS", -1.0)
     with pytest.raises(EgressFailed, match="in time"):
         fetch("https://93.184.215.14/", settings=STRICT)
+
+
+def test_the_next_address_is_tried_where_one_does_not_answer(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host with IPv6 in its name service only."""
+    ask = socket.getaddrinfo
+
+    def two(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
+        if host != "portal.example":
+            return ask(host, port, *args, **kwargs)
+        entries = ((socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1"))
+        return [(family, socket.SOCK_STREAM, 6, "", (address, port)) for family, address in entries]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    assert fetch(f"http://portal.example:{sink.port}/json", settings=LOOPBACK).status == 200
