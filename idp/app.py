@@ -53,11 +53,12 @@ def build_services(settings: Settings) -> Services:
     )
     migrations.require_current(database)
     configured = settings.keys.master_key
-    sealer_ = Sealer(
-        load_master_keys(
-            settings.keys.directory, configured=configured.get_secret_value() if configured else None
-        )
+    load_keys = partial(
+        load_master_keys,
+        settings.keys.directory,
+        configured=configured.get_secret_value() if configured else None,
     )
+    sealer_ = Sealer(load_keys(), reload=load_keys)
     with database.session() as db:
         vault = prepare(db, sealer_, datetime.now(UTC))
         db.commit()

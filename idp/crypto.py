@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -87,25 +87,42 @@ class MasterKey:
 
 
 class Sealer:
-    """Seals with the first master key, opens with any of them."""
+    """Seals with the first master key, opens with any of them.
 
-    def __init__(self, keys: Iterable[MasterKey]) -> None:
-        ordered = list(keys)
-        if not ordered:
-            raise NotReady("no master key")
-        self.current = ordered[0]
-        self._ciphers = {key.id: AESGCM(key.key) for key in ordered}
+    :param keys: newest first.
+    :param reload: reads the keys again; a record of a key unknown here says that the master key was rotated
+        meanwhile, and then this process seals with the new one too.
+    """
+
+    def __init__(
+        self, keys: Iterable[MasterKey], *, reload: Callable[[], Iterable[MasterKey]] | None = None
+    ) -> None:
+        self._reload = reload
+        self._use(keys)
+
+    @property
+    def current(self) -> MasterKey:
+        """The key that seals."""
+        return self._keys[0]
+
+    def refresh(self) -> None:
+        """Read the master keys again, where this sealer knows how; raises NotReady when there are none."""
+        if self._reload is not None:
+            self._use(self._reload())
 
     def seal(self, plain: bytes, *, table: str, row: str) -> bytes:
         """Return *plain* sealed for one row of one table."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        cipher = self._ciphers[self.current.id]
-        return _FORMAT + self.current.id + nonce + cipher.encrypt(nonce, plain, f"{table}:{row}".encode())
+        current, ciphers = self._keys
+        cipher = ciphers[current.id]
+        return _FORMAT + current.id + nonce + cipher.encrypt(nonce, plain, f"{table}:{row}".encode())
 
     def open(self, sealed: bytes, *, table: str, row: str) -> bytes:
         """Return what was sealed; raises SealBroken for any other key, row or byte."""
         key_id, nonce = sealed[1:5], sealed[5:17]
-        cipher = self._ciphers.get(key_id)
+        if sealed[:1] == _FORMAT and key_id not in self._keys[1]:
+            self.refresh()
+        cipher = self._keys[1].get(key_id)
         if sealed[:1] != _FORMAT or cipher is None:
             raise SealBroken(f"{table}: unknown format or master key")
         try:
@@ -116,6 +133,13 @@ class Sealer:
     def is_current(self, sealed: bytes) -> bool:
         """Tell whether a record is sealed with the newest master key."""
         return sealed[:5] == _FORMAT + self.current.id
+
+    def _use(self, keys: Iterable[MasterKey]) -> None:
+        ordered = list(keys)
+        if not ordered:
+            raise NotReady("no master key")
+        # one assignment: other threads see the old pair or the new one
+        self._keys = ordered[0], {key.id: AESGCM(key.key) for key in ordered}
 
 
 def load_master_keys(directory: Path, *, configured: str | None = None) -> list[MasterKey]:
@@ -136,7 +160,7 @@ def load_master_keys(directory: Path, *, configured: str | None = None) -> list[
 
 
 def add_master_key(directory: Path, *, number: int | None = None) -> MasterKey:
-    """Write a new master key file and return the key; a second writer of the same number gets the first's key."""
+    """Write a new master key file and return the key; a second writer of a number gets the first's key."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if number is None:
         number = 1 + max((_key_number(path) for path in directory.glob("master-*.key")), default=0)

@@ -1,10 +1,19 @@
 """``idp keys``: signing keys (OIDC Core §10.1.1) and the master key that seals secrets at rest."""
 
+import time
+
 import click
 
+from idp.audit.events import Event
+from idp.audit.log import record
 from idp.cli.output import as_json_option, confirm, write_json, write_table, yes_option
 from idp.cli.state import State, pass_state
+from idp.crypto import Sealer, add_master_key
+from idp.installation import reseal, snapshot_changed
 from idp.oidc import signing_keys
+
+_ADOPTED_SECONDS = 2.0
+"""Longer than servers take to notice a change of keys."""
 
 
 @click.group()
@@ -58,3 +67,39 @@ def retire(state: State, kid: str, *, yes: bool) -> None:
     with state.operation() as ctx:
         signing_keys.retire(ctx, kid)
     click.echo(f"{kid} is out of use.")
+
+
+@keys.command("rotate-master")
+@pass_state
+def rotate_master(state: State) -> None:
+    """Make a new master key and seal every stored secret with it, while the server runs.
+
+    Where the key is given by keys.master_key, put the new one there first and leave the old one as a file
+    master-NUMBER.key in keys.directory; then this command seals everything with the new one.
+    """
+    settings = state.settings.keys
+    services = state.services
+    sealer = services.vault.sealer
+    if settings.master_key is None:
+        add_master_key(settings.directory)
+        sealer.refresh()
+    changed = _seal_all(state, sealer)
+    with state.operation() as ctx:
+        # The servers read their signing keys again, meet the new master key, and seal with it from then on.
+        snapshot_changed(ctx.db)
+        record(ctx, Event.MASTER_KEY_ROTATED, new=sealer.current.id.hex())
+    time.sleep(_ADOPTED_SECONDS)
+    changed += _seal_all(state, sealer)
+    click.echo(f"Sealed {changed} records with the master key {sealer.current.id.hex()}.")
+    click.echo(f"Keep the older keys in {settings.directory} as long as you keep backups made before now.")
+
+
+def _seal_all(state: State, sealer: Sealer) -> int:
+    """Seal what an older key sealed, in short transactions, and return how many records that were."""
+    changed = 0
+    while True:
+        with state.operation() as ctx:
+            batch = reseal(ctx.db, sealer)
+        if batch == 0:
+            return changed
+        changed += batch

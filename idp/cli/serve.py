@@ -53,11 +53,14 @@ def serve(
 def application() -> WsgiApplication:
     """Return the WSGI application of one server process; it ends with the process that started it."""
     from idp.app import create_app
+    from idp.logging import configure
 
     stop_with_parent(os.getppid())
     try:
         with in_a_sentence():
-            return create_app(load_settings())
+            settings = load_settings()
+            configure(level=settings.logging.level, format=settings.logging.format)
+            return create_app(settings)
     except Failure as failure:
         # The worker, which starts beside us, most likely has the same to say and ends us: once is enough.
         time.sleep(_LET_THE_WORKER_SPEAK_SECONDS)

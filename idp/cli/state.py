@@ -37,7 +37,9 @@ class State:
         """The parts of a process, with the database at its newest revision; raises NotReady."""
         from idp.app import build_services
 
-        return build_services(self.settings)
+        # No pool is needed for the few hashes of a command, and none may be running.
+        password = self.settings.password.model_copy(update={"pool_socket": None})
+        return build_services(self.settings.model_copy(update={"password": password}))
 
     @contextmanager
     def operation(self) -> "Iterator[Context]":
