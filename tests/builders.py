@@ -4,8 +4,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import select
-
 from idp.accounts.models import Account
 from idp.authentication import sessions
 from idp.context import Actor, Context
@@ -13,8 +11,8 @@ from idp.db import new_id
 from idp.installation import Installation
 from idp.management import accounts, clients, memberships, organizations, permissions
 from idp.oidc.authorization import session_identifier
-from idp.oidc.clients import registered
-from idp.oidc.models import Authorization, Client
+from idp.oidc.clients import load_clients
+from idp.oidc.models import Authorization
 from idp.organizations.memberships import MembershipFacts, find
 
 OPERATOR = Actor(kind="operator", id="tests")
@@ -61,7 +59,7 @@ def make_client(ctx: Context, client_id: str = "portal", **fields: Any) -> str:
     """Return the table key of a new client, a portal unless *fields* says otherwise."""
     registration = {"client_id": client_id, "redirect_uris": ["https://portal.example/callback"], **fields}
     clients.create(ctx.acting(OPERATOR), registration)
-    return row_of(ctx, client_id).id
+    return load_clients(ctx.db)[client_id].row_id
 
 
 def make_catalogue(
@@ -72,12 +70,6 @@ def make_catalogue(
         permissions.Entry(key, f"{key} de", f"{key} en", "Tut etwas", "Does something") for key in keys
     ]
     permissions.define(ctx.acting(OPERATOR), client_id, entries)
-
-
-def row_of(ctx: Context, client_id: str) -> Client:
-    """Return a client's row, its secrets loaded."""
-    clients.show(ctx.acting(OPERATOR), client_id)
-    return ctx.db.scalars(select(Client).where(Client.client_id == client_id)).one()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +88,16 @@ def sign_in(
     account = ctx.db.get_one(Account, account_id, populate_existing=True)
     live, cookie = sessions.start(ctx, account, methods=[("pwd", None)])
     sessions.choose_membership(ctx, live.session.id, membership_id)
-    client = row_of(ctx, client_id)
+    client = load_clients(ctx.db)[client_id]
     member = find(ctx, membership_id) if membership_id else None
     authorization = Authorization(
         id=new_id(),
         account_id=account.id,
         account_epoch=account.epoch,
         installation_epoch=ctx.db.get_one(Installation, 1).epoch,
-        client_id=client.id,
+        client_id=client.row_id,
         session_id=live.session.id,
-        sid=session_identifier(ctx, live.session.id, registered(client)),
+        sid=session_identifier(ctx, live.session.id, client),
         membership_id=membership_id,
         membership_epoch=member.epoch if member else None,
         scope="openid",
