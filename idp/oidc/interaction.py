@@ -5,7 +5,7 @@ Pure.  Rows are asked in the order of this file; the first that is not content n
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -155,9 +155,9 @@ def _must_prove_more(request: AuthorizationRequest, person: Person) -> bool:
     wanted = [value for value in request.acr_values if value in LEVELS]
     if any(meets(person.assurance.acr, value) for value in wanted):
         return False
-    return (
-        _raises_level(person, essential=request.essential_acr) if wanted or request.essential_acr else False
-    )
+    if not wanted:  # nothing we know: a wish is ignored, a demand cannot be met
+        person = replace(person, has_second_factor=False)
+    return _raises_level(person, essential=request.essential_acr)
 
 
 def _raises_level(person: Person, *, essential: bool) -> bool:

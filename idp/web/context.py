@@ -5,12 +5,18 @@ for a counted failure must survive its own error.  Only what ends in a bug is ro
 """
 
 from flask import Flask, Response, current_app, g, request
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from idp.context import Actor, Context, Services
 from idp.web.client_address import origin
+from idp.web.errors import database_away
 from idp.web.extensions import orm
 
 ROLL_BACK_FROM = 500
+_OF_THE_ANSWER = frozenset(
+    {"Set-Cookie", "Location", "Content-Length", "Content-Type", "Retry-After", "ETag"}
+)
 
 
 def current() -> Context:
@@ -31,9 +37,22 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
-        if "context" in g:
-            if response.status_code < ROLL_BACK_FROM:
-                g.context.db.commit()
-            else:
-                g.context.db.rollback()
+        if "context" not in g:
+            return response
+        if response.status_code >= ROLL_BACK_FROM:
+            g.context.db.rollback()
+            return response
+        try:
+            g.context.db.commit()
+        except (DBAPIError, PoolTimeout) as error:
+            g.context.db.rollback()
+            return _instead(response, database_away(error))
         return response
+
+
+def _instead(unkept: Response, response: Response) -> Response:
+    """Return another answer under the headers of every page; no cookie or address of what was not kept."""
+    for name, value in unkept.headers:
+        if name not in _OF_THE_ANSWER:
+            response.headers.setdefault(name, value)
+    return response
