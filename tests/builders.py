@@ -66,10 +66,12 @@ def make_catalogue(
     ctx: Context, client_id: str = "portal", keys: Collection[str] = ("orders", "shop")
 ) -> None:
     """Write a catalogue of these keys, in this order."""
-    entries = [
-        permissions.Entry(key, f"{key} de", f"{key} en", "Tut etwas", "Does something") for key in keys
-    ]
-    permissions.define(ctx.acting(OPERATOR), client_id, entries)
+    permissions.define(ctx.acting(OPERATOR), client_id, [make_entry(key) for key in keys])
+
+
+def make_entry(key: str) -> permissions.Entry:
+    """Return an entry of a catalogue."""
+    return permissions.Entry(key, f"{key} de", f"{key} en", "Tut etwas", "Does something")
 
 
 @dataclass(frozen=True, slots=True)
