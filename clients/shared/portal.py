@@ -149,7 +149,10 @@ class Portal:
     # ------------------------------------------------------------------------------------------ signing in
 
     def login(self) -> Answer:
-        """Starts a sign-in, also when a third party asks for it (OpenID Connect Core 1.0 §4)."""
+        """Starts a sign-in, also when a third party asks for it (OpenID Connect Core 1.0 §4).
+
+        ``again`` asks for the password even of a person who is signed in, and may then be another.
+        """
         if request.args.get("iss", self.registration.issuer) != self.registration.issuer:
             return self.explain(wording.FOREIGN_ISSUER)
         target = request.args.get("target_link_uri", "").removeprefix(self.registration.base_url)
@@ -158,12 +161,11 @@ class Portal:
         return self._start(
             goal=goal if LOCAL_PATH.fullmatch(goal) else "/",
             login_hint=hint if HINT.fullmatch(hint) else None,
+            prompt="login" if "again" in request.args else None,
         )
 
-    def _start(
-        self, *, goal: str, acr_values: tuple[str, ...] = (), login_hint: str | None = None
-    ) -> BaseResponse:
-        extra = {"ui_locales": g.language} | ({"login_hint": login_hint} if login_hint else {})
+    def _start(self, *, goal: str, acr_values: tuple[str, ...] = (), **wishes: str | None) -> BaseResponse:
+        extra = {name: value for name, value in wishes.items() if value} | {"ui_locales": g.language}
         url, state, pending = self.party.begin(
             browser=self.visitors.browser(), goal=goal, now=g.now, acr_values=acr_values, extra=extra
         )

@@ -75,7 +75,16 @@ def test_person_without_second_factor_stays_signed_in(support: FlaskClient, issu
         answer = support.get("/callback", query_string=query)
         assert answer.status_code == 403
         assert words in answer.text
+        assert 'href="/login?next=/tickets/restricted&amp;again=1"' in answer.text
     assert support.get("/session").json == {"signed_in": True}
+
+
+def test_signing_in_again_asks_for_the_password(support: FlaskClient, issuer: ForeignIssuer) -> None:
+    """Whose account is not enough can take another one; single sign-on would only repeat the refusal."""
+    sign_in(support, issuer)
+    again = parse_qs(urlsplit(support.get("/login?next=/tickets/restricted&again=1").location).query)
+    assert again["prompt"] == ["login"]
+    assert "prompt" not in parse_qs(urlsplit(support.get("/login").location).query)
 
 
 def test_stranger_signs_in_first(support: FlaskClient) -> None:
