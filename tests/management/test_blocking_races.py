@@ -1,0 +1,70 @@
+"""A block and a sign-in at the same moment: nothing is issued after the block has committed (req 23, C7)."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from idp.authentication import sessions
+from idp.context import Context, Services
+from idp.errors import Refusal
+from idp.management import accounts, memberships, organizations
+from idp.oidc import authorization
+from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.clients import load_clients
+from idp.oidc.models import Authorization
+from tests.builders import (
+    OPERATOR,
+    make_account,
+    make_client,
+    make_membership,
+    make_organization,
+    sign_in,
+)
+from tests.installation import unit_of_work
+
+BLOCKS: dict[str, Callable[[Context, dict[str, str]], Any]] = {
+    "account": lambda ctx, ids: accounts.block(ctx, ids["account"]),
+    "deletion": lambda ctx, ids: accounts.delete(ctx, ids["account"]),
+    "membership": lambda ctx, ids: memberships.block(ctx, ids["organization"], ids["membership"]),
+    "organization": lambda ctx, ids: organizations.suspend(ctx, ids["organization"]),
+}
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_an_answer_under_way_waits_for_the_block_and_is_refused(services: Services, kind: str) -> None:
+    """The hub read the person before the block; the code is asked for while the block commits (C7)."""
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        make_client(ctx)
+        ids = {"account": make_account(ctx), "organization": make_organization(ctx)}
+        ids["membership"] = make_membership(ctx, ids["organization"], ids["account"])
+        cookie = sign_in(ctx, ids["account"], membership_id=ids["membership"]).cookie
+    with unit_of_work(services) as ctx:
+        live = sessions.find(ctx, cookie)
+        assert live is not None
+        client = load_clients(ctx.db)["portal"]
+    request = AuthorizationRequest("portal", "https://portal.example/callback", "openid")
+    asking = threading.Event()
+    outcome: list[str] = []
+
+    def answer() -> None:
+        asking.set()
+        try:
+            with unit_of_work(services) as ctx:
+                authorization.issue(ctx, request, client, live, ids["membership"])
+            outcome.append("issued")
+        except Refusal as refusal:
+            outcome.append(refusal.code)
+
+    thread = threading.Thread(target=answer)
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        BLOCKS[kind](ctx, ids)
+        thread.start()
+        assert asking.wait(10)
+    thread.join()
+    assert outcome == ["principal.may_not_act"]
+    with unit_of_work(services) as ctx:
+        unrevoked = select(func.count()).select_from(Authorization).where(Authorization.revoked_at.is_(None))
+        assert ctx.db.scalar(unrevoked) == 0
