@@ -237,7 +237,7 @@ class Transaction:
         if row is None or self._texts.one_step:
             return None if row is None else AuthorizationFacts(*row)
         found = self._execute(self._texts.by_id, {"id": row[0]}).fetchone()
-        return AuthorizationFacts(*found, row[1])
+        return AuthorizationFacts(*found)._replace(consumed_id=row[1])
 
     def _execute(self, statement: str, values: Mapping[str, Any]) -> Any:
         if self._connection is None:
