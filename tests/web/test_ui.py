@@ -109,6 +109,7 @@ def test_a_page_in_error_says_so_first(client: FlaskClient) -> None:
     main = next(elements(document, "main"))
     first = next(found for found in main.iter() if found.get("role") or found.tag == _H + "h1")
     assert first.get("role") == "alert"
+    assert {"autofocus", "tabindex"} <= set(first.attrib)
     assert next(elements(first, "a")).get("href") == "#username"
     field = next(found for found in elements(document, "input") if found.get("id") == "username")
     assert field.get("aria-invalid") == "true"

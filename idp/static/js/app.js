@@ -53,4 +53,3 @@ function setUpCopy(button) {
 
 document.querySelectorAll("button[data-reveal]").forEach(setUpReveal);
 document.querySelectorAll("button[data-copy]").forEach(setUpCopy);
-document.querySelector("[data-error-summary]")?.focus();
