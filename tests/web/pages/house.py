@@ -20,11 +20,11 @@ from idp.authentication.models import Session
 from idp.context import Actor, Context, Origin, Services
 from idp.crypto import b64url, random_token, sha256
 from idp.db import Database, new_id
-from idp.oidc import signing_keys
+from idp.installation import snapshot_changed
 from idp.oidc.models import Client as Portal
 from idp.organizations.models import Membership, Organization, Role
 from idp.settings import Settings
-from tests.installation import NOW, make_services, unit_of_work
+from tests.installation import NOW, install_signing_keys, make_services, unit_of_work
 
 PASSWORD = "ein Kahn auf der Elbe"
 WRONG = "ein Kahn auf der Oder"
@@ -74,8 +74,8 @@ class House:
             passwords=made.passwords,
             clock=self.clock,
         )
+        install_signing_keys(self.services)
         with self.work() as ctx:
-            signing_keys.ensure(ctx)
             ctx.db.add_all([Role(key="member", name_de="Mitarbeiter", name_en="Member")])
         self.settings = settings
         self._portal()
@@ -121,6 +121,12 @@ class House:
     def browser(self) -> "Browser":
         """Return a browser without cookies."""
         return Browser(self)
+
+    def forget_snapshot(self) -> None:
+        """Have the next request see changed clients."""
+        self.app.server.provider.snapshots.expire()
+        with self.work() as ctx:
+            snapshot_changed(ctx.db)
 
     def events(self, name: str | None = None) -> list[AuditEvent]:
         """Return what the audit log holds, in order, of one name or of all."""
@@ -212,7 +218,12 @@ class Browser:
         return self._follow() if follow else self.page
 
     def post(
-        self, address: str, data: dict[str, str], *, follow: bool = True, headers: dict[str, str] | None = None
+        self,
+        address: str,
+        data: dict[str, str],
+        *,
+        follow: bool = True,
+        headers: dict[str, str] | None = None,
     ) -> TestResponse:
         """Post a form as it is, without its hidden fields."""
         sent = {"Sec-Fetch-Site": "same-origin", "Origin": self.origin} if headers is None else headers
