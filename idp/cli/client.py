@@ -9,7 +9,7 @@ import click
 
 from idp.cli.account import ended_sentence
 from idp.cli.failures import Refused
-from idp.cli.output import as_json_option, confirm, write_fields, write_json, write_table, yes_option
+from idp.cli.output import as_json_option, cell, confirm, write_fields, write_json, write_table, yes_option
 from idp.cli.state import State, pass_state
 from idp.management import clients
 from idp.oidc.client_metadata import ALGORITHMS, GRANT_TYPES, KINDS, InvalidMetadata
@@ -124,7 +124,7 @@ def show(state: State, client_id: str, *, as_json: bool) -> None:
     if as_json:
         write_json(_document(facts))
     else:
-        secrets = [f"made {s['created_at']}, ends {s['expires_at']}" for s in _secrets(facts)]
+        secrets = [f"made {cell(s.created_at)}, ends {cell(s.expires_at)}" for s in facts.secrets]
         write_fields({**_document(facts), "secrets": secrets})
 
 

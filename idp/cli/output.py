@@ -31,7 +31,7 @@ def write_table(rows: Sequence[Mapping[str, object]], *, empty: str) -> None:
         click.echo(empty)
         return
     heads = list(rows[0])
-    cells = [[_cell(row.get(head)) for head in heads] for row in rows]
+    cells = [[cell(row.get(head)) for head in heads] for row in rows]
     widths = [max(len(head), *(len(row[at]) for row in cells)) for at, head in enumerate(heads)]
     click.echo(bold(_line([head.upper().replace("_", " ") for head in heads], widths)))
     for row in cells:
@@ -42,7 +42,7 @@ def write_fields(fields: Mapping[str, object]) -> None:
     """Write one thing, a field a line; several values of a field stand under one another."""
     width = max(len(name) for name in fields)
     for name, value in fields.items():
-        lines = [_cell(part) for part in value] if isinstance(value, list | tuple) else [_cell(value)]
+        lines = [cell(part) for part in value] if isinstance(value, list | tuple) else [cell(value)]
         for at, line in enumerate(lines or ["-"]):
             label = name.replace("_", " ") if at == 0 else ""
             click.echo(f"{dim(label.ljust(width))}  {line}")
@@ -78,7 +78,8 @@ def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
     return line if not limit or len(line) <= limit else line[: limit - 1] + "…"
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """Return a value as it stands in a table."""
     if value is None or value in ("", []):
         return "-"
     if isinstance(value, bool):
@@ -86,7 +87,7 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
     if isinstance(value, list | tuple):
-        return " ".join(_cell(part) for part in value)
+        return " ".join(cell(part) for part in value)
     return str(value)
 
 

@@ -64,6 +64,7 @@ class Nouns(click.Group):
 def cli(ctx: click.Context, config: Path | None) -> None:
     """Lotse, an OpenID Connect identity provider for customer and citizen portals."""
     ctx.obj = State(config)
+    ctx.call_on_close(ctx.obj.close)
 
 
 __all__ = ["cli"]

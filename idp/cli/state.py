@@ -41,6 +41,11 @@ class State:
         password = self.settings.password.model_copy(update={"pool_socket": None})
         return build_services(self.settings.model_copy(update={"password": password}))
 
+    def close(self) -> None:
+        """Close the connections to the database, where there are any."""
+        if "services" in self.__dict__:
+            self.services.database.dispose()
+
     @contextmanager
     def operation(self) -> "Iterator[Context]":
         """Yield the context of one operation by this operator; committed where the block raises nothing."""
