@@ -88,7 +88,7 @@ def create(
     for address in addresses:
         identifiers.add_email(ctx, account.id, address, verified=True)
     for number in phones:
-        identifiers.add_phone(ctx, account.id, number, verified=True)
+        identifiers.add_phone(ctx, account.id, number, purpose=identifiers.SIGN_IN, verified=True)
     if password is not None:
         _check_password(ctx, account, password, addresses)
         _store_password(ctx, account, password)

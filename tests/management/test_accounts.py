@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from idp.accounts import identifiers
 from idp.accounts.models import Account, Identifier
 from idp.audit.log import tail
 from idp.authentication import sessions
@@ -14,6 +13,7 @@ from idp.context import Actor, Context, Services
 from idp.errors import Refusal
 from idp.management import accounts
 from idp.oidc.models import Authorization
+from idp.oidc.userinfo import personal_claims
 from idp.organizations.memberships import for_account
 from tests.builders import (
     OPERATOR,
@@ -66,12 +66,24 @@ def test_an_account_has_what_was_said(services: Services) -> None:
         assert accounts.find(ctx, account_id) == account_id
         shown = accounts.show(ctx, account_id)
         assert (shown.username, shown.emails, shown.status) == ("Paul", ("paul@muster.example",), "active")
-        phones = identifiers.of_account(ctx, account_id, identifiers.PHONE)
-        assert [identifiers.text_of(ctx, phone) for phone in phones] == ["+49341000000"]
+        told = personal_claims(ctx, account_id, ["phone_number", "phone_number_verified", "email"])
+        assert told == {
+            "phone_number": "+49341000000",
+            "phone_number_verified": True,
+            "email": "paul@muster.example",
+        }
         entry = tail(ctx, account=account_id)[0]
         assert entry.event == "account.created"
         assert entry.new is None
         assert entry.details == {"username": "Paul", "emails": ["paul@muster.example"]}
+
+
+def test_an_account_needs_no_user_name(services: Services) -> None:
+    """Its address signs it in."""
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        account_id = accounts.create(ctx, emails=["rita@muster.example"])
+        assert accounts.find(ctx, "rita@muster.example") == account_id
+        assert accounts.show(ctx, account_id).username is None
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
