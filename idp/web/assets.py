@@ -5,7 +5,6 @@ Budget: reference/screens.md §2.2; no CDN and no build step (design §2, row Lo
 
 import gzip
 import hashlib
-import mimetypes
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,9 +13,18 @@ from flask import Flask, Response, abort, request
 
 FOLDER = Path(__file__).resolve().parent.parent / "static"
 ENDPOINT = "static"
+#: one file each in ``static/css``, sent as one style sheet; the first fixes the order of the layers
+STYLE_SHEET = "css/app.css"
+_SHEETS = ("theme", "base", "layout", "fields", "content", "tables", "modes")
 _FOREVER = "public, max-age=31536000, immutable"
 _COMPRESSED = {".css", ".js", ".svg", ".txt"}
-_TYPES = {".js": "text/javascript", ".woff2": "font/woff2", ".css": "text/css", ".svg": "image/svg+xml"}
+_TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".woff2": "font/woff2",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +47,23 @@ class Assets:
 @lru_cache(maxsize=1)
 def load_assets() -> Assets:
     """Read every static file once per process."""
+    contents = {
+        path.relative_to(FOLDER).as_posix(): path.read_bytes()
+        for path in sorted(FOLDER.rglob("*"))
+        if path.is_file() and path.suffix != ".css"
+    }
+    contents[STYLE_SHEET] = b"\n".join((FOLDER / "css" / f"{name}.css").read_bytes() for name in _SHEETS)
     digest = hashlib.sha256()
-    files = {}
-    for path in sorted(FOLDER.rglob("*")):
-        if not path.is_file():
-            continue
-        name, content = path.relative_to(FOLDER).as_posix(), path.read_bytes()
+    for name, content in contents.items():
         digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
-        packed = gzip.compress(content, 9, mtime=0) if path.suffix in _COMPRESSED else None
-        media_type = _TYPES.get(path.suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-        files[name] = Asset(content, packed, media_type)
+    files = {name: _asset(name, content) for name, content in contents.items()}
     return Assets(digest.hexdigest()[:12], files)
+
+
+def _asset(name: str, content: bytes) -> Asset:
+    suffix = Path(name).suffix
+    packed = gzip.compress(content, 9, mtime=0) if suffix in _COMPRESSED else None
+    return Asset(content, packed, _TYPES.get(suffix, "application/octet-stream"))
 
 
 def asset_url(name: str) -> str:

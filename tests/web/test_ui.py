@@ -290,6 +290,13 @@ class TestStatic:
     def test_only_what_is_there(self, client: FlaskClient, name: str) -> None:
         assert client.get(f"/static/{assets.load_assets().version}/{name}").status_code == 404
 
+    def test_every_sheet_is_in_the_style_sheet(self) -> None:
+        """A file that nobody lists would be shipped and never seen; the order of the layers comes first."""
+        style = assets.load_assets().files["css/app.css"].plain
+        for path in (assets.FOLDER / "css").glob("*.css"):
+            assert path.read_bytes() in style, path.name
+        assert style.index(b"@layer theme, base, layout, components, print;") < style.index(b"@layer theme {")
+
     def test_a_misspelt_name_fails_where_it_stands(self) -> None:
         with pytest.raises(ValueError, match=r"no static file css/ap\.css"):
             assets.asset_url("css/ap.css")
