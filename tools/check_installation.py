@@ -60,6 +60,23 @@ def check(demo: dict[str, object]) -> None:
         assert "<h1" in get(page), page
 
 
+def check_stopped(demo: dict[str, object], group: int) -> None:
+    """Raise SystemExit when a process of the demo is left, or one of its ports still answers."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        pass
+    else:
+        os.killpg(group, signal.SIGKILL)
+        raise SystemExit("idp demo left a process behind")
+    for origin in {str(demo["issuer"]), *origins(demo)}:
+        try:
+            get(origin)
+        except OSError:
+            continue
+        raise SystemExit(f"{origin} still answers after idp demo has ended")
+
+
 def main(program: str) -> None:
     """Start, check and stop the demo; raises SystemExit with the reason where something is missing."""
     with tempfile.TemporaryDirectory() as folder:
@@ -87,6 +104,7 @@ def main(program: str) -> None:
             raise
         if code:
             raise SystemExit(f"idp demo ended with {code}:\n{log.read_text('utf-8')}")
+        check_stopped(demo, demo_program.pid)
     sys.stdout.write(f"{program}: demo starts, serves and stops\n")
 
 
