@@ -1,0 +1,77 @@
+"""``idp audit`` and ``idp jobs run --once`` (design §2, Audit)."""
+
+import json
+from pathlib import Path
+
+from sqlalchemy import text
+
+from idp.db import Database
+from tests.cli.terminal import Terminal
+
+
+def _filled(terminal: Terminal) -> Terminal:
+    terminal.ok("organization", "create", "Muster GmbH", "100200300")
+    terminal.ok("account", "create", "anna", "--email", "anna@muster.example", "--no-password")
+    terminal.ok("organization", "add-member", "100200300", "anna")
+    return terminal
+
+
+def test_tail_is_newest_first_and_names_the_operator(terminal: Terminal) -> None:
+    """What an operator did is in the log, with who did it."""
+    _filled(terminal)
+    entries = terminal.json("audit", "tail")
+    assert [entry["event"] for entry in entries[:3]] == [
+        "membership.created",
+        "account.created",
+        "organization.created",
+    ]
+    assert {entry["actor_kind"] for entry in entries[:3]} == {"operator"}
+    assert all(entry["actor_id"] for entry in entries[:3])
+    assert "membership.created" in terminal.ok("audit", "tail", "-n", "1")
+
+
+def test_tail_can_be_narrowed(terminal: Terminal) -> None:
+    """By account, by organisation, by event."""
+    _filled(terminal)
+    events = [entry["event"] for entry in terminal.json("audit", "tail", "--account", "anna")]
+    assert events == ["membership.created", "account.created"]
+    about = [entry["event"] for entry in terminal.json("audit", "tail", "--organization", "100200300")]
+    assert about == ["membership.created", "organization.created"]
+    assert len(terminal.json("audit", "tail", "--event", "account.created")) == 1
+    assert terminal.run("audit", "tail", "--event", "nothing.happened").exit_code == 2
+
+
+def test_export_writes_lines_and_an_event(terminal: Terminal, tmp_path: Path) -> None:
+    """An export is JSON lines, to a file too, and is itself in the log."""
+    _filled(terminal)
+    file = tmp_path / "export.jsonl"
+    terminal.ok("audit", "export", "-o", str(file))
+    events = [json.loads(line)["event"] for line in file.read_text("utf-8").splitlines()]
+    assert "account.created" in events
+    assert terminal.json("audit", "tail", "-n", "1")[0]["event"] == "audit.exported"
+    assert terminal.ok("audit", "export", "--until", "2020-01-01") == ""
+
+
+def test_verify_finds_one_flipped_byte(terminal: Terminal) -> None:
+    """The log verifies once it is sealed, and not after a reason was rewritten."""
+    _filled(terminal)
+    terminal.ok("jobs", "run", "--once")
+    verified = terminal.json("audit", "verify")
+    assert verified["ok"] is True
+    assert verified["not_yet_sealed"] == 0
+    head = verified["head"]
+    assert "yes" in terminal.ok("audit", "verify", "--head", head)
+    database = Database(terminal.environment["LOTSE_DATABASE__URL"])
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE audit_event SET reason = 'x' WHERE event = 'account.created'"))
+    database.dispose()
+    result = terminal.run("audit", "verify", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["problems"]
+    assert "not as it was written" in result.stderr
+
+
+def test_verify_refuses_a_head_it_cannot_read(terminal: Terminal) -> None:
+    """A head is given as ``verify`` writes it."""
+    assert terminal.run("audit", "verify", "--head", "yesterday").exit_code == 2
+    assert terminal.run("audit", "verify", "--head", "7:" + "00" * 32).exit_code == 1

@@ -1,0 +1,76 @@
+"""``idp keys``: signing keys and the master key (OIDC Core §10.1.1; stack of secrets at rest)."""
+
+from pathlib import Path
+
+import pytest
+
+from idp.cli import keys
+from tests.cli.terminal import Terminal
+
+
+@pytest.fixture(autouse=True)
+def nobody_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server runs here that would need time to notice."""
+    monkeypatch.setattr(keys, "_ADOPTED_SECONDS", 0.0)
+
+
+def _states(terminal: Terminal) -> dict[str, str]:
+    return {key["kid"]: key["state"] for key in terminal.json("keys", "list")}
+
+
+def test_list_shows_no_private_part(terminal: Terminal) -> None:
+    """Each algorithm has an active and a next key; only public facts are listed."""
+    listed = terminal.json("keys", "list")
+    assert sorted((key["alg"], key["state"]) for key in listed) == [
+        (alg, state) for alg in ("ES256", "RS256") for state in ("active", "next")
+    ]
+    assert {name for key in listed for name in key} == {
+        *("kid", "alg", "state", "created_at", "activated_at", "retired_at", "removed_at")
+    }
+    assert "ES256" in terminal.ok("keys", "list")
+
+
+def test_rotate_waits_until_a_key_is_due(terminal: Terminal) -> None:
+    """A key that relying parties may not know yet does not sign, whatever the operator says (req 33)."""
+    assert "No key is due" in terminal.ok("keys", "rotate")
+    result = terminal.run("keys", "rotate", "--now")
+    assert result.exit_code == 4
+    assert "wait until then" in result.stderr
+
+
+def test_retire_takes_a_key_out_of_use_at_once(terminal: Terminal) -> None:
+    """The emergency brake must be confirmed; then the next key signs and another one waits."""
+    kid = next(key["kid"] for key in terminal.json("keys", "list") if key["state"] == "active")
+    assert terminal.run("keys", "retire", kid).exit_code == 2
+    terminal.ok("keys", "retire", kid, "--yes")
+    states = _states(terminal)
+    assert states[kid] == "removed"
+    assert sorted(states.values()) == ["active", "active", "next", "next", "removed"]
+    assert terminal.run("keys", "retire", "unknown", "--yes").exit_code == 3
+
+
+def test_rotate_master_seals_everything_anew(terminal: Terminal) -> None:
+    """After a rotation the old master key is not needed any more, and the log still verifies."""
+    terminal.ok("account", "create", "anna", "--email", "anna@muster.example", "--no-password")
+    folder = Path(terminal.environment["LOTSE_KEYS__DIRECTORY"])
+    assert "Sealed" in terminal.ok("keys", "rotate-master")
+    assert sorted(path.name for path in folder.iterdir()) == ["master-1.key", "master-2.key"]
+    assert (folder / "master-2.key").stat().st_mode & 0o777 == 0o600
+    (folder / "master-1.key").unlink()
+    assert terminal.json("account", "show", "anna")["emails"] == ["anna@muster.example"]
+    terminal.ok("jobs", "run", "--once")
+    assert terminal.json("audit", "verify")["ok"] is True
+    assert terminal.json("audit", "tail", "--event", "master_key.rotated")
+
+
+def test_rotate_master_where_the_key_is_configured(terminal: Terminal) -> None:
+    """A key from the environment is the new one; the file it replaces still opens what it sealed."""
+    terminal.ok("account", "create", "anna", "--email", "anna@muster.example", "--no-password")
+    configured = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+    result = terminal.run("keys", "rotate-master", LOTSE_KEYS__MASTER_KEY=configured)
+    assert result.exit_code == 0, result.output
+    folder = Path(terminal.environment["LOTSE_KEYS__DIRECTORY"])
+    assert [path.name for path in folder.iterdir()] == ["master-1.key"]
+    (folder / "master-1.key").unlink()
+    shown = terminal.run("account", "show", "anna", LOTSE_KEYS__MASTER_KEY=configured)
+    assert "anna@muster.example" in shown.stdout
