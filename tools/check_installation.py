@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -72,6 +73,8 @@ def check_stopped(demo: dict[str, object], group: int) -> None:
     for origin in {str(demo["issuer"]), *origins(demo)}:
         try:
             get(origin)
+        except urllib.error.HTTPError:
+            pass  # an answer of any status is one
         except OSError:
             continue
         raise SystemExit(f"{origin} still answers after idp demo has ended")
