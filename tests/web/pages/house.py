@@ -115,7 +115,7 @@ class House:
             if secret:
                 totp.enroll(ctx, account, secret, "Lotse")
             if company:
-                self._join(ctx, account.id, company, membership)
+                self.join(ctx, account.id, company, membership)
             return Person(self, account.id, name, secret)
 
     def browser(self) -> "Browser":
@@ -139,7 +139,8 @@ class House:
         with self.services.database.session() as db:
             return list(db.scalars(select(Session).order_by(Session.created_at, Session.id)))
 
-    def _join(self, ctx: Context, account_id: str, company: str, status: str) -> None:
+    def join(self, ctx: Context, account_id: str, company: str, status: str) -> None:
+        """Make somebody a member of a company, which is founded where it does not exist."""
         organization = ctx.db.scalars(select(Organization).where(Organization.name == company)).one_or_none()
         if organization is None:
             number = f"{len(company):03d}{sum(company.encode()) % 10**6:06d}"

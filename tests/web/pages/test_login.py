@@ -108,7 +108,7 @@ def test_who_is_blocked_at_one_company_comes_in_for_another(house: House, browse
 
     person = house.add("dora", company="Muster GmbH", membership="blocked")
     with house.work() as ctx:
-        house._join(ctx, person.id, "Beispiel AG", "active")
+        house.join(ctx, person.id, "Beispiel AG", "active")
         assert ctx.db.query(Membership).count() == 2
     browser.get("/login")
     browser.sign_in(person)
