@@ -26,7 +26,7 @@ def compile_catalogues(root: Path) -> list[Path]:
     return written
 
 
-class BuildHook(BuildHookInterface):
+class BuildHook(BuildHookInterface[Any]):
     """Called by hatchling for the wheel, and for the editable installation of a checkout."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

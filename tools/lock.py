@@ -30,9 +30,9 @@ def compile_lock(target: Path, requirements: list[str], arguments: list[str]) ->
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "requirements.in"
         source.write_text("\n".join(requirements) + "\n")
-        command = [sys.executable, "-m", "piptools", "compile", "--quiet", "--generate-hashes", "--strip-extras"]
-        command += ["--allow-unsafe", "--no-header", "--annotation-style=line", "--no-annotate"]
-        command += ["--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links", "--no-emit-options"]
+        options = "--quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate".split()
+        options += [f"--no-emit-{what}" for what in ("index-url", "trusted-host", "find-links", "options")]
+        command = [sys.executable, "-m", "piptools", "compile", *options]
         environment = {key: value for key, value in os.environ.items() if key != "PIP_FIND_LINKS"}
         subprocess.run(
             [*command, *arguments, f"--output-file={target}", str(source)], check=True, env=environment
