@@ -1,0 +1,344 @@
+"""``idp demo`` as scripts and evaluators use it: started, looked at, stopped (design §5)."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+import psutil
+import pytest
+
+from tests.infrastructure import free_port
+
+CALLBACK = "http://localhost:9/callback"
+_START = ("--client-redirect", CALLBACK, "--client-logout-redirect", "http://localhost:9/bye")
+_MEGABYTE = 1 << 20
+
+
+@dataclass
+class Demo:
+    """A running demo."""
+
+    process: "subprocess.Popen[str]"
+    folder: Path
+    shown: str
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What ``demo.json`` says."""
+        found: dict[str, Any] = json.loads((self.folder / "demo.json").read_text("utf-8"))
+        return found
+
+    def tree(self) -> list[psutil.Process]:
+        """The demo's process and all that descend from it."""
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def person(self, username: str) -> dict[str, Any]:
+        """One of the people."""
+        return next(person for person in self.facts["people"] if person["username"] == username)
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(number)
+        code = self.process.wait(timeout=30)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
+
+
+def _launch(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "idp", "demo", "--dir", str(folder), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def start(folder: Path, *arguments: str) -> Demo:
+    """Start a demo on free ports and return when it says that it is ready."""
+    process = _launch(folder, *(arguments or ("--port", "0")))
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("Stop with"):
+            return Demo(process, folder, "".join(lines))
+    raise AssertionError("".join(lines))
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run a demo that is expected to refuse, and return exit code and what it said."""
+    process = _launch(folder, *arguments)
+    said, _ = process.communicate(timeout=60)
+    return process.returncode, said
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo for the tests of this module that only look."""
+    running = start(tmp_path_factory.mktemp("demo") / "data", "--port", "0", *_START)
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+
+
+@pytest.fixture
+def browser() -> Iterator[httpx.Client]:
+    """Follows redirects and keeps cookies."""
+    with httpx.Client(follow_redirects=True, timeout=30) as client:
+        yield client
+
+
+def _submit(browser: httpx.Client, page: httpx.Response, **fields: str) -> httpx.Response:
+    """Send the form of a page, as a browser does."""
+    action = re.search(r'<form[^>]* action="([^"]*)"', page.text)
+    token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', page.text)
+    assert action is not None
+    assert token is not None
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(str(page.url)))
+    return browser.post(
+        urljoin(str(page.url), action[1].replace("&amp;", "&")),
+        data={"csrf_token": token[1], **fields},
+        headers={"Origin": origin},
+    )
+
+
+def test_every_part_answers(demo: Demo, browser: httpx.Client) -> None:
+    """Discovery names the issuer; the sign-in page, both portals and the API answer."""
+    facts = demo.facts
+    configuration = browser.get(facts["issuer"] + "/.well-known/openid-configuration").json()
+    assert configuration["issuer"] == facts["issuer"]
+    assert browser.get(configuration["jwks_uri"]).json()["keys"]
+    assert "Anmelden" in browser.get(facts["issuer"] + "/login").text
+    assert browser.get(facts["customer_portal"]).status_code == 200
+    assert browser.get(facts["support_portal"]).status_code == 200
+    assert browser.get(facts["orders_api"] + "/orders").status_code == 401
+
+
+def test_ports_are_neighbours(demo: Demo) -> None:
+    """Portals and API stand on the ports after the provider's."""
+    names = ("issuer", "customer_portal", "support_portal", "orders_api")
+    first, *others = (urlsplit(demo.facts[name]).port for name in names)
+    assert first is not None
+    assert others == [first + 1, first + 2, first + 3]
+
+
+def test_it_prints_what_to_open_and_who_can_sign_in(demo: Demo) -> None:
+    """Addresses, people with passwords and app secrets, and what to do next."""
+    for name in ("issuer", "customer_portal", "support_portal", "outbox"):
+        assert demo.facts[name] in demo.shown
+    for person in demo.facts["people"]:
+        assert person["username"] in demo.shown
+        assert (person["password"] or "-") in demo.shown
+        assert (person["totp_secret"] or "-") in demo.shown
+
+
+def test_demo_json_has_the_cast(demo: Demo) -> None:
+    """The names that scripts outside rely on, and the people of the design."""
+    people = {person["username"]: person for person in demo.facts["people"]}
+    assert list(people) == ["anna", "ben", "clara", "dora", "emil", "inga", "paul", "felix", "olga"]
+    assert {name for person in people.values() for name in person} >= {
+        *("role", "username", "email", "password", "totp_secret", "organization")
+    }
+    assert {name for name, person in people.items() if person["totp_secret"]} == {"anna", "clara", "olga"}
+    assert all(len(person["password"]) >= 15 for person in people.values() if person["password"])
+    assert people["anna"]["role"] == "administrator"
+    assert people["felix"]["organization"] == "Beispiel AG"
+    assert demo.facts["organizations"] == [
+        {"name": "Muster GmbH", "customer_number": "100200300", "has_administrator": True},
+        {"name": "Beispiel AG", "customer_number": "100200400", "has_administrator": False},
+    ]
+    assert demo.facts["legacy"] == []
+
+
+def test_demo_json_is_for_its_owner_alone(demo: Demo) -> None:
+    """It holds secrets."""
+    for name in ("demo.json", "portals.json", "client-secrets.json"):
+        assert (demo.folder / name).stat().st_mode & 0o077 == 0
+
+
+def test_probe_clients(demo: Demo, browser: httpx.Client) -> None:
+    """``--client-redirect`` adds a confidential and a public client; the secret works."""
+    clients = {client["client_id"]: client for client in demo.facts["clients"]}
+    probe, public = clients["probe"], clients["probe-public"]
+    assert probe["token_endpoint_auth_method"] == "client_secret_basic"
+    assert probe["redirect_uris"] == public["redirect_uris"] == [CALLBACK]
+    assert probe["post_logout_redirect_uris"] == ["http://localhost:9/bye"]
+    assert public["client_secret"] is None
+    assert public["token_endpoint_auth_method"] == "none"
+    configuration = browser.get(demo.facts["issuer"] + "/.well-known/openid-configuration").json()
+    answer = browser.post(
+        configuration["token_endpoint"],
+        data={"grant_type": "client_credentials"},
+        auth=("probe", probe["client_secret"]),
+    )
+    assert answer.status_code == 200, answer.text
+    seen = browser.post(
+        configuration["introspection_endpoint"],
+        data={"token": answer.json()["access_token"]},
+        auth=("probe", probe["client_secret"]),
+    )
+    assert seen.json()["active"] is True
+
+
+def test_ben_signs_in_and_the_second_portal_needs_no_password(demo: Demo, browser: httpx.Client) -> None:
+    """The main thing: from the portal to the sign-in page and back, then single sign-on."""
+    ben = demo.person("ben")
+    page = browser.get(demo.facts["customer_portal"] + "/login")
+    assert str(page.url).startswith(demo.facts["issuer"])
+    home = _submit(browser, page, username="ben", password=ben["password"])
+    assert str(home.url).startswith(demo.facts["customer_portal"])
+    assert "Ben" in home.text
+    second = browser.get(demo.facts["support_portal"] + "/login")
+    assert str(second.url).startswith(demo.facts["support_portal"])
+
+
+@pytest.mark.parametrize("username", ["dora", "emil"])
+def test_who_may_not_enter_stays_outside(demo: Demo, browser: httpx.Client, username: str) -> None:
+    """Who is blocked or waits does not reach the portal, also with the right password (req 23)."""
+    page = browser.get(demo.facts["customer_portal"] + "/login")
+    after = _submit(browser, page, username=username, password=demo.person(username)["password"])
+    assert str(after.url).startswith(demo.facts["issuer"])
+
+
+def test_outbox_is_a_page_and_json(demo: Demo, browser: httpx.Client) -> None:
+    """People read a page, scripts a list."""
+    page = browser.get(demo.facts["outbox"])
+    assert page.status_code == 200
+    assert page.text.count("<h1>") == 1
+    answer = browser.get(demo.facts["outbox"], headers={"Accept": "application/json"})
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == []
+
+
+def test_memory_of_the_whole_tree(demo: Demo) -> None:
+    """One demo takes at most 400 MB, all processes together."""
+    assert sum(process.memory_info().rss for process in demo.tree()) <= 400 * _MEGABYTE
+
+
+def test_a_second_demo_in_the_same_folder_is_refused(demo: Demo) -> None:
+    """Two would fight over one database."""
+    code, said = run(demo.folder, "--port", "0")
+    assert code == 5
+    assert "a demo runs in" in said
+    assert "--dir" in said
+
+
+def test_a_taken_port_is_said_with_the_remedy(tmp_path: Path) -> None:
+    """Nothing is written; the sentence names the port and another way."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1] - 1
+        code, said = run(tmp_path / "data", "--port", str(port))
+    assert code == 5
+    assert f"port {port + 1} on 127.0.0.1 cannot be used" in said or f"port {port} on" in said
+    assert "idp demo --port 0" in said
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_redirect_uri_that_breaks_the_rules_is_refused(tmp_path: Path) -> None:
+    """The demo registers nothing that an operator could not register (req 1)."""
+    code, said = run(tmp_path / "data", "--port", "0", "--client-redirect", "http://portal.example/cb")
+    assert code == 4
+    assert "redirect_uris" in said
+    assert not (tmp_path / "data" / "demo.json").exists()
+
+
+def test_production_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People with known passwords never come near a production installation."""
+    monkeypatch.setenv("LOTSE_MODE", "production")
+    code, said = run(tmp_path / "data", "--port", "0")
+    assert code == 4
+    assert "mode is production" in said
+    assert not (tmp_path / "data").exists()
+
+
+def _until_gone(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Wait until processes have ended and return those that have not."""
+    _, alive = psutil.wait_procs(processes, timeout=30)
+    return alive
+
+
+def _free(ports: range) -> Callable[[], bool]:
+    def check() -> bool:
+        for port in ports:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        return True
+
+    return check
+
+
+def test_stop_and_start_again(tmp_path: Path) -> None:
+    """Ctrl-C ends every process and frees the ports; the next start keeps people, changes and secrets."""
+    folder = tmp_path / "data"
+    running = start(folder)
+    before, tree = running.facts, running.tree()
+    first = urlsplit(before["issuer"]).port or 0
+    config = str(folder / "lotse.toml")
+    blocked = [sys.executable, "-m", "idp", "--config", config, "account", "block", "ben"]
+    subprocess.run(blocked, check=True, capture_output=True)
+    assert running.stop(signal.SIGINT) == 0
+    assert _until_gone(tree) == []
+    assert _free(range(first, first + 4))()
+
+    again = start(folder, "--port", str(first))
+    secrets = {client["client_id"]: client["client_secret"] for client in again.facts["clients"]}
+    assert secrets == {client["client_id"]: client["client_secret"] for client in before["clients"]}
+    show = [sys.executable, "-m", "idp", "--config", config, "account", "show", "ben", "--json"]
+    done = subprocess.run(show, check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout)["status"] == "blocked"
+    tree = again.tree()
+    assert again.stop(signal.SIGTERM) == 0
+    assert _until_gone(tree) == []
+
+
+def test_no_process_outlives_a_demo_that_was_killed(tmp_path: Path) -> None:
+    """Even without a chance to clean up, nothing is left running."""
+    running = start(tmp_path / "data", "--port", "0")
+    children = running.tree()[1:]
+    assert len(children) >= 6
+    assert running.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert _until_gone(children) == []
+
+
+def test_a_part_that_dies_ends_the_demo(tmp_path: Path) -> None:
+    """A demo without portals is none: it says which part ended, and stops the rest."""
+    running = start(tmp_path / "data", "--port", "0")
+    tree = running.tree()
+    portals = next(process for process in tree if "clients" in process.cmdline())
+    portals.kill()
+    said = running.process.stdout.read() if running.process.stdout else ""
+    assert running.process.wait(timeout=30) == 1
+    assert "the portals ended by itself" in said
+    assert _until_gone(tree) == []
+    if running.process.stdout:
+        running.process.stdout.close()
+
+
+def test_behind_a_proxy(tmp_path: Path) -> None:
+    """With ``--public-url`` the issuer is the proxy's address, and the server answers to that name."""
+    port = free_port()
+    process = _launch(tmp_path / "data", "--port", str(port), "--public-url", "https://login.example")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Stop with"):
+            break
+    path = f"http://127.0.0.1:{port}/.well-known/openid-configuration"
+    answer = httpx.get(path, headers={"Host": "login.example"})
+    assert answer.json()["issuer"] == "https://login.example"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 0
+    process.stdout.close()
