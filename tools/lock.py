@@ -30,7 +30,8 @@ def compile_lock(target: Path, requirements: list[str], arguments: list[str]) ->
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "requirements.in"
         source.write_text("\n".join(requirements) + "\n")
-        options = "--quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate".split()
+        options = [f"--{what}" for what in ("quiet", "generate-hashes", "strip-extras", "allow-unsafe")]
+        options += [f"--no-{what}" for what in ("header", "annotate")]
         options += [f"--no-emit-{what}" for what in ("index-url", "trusted-host", "find-links", "options")]
         command = [sys.executable, "-m", "piptools", "compile", *options]
         environment = {key: value for key, value in os.environ.items() if key != "PIP_FIND_LINKS"}
