@@ -16,7 +16,7 @@ from idp.crypto import Sealer
 from idp.db import Base
 
 SEALED = {"sealed": True}
-"""``info`` of a column that holds sealed records with the table's key as row: master key rotation finds it."""
+"""``info`` of a column of records sealed with the table's key as row: master key rotation finds it."""
 
 PEPPER = "password_pepper"
 PAIRWISE_SALT = "pairwise_salt"
@@ -93,7 +93,7 @@ def insert_once(db: Session, table: Table, values: dict[str, Any]) -> bool:
 
 
 def prepare(db: Session, sealer: Sealer, now: datetime) -> Vault:
-    """Make the installation row and missing secrets, once however many processes start, and return the vault."""
+    """Make the installation row and missing secrets, once by all processes, and return the vault."""
     insert_once(
         db, Installation.metadata.tables["installation"], {"id": 1, "epoch": 1, "snapshot_version": 1}
     )
@@ -125,7 +125,7 @@ def snapshot_changed(db: Session) -> None:
 
 
 def reseal(db: Session, sealer: Sealer, *, batch: int = 500) -> int:
-    """Re-encrypt up to *batch* records per sealed column with the newest master key; returns how many changed.
+    """Re-encrypt up to *batch* records per sealed column with the newest key; returns how many changed.
 
     Runs while the server runs: records of both keys open meanwhile.  Call until it returns 0.
     """
