@@ -1,5 +1,6 @@
 """People and portals of black-box tests, made through the product's own operations."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,13 +72,21 @@ def register_api(ctx: Context, client_id: str = "orders-api") -> Registered:
     )
 
 
-def person(ctx: Context, username: str = "anna", *, app: bool = False, **profile: Any) -> str:
+def person(
+    ctx: Context,
+    username: str = "anna",
+    *,
+    app: bool = False,
+    phones: Iterable[str] = (),
+    **profile: Any,
+) -> str:
     """Create somebody who can sign in, with an authenticator app if asked; returns the account's id."""
     account_id = accounts.create(
         ctx.acting(OPERATOR),
         username=username,
         password=PASSWORD,
         emails=[f"{username}@muster.example"],
+        phones=phones,
         profile={"given_name": username.title(), "family_name": "Muster"} | profile,
     )
     if app:

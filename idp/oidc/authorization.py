@@ -188,7 +188,7 @@ def refresh_token_reused(ctx: Context, token_hash: bytes, client_row_id: str) ->
             Event.REFRESH_TOKEN_REUSED,
             target=("account", family.account_id),
             client=ctx.actor.id,
-            new={"authorization": family.id},
+            new={"lineage": family.id},
         )
 
 

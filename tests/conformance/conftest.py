@@ -1,0 +1,111 @@
+"""What each module of the certification tests needs: two portals, a person with every claim, strict checks."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from idp.context import Services
+from idp.web.gateway import Gateway
+from tests import cast
+from tests.browser import Browser, Portal
+from tests.installation import unit_of_work
+from tests.world import ALL_SCOPES, PROFILE, at_hash, verified
+
+STATE = "s" * 100 + "-._~ /?:@&=+$,'"
+STATE += "x" * (128 - len(STATE))
+"""128 characters, those that get lost when somebody encodes twice or not at all among them."""
+
+
+@dataclass
+class Op:
+    """The provider under test, two of its clients, and a browser."""
+
+    services: Services
+    gateway: Gateway
+    client: Portal
+    second: Portal
+
+    @property
+    def issuer(self) -> str:
+        return self.gateway.server.provider.issuer
+
+    def browser(self) -> Browser:
+        """Return a browser without cookies."""
+        return Browser(self.gateway)
+
+    def log_in(self, browser: Browser, **changes: str | None) -> dict[str, Any]:
+        """Walk to tokens; the sign-in page must have been shown."""
+        self.client.authorize(browser, **changes)
+        assert asks_for_password(browser)
+        browser.sign_in("paul")
+        return self.client.tokens(browser)
+
+    def refused(self, browser: Browser, **changes: str | None) -> dict[str, str]:
+        """Send a request that must come back to the portal with an error, without any page."""
+        self.client.authorize(browser, state=STATE, **changes)
+        return checked_error(self, self.client.answer(browser))
+
+    def silent(self, browser: Browser, **changes: str | None) -> dict[str, Any]:
+        """Send a request that must be answered with a code without any page; returns its tokens."""
+        self.client.authorize(browser, **changes)
+        return self.client.tokens(browser)
+
+    def id_token(self, tokens: dict[str, Any], *, nonce: str | None = "n-0S6_WzA2Mj") -> dict[str, Any]:
+        """Return the claims of an ID token that passes what every module checks (conformance §2)."""
+        header, claims = verified(self.gateway, tokens["id_token"])
+        now = time.time()
+        assert header["kid"]
+        assert claims["iss"] == self.issuer
+        assert claims["aud"] == self.client.registered.client_id
+        assert now < claims["exp"] < now + 50 * 365 * 86_400
+        assert abs(now - claims["iat"]) < 300
+        assert claims.get("nonce") == nonce
+        assert claims["sub"]
+        assert claims["acr"]
+        assert claims["auth_time"] <= now
+        assert claims["at_hash"] == at_hash(tokens["access_token"])
+        assert isinstance(tokens["expires_in"], int)
+        userinfo = self.client.userinfo(tokens["access_token"])
+        assert userinfo.status_code == 200
+        assert userinfo.get_json()["sub"] == claims["sub"]
+        return claims
+
+
+def checked_error(op: Op, answer: dict[str, str]) -> dict[str, str]:
+    """Return an error response that passes what every module checks of one."""
+    assert answer["state"] == STATE
+    assert answer["iss"] == op.issuer
+    assert set(answer) <= {"error", "error_description", "state", "iss"}
+    allowed = {*range(0x20, 0x22), *range(0x23, 0x5C), *range(0x5D, 0x7F)}
+    assert set(map(ord, answer.get("error_description", ""))) <= allowed
+    return answer
+
+
+def asks_for_password(browser: Browser) -> bool:
+    """Tell whether the sign-in page is shown."""
+    assert browser.page is not None
+    return 'name="password"' in browser.page.text
+
+
+def error_page(op: Op, browser: Browser, answer: TestResponse) -> bool:
+    """Tell whether the person sees a page of the provider that says what is wrong."""
+    return (
+        answer.status_code == 400
+        and "Location" not in answer.headers
+        and "<h1" in answer.text
+        and browser.url.startswith(op.issuer)
+    )
+
+
+@pytest.fixture
+def op(services: Services, gateway: Gateway) -> Op:
+    """The provider with its clients and one person."""
+    with unit_of_work(services) as ctx:
+        first = cast.register(ctx, "first", scope=ALL_SCOPES)
+        second = cast.register(ctx, "second", scope=ALL_SCOPES)
+        paul = {name: value for name, value in PROFILE.items()}
+        cast.person(ctx, "paul", phones=["+4940123456"], **paul)
+    return Op(services, gateway, Portal(gateway, first), Portal(gateway, second))

@@ -1,0 +1,63 @@
+"""Basic OP: what an authorization request may hold and how it may come (conformance reference §3)."""
+
+import base64
+import json
+
+import pytest
+
+from tests.conformance.conftest import STATE, Op, asks_for_password, error_page
+
+UNSIGNED = ".".join(
+    base64.urlsafe_b64encode(part).rstrip(b"=").decode()
+    for part in (
+        b'{"alg":"none"}',
+        json.dumps({"client_id": "first", "redirect_uri": "https://evil.example/"}).encode(),
+        b"",
+    )
+)
+
+
+def test_oidcc_ensure_registered_redirect_uri(op: Op) -> None:
+    """An unregistered redirect_uri: an error page, never a redirect."""
+    browser = op.browser()
+    for uri in ("https://evil.example/", "https://portal.example/callback/other"):
+        assert error_page(op, browser, op.client.authorize(browser, redirect_uri=uri))
+
+
+def test_oidcc_ensure_redirect_uri_in_authorization_request(op: Op) -> None:
+    """No redirect_uri: an error page."""
+    browser = op.browser()
+    assert error_page(op, browser, op.client.authorize(browser, redirect_uri=None))
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_oidcc_ensure_post_request_succeeds(op: Op, signed_in: bool) -> None:
+    """The authorization endpoint takes POST from another site's page, without our cookies."""
+    browser = op.browser()
+    if signed_in:
+        op.log_in(browser)
+    headers = {"Origin": "https://portal.example", "Sec-Fetch-Site": "cross-site"}
+    browser.post("/authorize", op.client.parameters(state=STATE), **headers)
+    if not signed_in:
+        assert asks_for_password(browser)
+        browser.sign_in("paul")
+    assert op.client.answer(browser)["state"] == STATE
+    op.id_token(op.client.tokens(browser))
+
+
+@pytest.mark.parametrize("uri", ["https://portal.example/request.jwt", "urn:ietf:params:oauth:request_uri:x"])
+def test_oidcc_request_uri_unsigned_supported_correctly_or_rejected_as_unsupported(op: Op, uri: str) -> None:
+    """request_uri: request_uri_not_supported at the redirect URI."""
+    assert op.refused(op.browser(), request_uri=uri)["error"] == "request_uri_not_supported"
+
+
+def test_oidcc_unsigned_request_object_supported_correctly_or_rejected_as_unsupported(op: Op) -> None:
+    """request: request_not_supported at the redirect URI; ignoring it would fail."""
+    assert op.refused(op.browser(), request=UNSIGNED)["error"] == "request_not_supported"
+
+
+def test_oidcc_ensure_request_object_with_redirect_uri(op: Op) -> None:
+    """A bad redirect_uri outside, another one inside a request object: an error page."""
+    browser = op.browser()
+    answer = op.client.authorize(browser, request=UNSIGNED, redirect_uri="https://evil.example/")
+    assert error_page(op, browser, answer)

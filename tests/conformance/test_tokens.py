@@ -1,0 +1,66 @@
+"""Basic OP: codes used twice, and refresh tokens (conformance reference §3)."""
+
+import time
+from datetime import timedelta
+
+from idp.flows.models import OneTimeSecret
+from tests.conformance.conftest import Op
+from tests.world import verified
+
+
+def test_oidcc_codereuse(op: Op) -> None:
+    """The second use of a code, at once: 400, JSON, invalid_grant."""
+    browser = op.browser()
+    op.log_in(browser)
+    again = op.client.exchange(op.client.answer(browser)["code"])
+    assert again.status_code == 400
+    assert again.mimetype == "application/json"
+    assert again.get_json()["error"] == "invalid_grant"
+
+
+def test_oidcc_codereuse_30seconds(op: Op) -> None:
+    """The second use after 30 seconds: invalid_grant, and the access token is dead."""
+    browser = op.browser()
+    tokens = op.log_in(browser)
+    assert op.client.userinfo(tokens["access_token"]).status_code == 200
+    with op.services.database.engine.begin() as connection:
+        earlier = timedelta(seconds=31)
+        for column in (OneTimeSecret.created_at, OneTimeSecret.expires_at, OneTimeSecret.used_at):
+            raw = f"{column.key} - {earlier // timedelta(microseconds=1)}"
+            connection.exec_driver_sql(f"UPDATE one_time_secret SET {column.key} = {raw}")
+    again = op.client.exchange(op.client.answer(browser)["code"])
+    assert again.get_json()["error"] == "invalid_grant"
+    assert op.client.userinfo(tokens["access_token"]).status_code == 401
+    assert op.client.refresh(tokens["refresh_token"]).get_json()["error"] == "invalid_grant"
+
+
+def test_oidcc_refresh_token(op: Op) -> None:
+    """Refresh works with no-store and Bearer; the new ID token has the same iss, sub, aud and auth_time and
+    an iat that is not older; another client cannot use the token.
+    """
+    browser = op.browser()
+    first = op.log_in(browser, nonce="n" * 43)
+    before = op.id_token(first, nonce="n" * 43)
+    stolen = op.second.refresh(first["refresh_token"])
+    assert (stolen.status_code, stolen.get_json()["error"]) == (400, "invalid_grant")
+    answer = op.client.refresh(first["refresh_token"])
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    tokens = answer.get_json()
+    assert tokens["token_type"] == "Bearer"
+    assert tokens["refresh_token"] != first["refresh_token"]
+    assert tokens["access_token"] != first["access_token"]
+    _, after = verified(op.gateway, tokens["id_token"])
+    for claim in ("iss", "sub", "aud", "auth_time", "sid", "acr", "amr"):
+        assert after[claim] == before[claim], claim
+    assert before["iat"] <= after["iat"] <= time.time()
+    assert after.get("azp") == before.get("azp")
+    assert op.client.userinfo(tokens["access_token"]).status_code == 200
+
+
+def test_the_other_client_does_not_spoil_the_token(op: Op) -> None:
+    """Another client's try leaves the token usable for its owner; reuse by the owner does not."""
+    tokens = op.log_in(op.browser())
+    assert op.second.refresh(tokens["refresh_token"]).status_code == 400
+    assert op.client.refresh(tokens["refresh_token"]).status_code == 200
+    assert op.client.refresh(tokens["refresh_token"]).status_code == 400
