@@ -11,8 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
 from idp import migrations
 from idp.accounts.models import Account
 from idp.app import build_services
@@ -48,7 +46,7 @@ def prepare(plan: Plan) -> None:
     with services.database.session() as db:
         ctx = services.context(db, actor=Actor(kind="operator", id="idp demo"))
         secrets = _register(ctx, plan, _read(stored))
-        if db.scalars(select(Account.id).limit(1)).first() is None:
+        if not accounts.list_all(ctx, limit=1):
             for person in PEOPLE:
                 _add(ctx, person)
         listed = [facts for facts in clients.list_all(ctx) if facts.client_id in CLIENTS]
