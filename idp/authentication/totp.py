@@ -86,7 +86,9 @@ def matching_step(plain: bytes, code: str, now: datetime) -> int | None:
     current = int(now.timestamp()) // STEP_SECONDS
     found = None
     for back in _STEPS_BACK:  # all of them, so that the time taken tells nothing
-        if same(generator.generate_otp(current - back).encode(), code.encode("utf-8", "replace")):
+        if current >= back and same(
+            generator.generate_otp(current - back).encode(), code.encode("utf-8", "replace")
+        ):
             found = current - back
     return found
 
