@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from idp.authentication import sessions
 from idp.context import Context, Services
@@ -31,6 +31,24 @@ BLOCKS: dict[str, Callable[[Context, dict[str, str]], Any]] = {
     "membership": lambda ctx, ids: memberships.block(ctx, ids["organization"], ids["membership"]),
     "organization": lambda ctx, ids: organizations.suspend(ctx, ids["organization"]),
 }
+
+
+def wait_until_it_waits(services: Services, outcome: list[str]) -> None:
+    """Return once PostgreSQL says that a connection waits for a lock, or the other thread has its answer.
+
+    SQLite has one writer: there the other thread waits for its turn to begin.
+    """
+    if services.database.dialect != "postgresql":
+        return
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with services.database.reader.connect() as connection:
+        for _ in range(2000):
+            if outcome or connection.execute(waiting).scalar_one():
+                return
+    raise AssertionError("neither waiting nor answered")
 
 
 @pytest.mark.parametrize("kind", BLOCKS)
@@ -63,6 +81,8 @@ def test_an_answer_under_way_waits_for_the_block_and_is_refused(services: Servic
         BLOCKS[kind](ctx, ids)
         thread.start()
         assert asking.wait(10)
+        wait_until_it_waits(services, outcome)
+        assert outcome == []
     thread.join()
     assert outcome == ["principal.may_not_act"]
     with unit_of_work(services) as ctx:

@@ -103,6 +103,15 @@ def test_a_session_that_served_two_companies_ends_with_either(
         assert session.end_reason == "membership blocked"
 
 
+def test_a_session_that_chose_the_company_ends_with_it(services: Services, people: dict[str, str]) -> None:
+    """Before any portal was told of the choice."""
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        signed_in = sign_in(ctx, people["ben"])
+        sessions.choose_membership(ctx, signed_in.session, people["ben at muster"])
+        assert memberships.block(ctx, people["muster"], people["ben at muster"]).sessions == 1
+        assert lives(ctx, signed_in)[0] is False
+
+
 def test_unblocking_revives_nothing(services: Services, people: dict[str, str]) -> None:
     """The epoch stays raised (req 44)."""
     with unit_of_work(services, actor=OPERATOR) as ctx:
