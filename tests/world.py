@@ -1,13 +1,16 @@
-"""Short ways into the middle of the protocol: a code without pages, time that passed, tokens read strictly."""
+"""Short ways into the middle of the protocol: a code without pages, time that passed, tokens verified."""
 
 import base64
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from sqlalchemy import BigInteger, type_coerce, update
+from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.test import Client, TestResponse
 
 from idp.accounts.models import Account
@@ -18,13 +21,15 @@ from idp.oidc.authorization import Issued, issue
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import load_clients
 from idp.web.gateway import Gateway
-from tests.browser import Portal
 from tests.cast import REDIRECT, Registered
 from tests.installation import unit_of_work
+from tests.plain_browser import Portal
 
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 """RFC 7636 Appendix B."""
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+_UNSYNCHRONIZED = {"synchronize_session": False}
 
 ALL_SCOPES = "openid profile email phone address organization permissions"
 
@@ -132,17 +137,22 @@ def forget_snapshot(gateway: Gateway) -> None:
 
 def time_passes(services: Services, **span: float) -> None:
     """Have all sessions begun, and been proven, that much earlier."""
-    micros = timedelta(**span) // timedelta(microseconds=1)
-    with services.database.engine.begin() as connection:
-        for column in (
-            AuthenticationEvent.at,
-            Session.created_at,
-            Session.last_seen_at,
-            Session.active_since,
-        ):
-            table = column.class_.__table__
-            raw = table.c[column.key]
-            connection.exec_driver_sql(f"UPDATE {table.name} SET {raw.name} = {raw.name} - {micros}")
+    for columns in (
+        (AuthenticationEvent.at,),
+        (Session.created_at, Session.last_seen_at, Session.active_since),
+    ):
+        move_back(services, columns, timedelta(**span))
+
+
+def move_back(
+    services: Services, columns: Collection[InstrumentedAttribute[Any]], span: timedelta, *where: Any
+) -> None:
+    """Have the times in columns of one table be that much earlier."""
+    micros = span // timedelta(microseconds=1)
+    values = {column.key: type_coerce(column, BigInteger) - micros for column in columns}
+    with services.database.session() as db, db.begin():
+        table = next(iter(columns)).class_
+        db.execute(update(table).where(*where).values(values), execution_options=_UNSYNCHRONIZED)
 
 
 def at_hash(token: str) -> str:
@@ -161,6 +171,7 @@ __all__ = [
     "code_for",
     "forget_snapshot",
     "machine",
+    "move_back",
     "now",
     "time_passes",
     "verified",

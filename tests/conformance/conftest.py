@@ -1,4 +1,4 @@
-"""What each module of the certification tests needs: two portals, a person with every claim, strict checks."""
+"""What modules of the certification tests need: two portals, a person with every claim, strict checks."""
 
 import time
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from werkzeug.test import TestResponse
 from idp.context import Services
 from idp.web.gateway import Gateway
 from tests import cast
-from tests.browser import Browser, Portal
 from tests.installation import unit_of_work
+from tests.plain_browser import Browser, Portal
 from tests.world import ALL_SCOPES, PROFILE, at_hash, verified
 
 STATE = "s" * 100 + "-._~ /?:@&=+$,'"
@@ -106,6 +106,5 @@ def op(services: Services, gateway: Gateway) -> Op:
     with unit_of_work(services) as ctx:
         first = cast.register(ctx, "first", scope=ALL_SCOPES)
         second = cast.register(ctx, "second", scope=ALL_SCOPES)
-        paul = {name: value for name, value in PROFILE.items()}
-        cast.person(ctx, "paul", phones=["+4940123456"], **paul)
+        cast.person(ctx, "paul", phones=["+4940123456"], **PROFILE)
     return Op(services, gateway, Portal(gateway, first), Portal(gateway, second))

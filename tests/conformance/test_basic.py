@@ -9,9 +9,9 @@ import pytest
 
 from idp.context import Services
 from tests import cast
-from tests.browser import Portal
 from tests.conformance.conftest import STATE, Op
 from tests.installation import unit_of_work
+from tests.plain_browser import Portal
 from tests.world import PROFILE, forget_snapshot, machine, verified
 
 TYPES: dict[str, type] = {

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from idp.flows.models import OneTimeSecret
 from tests.conformance.conftest import Op
-from tests.world import verified
+from tests.world import move_back, verified
 
 
 def test_oidcc_codereuse(op: Op) -> None:
@@ -23,11 +23,8 @@ def test_oidcc_codereuse_30seconds(op: Op) -> None:
     browser = op.browser()
     tokens = op.log_in(browser)
     assert op.client.userinfo(tokens["access_token"]).status_code == 200
-    with op.services.database.engine.begin() as connection:
-        earlier = timedelta(seconds=31)
-        for column in (OneTimeSecret.created_at, OneTimeSecret.expires_at, OneTimeSecret.used_at):
-            raw = f"{column.key} - {earlier // timedelta(microseconds=1)}"
-            connection.exec_driver_sql(f"UPDATE one_time_secret SET {column.key} = {raw}")
+    columns = (OneTimeSecret.created_at, OneTimeSecret.expires_at, OneTimeSecret.used_at)
+    move_back(op.services, columns, timedelta(seconds=31))
     again = op.client.exchange(op.client.answer(browser)["code"])
     assert again.get_json()["error"] == "invalid_grant"
     assert op.client.userinfo(tokens["access_token"]).status_code == 401

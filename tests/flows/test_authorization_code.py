@@ -5,8 +5,8 @@ import pytest
 from idp.context import Services
 from idp.web.gateway import Gateway
 from tests import cast
-from tests.browser import Browser, Portal, claims
 from tests.installation import unit_of_work
+from tests.plain_browser import Browser, Portal, claims
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from idp.context import Services
 from idp.web.gateway import Gateway
 from tests import cast
-from tests.browser import Browser, Portal
 from tests.installation import unit_of_work
+from tests.plain_browser import Browser, Portal
 
 ESSENTIAL = json.dumps({"id_token": {"acr": {"essential": True, "values": ["urn:lotse:acr:aal2"]}}})
 
