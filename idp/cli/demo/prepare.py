@@ -109,36 +109,14 @@ def _join(ctx: Context, person: Person, account_id: str, customer_number: str) -
 
 def _summary(plan: Plan, listed: list[clients.ClientFacts], secrets: Secrets) -> dict[str, Any]:
     """Return what ``demo.json`` says: scripts outside rely on these names."""
-    names = {number: name for name, number in COMPANIES}
     return {
         "issuer": plan.issuer,
         "customer_portal": plan.customer_portal,
         "support_portal": plan.support_portal,
         "orders_api": plan.orders_api,
         "outbox": f"{plan.issuer}/dev/outbox",
-        "clients": [
-            {
-                "client_id": facts.client_id,
-                "client_secret": secrets.get(facts.client_id) if facts.secrets else None,
-                "redirect_uris": facts.metadata["redirect_uris"],
-                "post_logout_redirect_uris": facts.metadata["post_logout_redirect_uris"],
-                "token_endpoint_auth_method": facts.metadata["token_endpoint_auth_method"],
-            }
-            for facts in listed
-        ],
-        "people": [
-            {
-                "role": person.role,
-                "username": person.username,
-                "email": person.email,
-                "password": person.password,
-                "totp_secret": person.totp_secret,
-                "organization": names.get(person.customer_number or ""),
-                "customer_number": person.customer_number,
-                "status": person.status,
-            }
-            for person in PEOPLE
-        ],
+        "clients": [_client(facts, secrets) for facts in listed],
+        "people": [_person(person) for person in PEOPLE],
         "legacy": [],
         "organizations": [
             {
@@ -150,6 +128,30 @@ def _summary(plan: Plan, listed: list[clients.ClientFacts], secrets: Secrets) ->
             }
             for name, number in COMPANIES
         ],
+    }
+
+
+def _client(facts: clients.ClientFacts, secrets: Secrets) -> dict[str, Any]:
+    return {
+        "client_id": facts.client_id,
+        "client_secret": secrets.get(facts.client_id) if facts.secrets else None,
+        "redirect_uris": facts.metadata["redirect_uris"],
+        "post_logout_redirect_uris": facts.metadata["post_logout_redirect_uris"],
+        "token_endpoint_auth_method": facts.metadata["token_endpoint_auth_method"],
+    }
+
+
+def _person(person: Person) -> dict[str, Any]:
+    names = {number: name for name, number in COMPANIES}
+    return {
+        "role": person.role,
+        "username": person.username,
+        "email": person.email,
+        "password": person.password,
+        "totp_secret": person.totp_secret,
+        "organization": names.get(person.customer_number or ""),
+        "customer_number": person.customer_number,
+        "status": person.status,
     }
 
 
