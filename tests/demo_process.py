@@ -43,7 +43,8 @@ class Demo:
         return code
 
 
-def _launch(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+def launch(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """Start the process; what it says comes through its standard output."""
     return subprocess.Popen(
         [sys.executable, "-m", "idp", "demo", "--dir", str(folder), *arguments],
         stdout=subprocess.PIPE,
@@ -54,7 +55,7 @@ def _launch(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
 
 def start(folder: Path, *arguments: str) -> Demo:
     """Start a demo on free ports and return when it says that it is ready."""
-    process = _launch(folder, *(arguments or ("--port", "0")))
+    process = launch(folder, *(arguments or ("--port", "0")))
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
@@ -66,6 +67,6 @@ def start(folder: Path, *arguments: str) -> Demo:
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:
     """Run a demo that is expected to refuse, and return exit code and what it said."""
-    process = _launch(folder, *arguments)
+    process = launch(folder, *arguments)
     said, _ = process.communicate(timeout=60)
     return process.returncode, said

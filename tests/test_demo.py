@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.demo_process import Demo, run, start
+from tests.demo_process import Demo, launch, run, start
 from tests.infrastructure import free_port
 
 CALLBACK = "http://localhost:9/callback"
@@ -270,7 +270,7 @@ def test_a_part_that_dies_ends_the_demo(tmp_path: Path) -> None:
 def test_behind_a_proxy(tmp_path: Path) -> None:
     """With ``--public-url`` the issuer is the proxy's address, and the server answers to that name."""
     port = free_port()
-    process = _launch(tmp_path / "data", "--port", str(port), "--public-url", "https://login.example")
+    process = launch(tmp_path / "data", "--port", str(port), "--public-url", "https://login.example")
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("Stop with"):
