@@ -71,7 +71,8 @@ def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool =
         return None
     stronger, value = proven
     cookie = device_cookie()
-    if remember and cookie is not None and ctx.settings.remember_device.days:
+    if remember and ctx.settings.remember_device.days:
+        cookie = cookie or DeviceCookie.new()
         device, _ = devices.recognise(ctx, live.account.id, cookie)
         cookie = devices.remember(ctx, device, cookie)
         sessions.use_device(ctx, stronger, device)

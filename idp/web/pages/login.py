@@ -6,7 +6,7 @@ from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from idp.authentication import assurance, devices, login, sessions, transaction
-from idp.authentication.login import Recognised
+from idp.authentication.login import Attempt, Recognised
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
@@ -48,27 +48,31 @@ def submit() -> Response:
     if not form.validate():
         return _page(flow, form, form_errors(form))
     try:
-        recognised = _verify(str(form.username.data), str(form.password.data))
+        attempt = _compare(str(form.username.data), str(form.password.data))
     except Refusal as refusal:
         return _refused(flow, form, refusal)
-    return _second_factor(recognised) or sign_in.complete(
-        flow_of_request(lock=True),
+    flow = flow_of_request(lock=True)  # before the account's row, in the order every step keeps
+    try:
+        recognised = login.conclude(current(), attempt)
+    except Refusal as refusal:
+        return _refused(flow, form, refusal)
+    return _second_factor(flow, recognised) or sign_in.complete(
+        flow,
         recognised.account,
         [(assurance.PASSWORD, None)],
         earlier_failures=recognised.earlier_failures,
     )
 
 
-def _verify(username: str, password: str) -> Recognised:
+def _compare(username: str, password: str) -> Attempt:
     """Check the password without holding a transaction while it is hashed."""
     ctx = current()
     candidate = login.look_up(ctx, username)
     ctx.db.commit()
-    attempt = login.check(ctx, candidate, password)
-    return login.conclude(ctx, attempt)
+    return login.check(ctx, candidate, password)
 
 
-def _second_factor(recognised: Recognised) -> Response | None:
+def _second_factor(flow: Flow | None, recognised: Recognised) -> Response | None:
     """Return the way to the second factor; None where the account has none or the browser is remembered."""
     ctx, account, cookie = current(), recognised.account, device_cookie()
     if not sessions.second_factors(ctx, account.id):
@@ -76,9 +80,7 @@ def _second_factor(recognised: Recognised) -> Response | None:
     device = devices.find(ctx, account.id, cookie.hash if cookie else None)
     if devices.is_trusted(ctx, device, cookie):
         return None
-    flow = flow_of_request(lock=True) or engine.start(
-        ctx, engine.SIGN_IN, browser_hash=flow_browser(), request={}
-    )
+    flow = flow or engine.start(ctx, engine.SIGN_IN, browser_hash=flow_browser(), request={})
     transaction.password_proven(ctx, flow, account, earlier_failures=recognised.earlier_failures)
     return go_to("second_factor.show", flow=flow.id)
 

@@ -312,3 +312,14 @@ def test_cookies_of_an_https_installation(settings: Settings, house: House) -> N
         assert "Path=/" in cookie
         assert "Domain" not in cookie
     assert "Max-Age" not in given["__Host-sid"]
+
+
+def test_the_language_the_portal_wishes_holds_for_errors_too(house: House, browser: Browser) -> None:
+    """(req 117; OIDC Core §3.1.2.1, ui_locales)"""
+    house.add("ben")
+    browser.ask(ui_locales="en")
+    assert browser.heading == "Sign in"
+    browser.send(username="ben", password=WRONG)
+    assert browser.heading == "Sign in"
+    assert "Email address, username or password is not correct." in browser.text
+    assert '<html lang="en"' in browser.text

@@ -485,3 +485,16 @@ def test_a_wrong_password_never_leads_here(house: House, browser: Browser, anna:
     assert browser.heading == "Anmelden"
     browser.get(browser.address.replace("/login?", "/login/totp?"))
     assert browser.heading == "Anmelden"
+
+
+def test_a_browser_can_be_remembered_in_a_step_up(house: House, browser: Browser, anna: Person) -> None:
+    """Also one whose device cookie is gone."""
+    _lapsed(house, browser, anna)
+    browser.client.delete_cookie("dev", domain="localhost")
+    browser.ask(claims=ESSENTIAL)
+    browser.send(code=anna.code(), remember_device="y")
+    assert browser.arrived["code"]
+    browser.client.delete_cookie("sid", domain="localhost")
+    browser.get("/login")
+    _give_password(browser, anna)
+    assert browser.heading == "Willkommen, Anna"
