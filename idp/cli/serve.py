@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,7 +22,6 @@ WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]
 
 _RESTART_PAUSE_SECONDS = 1.0
 _KILL_AFTER_SECONDS = 10
-_LET_THE_WORKER_SPEAK_SECONDS = 3.0
 
 
 @click.command()
@@ -53,7 +51,7 @@ def serve(
 def application() -> WsgiApplication:
     """Return the WSGI application of one server process; it ends with the process that started it."""
     from idp.app import create_app
-    from idp.logging import configure
+    from idp.logging import configure, get_logger
 
     stop_with_parent(os.getppid())
     try:
@@ -62,9 +60,8 @@ def application() -> WsgiApplication:
             configure(level=settings.logging.level, format=settings.logging.format)
             return create_app(settings)
     except Failure as failure:
-        # The worker, which starts beside us, most likely has the same to say and ends us: once is enough.
-        time.sleep(_LET_THE_WORKER_SPEAK_SECONDS)
-        failure.show()
+        # The worker, which needs the same, has told the operator; several of us would repeat it.
+        get_logger(__name__).error("server process cannot start", why=failure.format_message())
         sys.exit(failure.exit_code)
 
 
