@@ -28,6 +28,8 @@ SIZED = {".py", ".html", ".js", ".sh"}  # one stylesheet is one request
 
 #: packages whose modules are reached over HTTP or the command line, and tested there
 SURFACES = ("idp.web", "idp.cli", "idp.migrations")
+#: tests/flows holds the stories across everything
+FOLDERS = {"flows": "flows_engine"}
 #: module → the test module that holds it instead of one of its name
 TESTED_ELSEWHERE = {
     "idp.accounts.hash_protocol": "tests/accounts/test_hash_pool.py",
@@ -117,7 +119,7 @@ def test_no_function_is_too_long() -> None:
 def mirrors_of(name: str) -> list[Path]:
     """Return the test modules of ``idp.a.b``: ``a/test_b*``, all of ``a/b/``, or the package's ``test_a``."""
     tests = ROOT / "tests"
-    *package, module = name.split(".")[1:]
+    *package, module = (FOLDERS.get(part, part) for part in name.split(".")[1:])
     found = [
         *tests.joinpath(*package).glob(f"test_{module}*.py"),
         *tests.joinpath(*package, module).glob("test_*"),
