@@ -42,7 +42,9 @@ class MachineRequest:
         return _once(self._body())
 
     def _body(self) -> str:
-        raw = self.environ["wsgi.input"].read(MAX_BODY + 1)
+        # PEP 3333: reading beyond a length that was named may wait for bytes that never come
+        length = self.environ.get("CONTENT_LENGTH") or MAX_BODY + 1
+        raw = self.environ["wsgi.input"].read(int(length))
         if len(raw) > MAX_BODY:
             raise InvalidRequestError("the body is longer than 64 KiB")
         try:
