@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import delete, select
 
+from idp.accounts.models import Account
 from idp.audit.events import Event
 from idp.audit.log import record
 from idp.context import Context
@@ -126,10 +127,8 @@ def locked(ctx: Context, organization_id: str, membership_id: str) -> Membership
     mine = select(Membership).where(
         Membership.organization_id == organization_id, Membership.id == membership_id
     )
-    account_id = ctx.db.scalar(mine.with_only_columns(Membership.account_id))
-    if account_id is None:
-        raise Refusal("membership.unknown")
-    accounts.locked(ctx, account_id)  # lock order: account, membership, authorization
+    owner = select(Account.id).where(Account.id.in_(mine.with_only_columns(Membership.account_id)))
+    ctx.db.execute(owner.with_for_update()).all()  # lock order: account, membership, authorization
     fresh = {"populate_existing": True}
     found = ctx.db.execute(mine.with_for_update(), execution_options=fresh).scalar_one_or_none()
     if found is None:
