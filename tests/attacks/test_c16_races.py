@@ -1,0 +1,215 @@
+"""C16: parallel uses of what works once, over two server processes on PostgreSQL (req 6, 21, 22)."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import psutil
+import pytest
+from sqlalchemy import select
+
+from idp import migrations
+from idp.app import build_services
+from idp.audit.events import Event
+from idp.audit.models import AuditEvent
+from idp.context import Services
+from idp.db import Database
+from idp.oidc.models import Authorization, RefreshToken
+from idp.settings import Settings
+from idp.settings.models import DatabaseSettings, Keys
+from tests import cast
+from tests.cast import Registered
+from tests.infrastructure import PostgreSQL, free_port
+from tests.infrastructure import _until as until
+from tests.installation import unit_of_work
+from tests.plain_browser import basic
+from tests.world import VERIFIER, code_for, now
+
+RACERS = 64
+PROCESSES = 2
+ROUNDS = 3
+
+Reply = tuple[int, dict[str, Any]]
+
+
+@dataclass
+class Cluster:
+    """Two server processes in front of one database."""
+
+    services: Services
+    port: int
+    client: Registered
+    account_id: str
+
+    def call(self, path: str, form: dict[str, str], start: Callable[[], object] = lambda: None) -> Reply:
+        """Send a form from a connection that stands before *start* returns."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.connect()
+            start()
+            headers = {
+                "Host": "localhost:8000",
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Authorization": basic(self.client.client_id, self.client.secret or ""),
+            }
+            connection.request("POST", path, urlencode(form), headers)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def race(self, form: dict[str, str]) -> list[Reply]:
+        """Send the same request from all racers at the same moment."""
+        barrier = threading.Barrier(RACERS)
+        with ThreadPoolExecutor(RACERS) as racers:
+            running = [racers.submit(self.call, "/token", form, barrier.wait) for _ in range(RACERS)]
+            return [racer.result() for racer in running]
+
+    def code(self) -> str:
+        """Issue a code."""
+        with unit_of_work(self.services, now()) as ctx:
+            return code_for(ctx, self.client.client_id, self.account_id).code
+
+    def is_active(self, token: str) -> bool:
+        """Tell whether introspection says that an access token counts."""
+        return bool(self.call("/introspect", {"token": token})[1]["active"])
+
+
+def _redemption(code: str) -> dict[str, str]:
+    return {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": cast.REDIRECT,
+        "code_verifier": VERIFIER,
+    }
+
+
+def _refreshing(token: str) -> dict[str, str]:
+    return {"grant_type": "refresh_token", "refresh_token": token}
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    postgresql: PostgreSQL, worker_number: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """Two processes of the real server with a database of their own."""
+    folder = tmp_path_factory.mktemp("races")
+    url = postgresql.create_database(f"races_{worker_number}")
+    database = Database(url)
+    migrations.upgrade(database)
+    database.dispose()
+    settings = Settings(
+        database=DatabaseSettings(url=url, pool_wait_seconds=20), keys=Keys(directory=folder / "keys")
+    )
+    services = build_services(settings)
+    with unit_of_work(services, now()) as ctx:
+        client = cast.register(ctx)
+        account_id = cast.person(ctx)
+    port = free_port()
+    process = _serve(folder, url, port)
+    made = Cluster(services, port, client, account_id)
+    try:
+        assert until(lambda: _all_answer(process, made), seconds=60), "the server did not start"
+        yield made
+    finally:
+        process.terminate()
+        process.wait(30)
+        services.database.dispose()
+        postgresql.drop_database(f"races_{worker_number}")
+
+
+def _serve(folder: Path, url: str, port: int) -> "subprocess.Popen[bytes]":
+    environment = {
+        "LOTSE_DATABASE__URL": url,
+        "LOTSE_DATABASE__POOL_WAIT_SECONDS": "20",
+        "LOTSE_KEYS__DIRECTORY": str(folder / "keys"),
+        "LOTSE_LOGGING__LEVEL": "error",
+    }
+    command = [sys.executable, "-m", "idp", "serve", "--workers", str(PROCESSES), "--port", str(port)]
+    return subprocess.Popen(command, env=os.environ | environment)
+
+
+def _all_answer(process: "subprocess.Popen[bytes]", cluster: Cluster) -> bool:
+    if process.poll() is not None:
+        raise AssertionError(f"the server ended with {process.returncode}")
+    try:
+        if cluster.call("/introspect", {"token": "x"}) != (200, {"active": False}):
+            return False
+    except OSError:
+        return False
+    return len(_listening(process.pid, cluster.port)) >= PROCESSES
+
+
+def _listening(pid: int, port: int) -> list[psutil.Process]:
+    """Return the processes of a tree that have the port open."""
+    return [
+        process
+        for process in psutil.Process(pid).children(recursive=True)
+        if any(
+            found.status == psutil.CONN_LISTEN and found.laddr.port == port
+            for found in process.net_connections("tcp")
+        )
+    ]
+
+
+def _winner(replies: list[Reply]) -> dict[str, Any]:
+    """Return the one success; everybody else must have heard that the grant is gone."""
+    won = [body for status, body in replies if status == 200]
+    lost = [(status, body.get("error")) for status, body in replies if status != 200]
+    assert len(won) == 1
+    assert lost == [(400, "invalid_grant")] * (RACERS - 1)
+    return won[0]
+
+
+@pytest.mark.parametrize("round_number", range(ROUNDS))
+def test_one_of_64_redemptions_of_a_code_succeeds(cluster: Cluster, round_number: int) -> None:
+    """Then everything born of the code is revoked, for it was presented again (req 6, 22)."""
+    tokens = _winner(cluster.race(_redemption(cluster.code())))
+    assert not cluster.is_active(tokens["access_token"])
+    assert cluster.call("/token", _refreshing(tokens["refresh_token"]))[0] == 400
+    with cluster.services.database.session() as db:
+        newest = db.scalars(select(Authorization).order_by(Authorization.id.desc()).limit(1)).one()
+        born = db.scalars(select(RefreshToken).where(RefreshToken.authorization_id == newest.id)).all()
+        assert newest.revoke_reason == "code replayed"
+        assert len(born) == 1
+        replays = select(AuditEvent).where(
+            AuditEvent.event == Event.CODE_REPLAYED, AuditEvent.target_id == newest.id
+        )
+        assert db.scalars(replays).first() is not None
+
+
+@pytest.mark.parametrize("round_number", range(ROUNDS))
+def test_one_of_64_uses_of_a_refresh_token_succeeds(cluster: Cluster, round_number: int) -> None:
+    """Then the family is revoked, the winner's tokens included (req 21, 22)."""
+    status, first = cluster.call("/token", _redemption(cluster.code()))
+    assert status == 200
+    assert cluster.is_active(first["access_token"])
+    tokens = _winner(cluster.race(_refreshing(first["refresh_token"])))
+    assert not cluster.is_active(tokens["access_token"])
+    assert not cluster.is_active(first["access_token"])
+    assert cluster.call("/token", _refreshing(tokens["refresh_token"]))[0] == 400
+    with cluster.services.database.session() as db:
+        newest = db.scalars(select(Authorization).order_by(Authorization.id.desc()).limit(1)).one()
+        family = db.scalars(select(RefreshToken).where(RefreshToken.authorization_id == newest.id)).all()
+        assert newest.revoke_reason == "refresh token reused"
+        assert len(family) == 2
+
+
+def test_different_codes_do_not_hinder_one_another(cluster: Cluster) -> None:
+    """The other side: as many codes as racers, and each succeeds."""
+    codes = [cluster.code() for _ in range(RACERS)]
+    barrier = threading.Barrier(RACERS)
+    with ThreadPoolExecutor(RACERS) as racers:
+        running = [racers.submit(cluster.call, "/token", _redemption(code), barrier.wait) for code in codes]
+        replies = [racer.result() for racer in running]
+    assert [status for status, _ in replies] == [200] * RACERS
+    assert len({body["access_token"] for _, body in replies}) == RACERS
