@@ -10,9 +10,10 @@ from idp.accounts.passwords import Costs, LocalPasswordHasher, PooledPasswordHas
 from idp.audit import sealer
 from idp.authentication import retention as session_retention
 from idp.context import Services
-from idp.crypto import PasswordHasher, Sealer, load_master_keys
+from idp.crypto import PasswordHasher, SealBroken, Sealer, load_master_keys
 from idp.db import Database
 from idp.delivery import outbox
+from idp.errors import NotReady
 from idp.flows import retention as flow_retention
 from idp.installation import PEPPER, Vault, prepare
 from idp.oidc import retention as token_retention
@@ -52,16 +53,7 @@ def build_services(settings: Settings) -> Services:
         statement_timeout_ms=settings.database.statement_timeout_ms,
     )
     migrations.require_current(database)
-    configured = settings.keys.master_key
-    load_keys = partial(
-        load_master_keys,
-        settings.keys.directory,
-        configured=configured.get_secret_value() if configured else None,
-    )
-    sealer_ = Sealer(load_keys(), reload=load_keys)
-    with database.session() as db:
-        vault = prepare(db, sealer_, datetime.now(UTC))
-        db.commit()
+    vault = _open_vault(settings, database)
     services = Services(
         settings=settings,
         database=database,
@@ -119,6 +111,24 @@ def build_duties(services: Services) -> Duties:
         },
         rotate=signing_keys.rotate,
     )
+
+
+def _open_vault(settings: Settings, database: Database) -> Vault:
+    """Return the secrets of this installation; raises NotReady where the master key is not theirs."""
+    configured = settings.keys.master_key
+    keys = load_master_keys(
+        settings.keys.directory, configured=configured.get_secret_value() if configured else None
+    )
+    try:
+        with database.session() as db:
+            vault = prepare(db, Sealer(keys), datetime.now(UTC))
+            db.commit()
+    except SealBroken as error:
+        raise NotReady(
+            "the master key of this installation is another one: it does not open the secrets in the "
+            "database; bring back its file, or set keys.master_key"
+        ) from error
+    return vault
 
 
 def _hasher(settings: Settings, vault: Vault) -> PasswordHasher:
