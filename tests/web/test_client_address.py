@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from idp.authentication.devices import DeviceCookie
 from idp.settings import Settings
 from idp.settings.models import Server
 from idp.web.client_address import client_ip, origin
@@ -67,8 +68,6 @@ def test_the_origin_names_browser_and_device() -> None:
     assert (where.ip, where.request_id) == ("203.0.113.9", "r")
     assert where.user_agent.startswith("Mozilla[31mxx")
     assert len(where.user_agent) == 255
-    from idp.authentication.devices import DeviceCookie
-
     assert where.device == DeviceCookie(name).hash
     https = origin(environ, Settings(public_url="https://login.example"))
     assert https.device is None

@@ -4,7 +4,7 @@ import pytest
 
 from idp.db import Database
 from idp.settings import Settings
-from tests.web.pages.house import Browser, House
+from tests.web.pages.house import Browser, House, Person
 
 
 @pytest.fixture
@@ -17,3 +17,9 @@ def house(settings: Settings, database: Database) -> House:
 def browser(house: House) -> Browser:
     """A browser without cookies."""
     return house.browser()
+
+
+@pytest.fixture
+def anna(house: House) -> Person:
+    """Somebody with an authenticator app."""
+    return house.add("anna", app=True)

@@ -2,7 +2,7 @@
 
 import html
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -28,6 +28,8 @@ from tests.installation import NOW, install_signing_keys, make_services, unit_of
 
 PASSWORD = "ein Kahn auf der Elbe"
 WRONG = "ein Kahn auf der Oder"
+ESSENTIAL = '{"id_token":{"acr":{"essential":true,"value":"urn:lotse:acr:aal2"}}}'
+"""The ``claims`` of a portal that demands two factors."""
 REDIRECT = "http://localhost:8001/callback"
 
 
@@ -278,9 +280,13 @@ class Browser:
         }
         return self.get(f"/authorize?{urlencode(wanted | parameters)}")
 
+    def give_password(self, person: Person) -> TestResponse:
+        """Fill in the sign-in page with the right password."""
+        return self.send(username=person.name, password=PASSWORD)
+
     def sign_in(self, person: Person, **fields: str) -> TestResponse:
         """Fill in the sign-in page, and the code where it is asked."""
-        self.send(username=person.name, password=PASSWORD)
+        self.give_password(person)
         if person.secret and self.address.startswith("/login/totp"):
             self.send(code=person.code(), **fields)
         return self.page
@@ -313,11 +319,3 @@ def forms(page: str) -> list[tuple[str, dict[str, str]]]:
 def _attribute(tag: str, name: str) -> str:
     found = re.search(rf'\b{name}="([^"]*)"', tag)
     return html.unescape(found[1]) if found else ""
-
-
-def with_secure(settings: Settings) -> Settings:
-    """Return the settings of an installation that people reach by https."""
-    return settings.model_copy(update={"public_url": "https://login.example"})
-
-
-__all__ = ["PASSWORD", "WRONG", "Browser", "Clock", "House", "Person", "forms", "replace", "with_secure"]

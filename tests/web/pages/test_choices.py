@@ -2,6 +2,7 @@
 
 import pytest
 
+from idp.organizations.memberships import for_account
 from tests.web.pages.house import Browser, House, forms
 
 
@@ -83,8 +84,6 @@ def test_who_belongs_to_two_companies_chooses_one_for_the_session(house: House, 
     first = browser.text.index("Beispiel AG")
     assert first < browser.text.index("Muster GmbH")
     with house.work() as ctx:
-        from idp.organizations.memberships import for_account
-
         muster = next(m for m in for_account(ctx, person.id) if m.organization_name == "Muster GmbH")
     browser.send(choice=muster.id)
     assert browser.arrived["code"]
@@ -102,8 +101,6 @@ def test_a_company_one_may_not_act_for_is_not_taken(house: House, browser: Brows
     person = house.add("felix", company="Muster GmbH")
     other = house.add("other", company="Fremde KG")
     with house.work() as ctx:
-        from idp.organizations.memberships import for_account
-
         house.join(ctx, person.id, "Beispiel AG", "active")
         house.join(ctx, person.id, "Zweite AG", status)
         foreign = for_account(ctx, other.id)[0].id

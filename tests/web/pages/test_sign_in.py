@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from idp.authentication.models import Session
 from idp.delivery.models import OutboxMessage
+from idp.oidc.models import Client
 from tests.web.pages.house import PASSWORD, WRONG, Browser, House, forms
 
 
@@ -84,8 +85,6 @@ def test_another_person_in_the_same_browser_ends_the_first_ones_session(
     house: House, browser: Browser
 ) -> None:
     """(C6, Keycloak CVE-2025-12390): nothing crosses, and the portals of the first hear of it."""
-    from idp.oidc.models import Client
-
     ben, clara = house.add("ben"), house.add("clara")
     with house.work() as ctx:
         portal = ctx.db.scalars(select(Client)).one()

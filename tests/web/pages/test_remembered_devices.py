@@ -1,0 +1,126 @@
+"""Browsers that skip the second factor (screens L-08; design §2, Remember this device)."""
+
+import pytest
+
+from idp.authentication import devices
+from idp.authentication.assurance import AAL1, AAL2
+from idp.authentication.models import Device
+from tests.web.pages.house import ESSENTIAL, Browser, House, Person
+
+
+def _acr(house: House) -> str:
+    """The level of the newest session, as the log has it."""
+    new = house.events("sign_in.succeeded")[-1].new or ""
+    return AAL2 if AAL2 in new else AAL1
+
+
+def test_a_remembered_browser_skips_the_code_and_says_so(
+    house: House, browser: Browser, anna: Person
+) -> None:
+    """(req 13): one factor, whatever the device; aal2 is not claimed."""
+    browser.ask()
+    browser.sign_in(anna, remember_device="y")
+    assert _acr(house) == AAL2
+    browser.client.delete_cookie("sid", domain="localhost")
+    browser.ask()
+    browser.give_password(anna)
+    assert browser.arrived["code"]
+    assert _acr(house) == AAL1
+    assert '["pwd"]' in (house.events("sign_in.succeeded")[-1].new or "")
+
+
+def test_a_remembered_browser_still_asks_where_two_factors_are_demanded(
+    house: House, browser: Browser, anna: Person
+) -> None:
+    """(req 13)"""
+    browser.ask()
+    browser.sign_in(anna, remember_device="y")
+    browser.client.delete_cookie("sid", domain="localhost")
+    house.clock.advance(seconds=60)
+    browser.ask(claims=ESSENTIAL)
+    browser.give_password(anna)
+    assert browser.heading == "Zweistufige Anmeldung"
+    before = browser.cookie("sid")
+    browser.send(code=anna.code())
+    assert browser.arrived["code"]
+    assert browser.cookie("sid") != before
+    stepped = house.events("session.step_up_completed")[-1]
+    assert AAL2 in (stepped.new or "")
+
+
+def test_a_browser_is_remembered_for_thirty_days(house: House, browser: Browser, anna: Person) -> None:
+    browser.get("/login")
+    browser.sign_in(anna, remember_device="y")
+    browser.client.delete_cookie("sid", domain="localhost")
+    house.clock.advance(days=30, seconds=1)
+    browser.get("/login")
+    browser.give_password(anna)
+    assert browser.heading == "Zweistufige Anmeldung"
+
+
+def test_trust_belongs_to_the_account(house: House, browser: Browser, anna: Person) -> None:
+    """A browser that is remembered for one is not for another."""
+    browser.get("/login")
+    browser.sign_in(anna, remember_device="y")
+    browser.client.delete_cookie("sid", domain="localhost")
+    clara = house.add("clara", app=True)
+    browser.get("/login")
+    browser.give_password(clara)
+    assert browser.heading == "Zweistufige Anmeldung"
+
+
+def test_a_second_account_on_the_browser_takes_no_trust_away_and_voids_the_old_cookie(
+    house: House, browser: Browser, anna: Person
+) -> None:
+    clara = house.add("clara", app=True)
+    browser.get("/login")
+    browser.sign_in(anna, remember_device="y")
+    old = browser.cookie("dev") or ""
+    browser.client.delete_cookie("sid", domain="localhost")
+    browser.get("/login")
+    browser.sign_in(clara, remember_device="y")
+    browser.client.delete_cookie("sid", domain="localhost")
+    browser.get("/login")
+    browser.give_password(anna)
+    assert browser.heading == "Willkommen, Anna"
+    copy = house.browser()
+    copy.set_cookie("dev", old)
+    for person in (anna, clara):
+        copy.get("/login")
+        copy.give_password(person)
+        assert copy.heading == "Zweistufige Anmeldung"
+
+
+@pytest.mark.parametrize("value", ["x", "a" * 43 + "." + "b" * 43, "a" * 43 + ".", "", "a" * 3000])
+def test_a_made_up_device_cookie_is_worth_nothing(
+    house: House, browser: Browser, anna: Person, value: str
+) -> None:
+    browser.set_cookie("dev", value)
+    browser.get("/login")
+    browser.give_password(anna)
+    assert browser.heading == "Zweistufige Anmeldung"
+
+
+def test_the_name_of_a_browser_alone_is_no_trust(house: House, browser: Browser, anna: Person) -> None:
+    browser.get("/login")
+    browser.sign_in(anna, remember_device="y")
+    name, _, trust = (browser.cookie("dev") or "").partition(".")
+    assert trust
+    copy = house.browser()
+    copy.set_cookie("dev", name)
+    copy.get("/login")
+    copy.give_password(anna)
+    assert copy.heading == "Zweistufige Anmeldung"
+
+
+def test_forgotten_browsers_are_asked_again(house: House, browser: Browser, anna: Person) -> None:
+    """(req 44): what a change of password or factor and a block call."""
+    browser.get("/login")
+    browser.sign_in(anna, remember_device="y")
+    browser.client.delete_cookie("sid", domain="localhost")
+    with house.work() as ctx:
+        assert devices.forget(ctx, anna.id) == 1
+        assert ctx.db.query(Device).one().trusted_until is None
+    browser.get("/login")
+    browser.give_password(anna)
+    assert browser.heading == "Zweistufige Anmeldung"

@@ -1,0 +1,64 @@
+"""A second factor in a session that is open already (req 40, 43, 64)."""
+
+from tests.web.pages.house import ESSENTIAL, Browser, House, Person
+
+
+def _lapsed(house: House, browser: Browser, person: Person) -> None:
+    """Sign in with two factors, then pause until only one counts."""
+    browser.get("/login")
+    browser.sign_in(person)
+    house.clock.advance(hours=2)
+
+
+def test_a_lapsed_second_factor_is_proven_again_in_the_same_session(
+    house: House, browser: Browser, anna: Person
+) -> None:
+    """(req 40, 43): new cookie, same session, the old value is dead."""
+    _lapsed(house, browser, anna)
+    old = browser.cookie("sid") or ""
+    browser.ask(claims=ESSENTIAL)
+    assert browser.heading == "Zweistufige Anmeldung"
+    browser.send(code=anna.code())
+    assert browser.arrived["code"]
+    assert len(house.sessions()) == 1
+    thief = house.browser()
+    thief.set_cookie("sid", old)
+    assert thief.get("/").status_code == 200
+    assert thief.heading == "Willkommen"
+
+
+def test_five_wrong_codes_in_a_step_up_ask_for_the_password(
+    house: House, browser: Browser, anna: Person
+) -> None:
+    """(req 64)"""
+    _lapsed(house, browser, anna)
+    browser.ask(claims=ESSENTIAL)
+    for _ in range(5):
+        browser.send(code=anna.wrong_code())
+    assert browser.heading == "Anmelden"
+    assert "zu viele falsche Codes" in browser.text
+    hub = browser.address.replace("/login?flow=", "/authorize/")
+    browser.get(hub)
+    assert browser.heading == "Anmelden"
+    browser.sign_in(anna)
+    assert browser.arrived["code"]
+
+
+def test_giving_up_a_step_up_answers_the_portal(house: House, browser: Browser, anna: Person) -> None:
+    _lapsed(house, browser, anna)
+    browser.ask(claims=ESSENTIAL)
+    browser.send(form=1)
+    assert browser.arrived["error"] == "access_denied"
+
+
+def test_a_browser_can_be_remembered_in_a_step_up(house: House, browser: Browser, anna: Person) -> None:
+    """Also one whose device cookie is gone."""
+    _lapsed(house, browser, anna)
+    browser.client.delete_cookie("dev", domain="localhost")
+    browser.ask(claims=ESSENTIAL)
+    browser.send(code=anna.code(), remember_device="y")
+    assert browser.arrived["code"]
+    browser.client.delete_cookie("sid", domain="localhost")
+    browser.get("/login")
+    browser.give_password(anna)
+    assert browser.heading == "Willkommen, Anna"
