@@ -6,6 +6,7 @@ What may be seen comes from the ``permissions`` claim of the verified ID token, 
 import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import httpx
@@ -44,7 +45,7 @@ def create_app(config: Config) -> Flask:
     )
 
     app.context_processor(lambda: {"who": who() if g.get("person") else None})
-    app.jinja_env.filters["day"] = day
+    app.jinja_env.filters.update(day=day, money=money)
 
     @app.get("/")
     def home() -> Answer:
@@ -129,6 +130,15 @@ def day(value: str) -> str:
     except ValueError:
         return value
     return say(f"{found:%d.%m.%Y}", f"{found.day} {found:%B %Y}")
+
+
+def money(value: str) -> str:
+    """An amount of the API, in euros, in the reader's manner; anything else as it is."""
+    try:
+        found = f"{Decimal(value):,.2f}"
+    except InvalidOperation:
+        return value
+    return say(found.translate(str.maketrans(",.", ".,")) + "\u00a0€", f"€{found}")
 
 
 def ask_orders(http: httpx.Client, base_url: str, bearer: str) -> dict[str, Any]:

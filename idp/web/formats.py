@@ -15,16 +15,16 @@ def _german() -> bool:
 
 
 def clock(at: datetime) -> str:
-    """Return the time of day of an aware datetime: ``14:35 Uhr`` or ``2:35 pm``."""
+    """Return the time of day of an aware datetime: ``14:35 Uhr`` or ``2:35 pm``; no line breaks inside."""
     if _german():
-        return str(format_datetime(at, "HH:mm 'Uhr'"))
-    return str(format_datetime(at, "h:mm a")).lower()
+        return str(format_datetime(at, "HH:mm\u00a0'Uhr'"))
+    return str(format_datetime(at, "h:mm\u00a0a")).lower()
 
 
 def moment(at: datetime) -> str:
     """Return day and time of an aware datetime: ``29.08.2023 09:10 Uhr`` or ``29 August 2023, 9:10 am``."""
     if _german():
-        return str(format_datetime(at, "dd.MM.yyyy HH:mm 'Uhr'"))
+        return str(format_datetime(at, "dd.MM.yyyy HH:mm\u00a0'Uhr'"))
     return f"{format_datetime(at, 'd MMMM yyyy')}, {clock(at)}"
 
 

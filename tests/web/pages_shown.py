@@ -174,7 +174,6 @@ PAGES: dict[str, Callable[[], Page]] = {
     "blocked-account": lambda: _access("access_blocked", company=None),
     "pending": lambda: _access("access_pending", company="Muster GmbH", since=NOW, told="Anna"),
     "no-organization": lambda: _access("access_no_organization"),
-    "unmet": lambda: _access("unmet_authentication"),
     "relying-party": lambda: _relying_party(PORTAL),
     "relying-party-unknown": lambda: _relying_party(None),
     "flow-lost": lambda: (

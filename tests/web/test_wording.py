@@ -87,14 +87,14 @@ def test_the_words_of_the_reference() -> None:
     assert wording.word("code.wrong", remaining=4) == "Der Code stimmt nicht. Noch 4 Versuche."
     assert wording.word("code.wrong", remaining=1) == "Der Code stimmt nicht. Noch 1 Versuch."
     assert wording.word("code.wrong") == "Der Code stimmt nicht."
-    assert wording.word("login.throttled", until=PARAMS["until"]).endswith("ab 14:35 Uhr wieder.")
+    assert wording.word("login.throttled", until=PARAMS["until"]).endswith("ab 14:35\u00a0Uhr wieder.")
     assert wording.word("password.class", missing=CLASSES).startswith(
         "Es fehlt noch: ein Sonderzeichen, eine Zahl,"
     )
     assert wording.word("login.pending") == "Ihr Zugang wartet auf die Freischaltung durch Ihr Unternehmen."
     with force_locale("en"):
         assert wording.word("code.wrong", remaining=1) == "The code is not correct. 1 attempt left."
-        assert wording.word("login.throttled", until=PARAMS["until"]).endswith("again from 2:35 pm.")
+        assert wording.word("login.throttled", until=PARAMS["until"]).endswith("again from 2:35\u00a0pm.")
         assert wording.word("login.blocked") == (
             "Your access is blocked. Your administrator at your company can unblock it."
         )
