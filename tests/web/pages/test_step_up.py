@@ -1,6 +1,6 @@
 """A second factor in a session that is open already (req 40, 43, 64)."""
 
-from tests.web.pages.house import ESSENTIAL, Browser, House, Person
+from tests.web.pages.house import ESSENTIAL, Browser, House, Person, forms
 
 
 def _lapsed(house: House, browser: Browser, person: Person) -> None:
@@ -62,3 +62,23 @@ def test_a_browser_can_be_remembered_in_a_step_up(house: House, browser: Browser
     browser.get("/login")
     browser.give_password(anna)
     assert browser.heading == "Willkommen, Anna"
+
+
+def test_who_has_proven_both_factors_is_not_asked_again(house: House, browser: Browser, anna: Person) -> None:
+    """A second tab and the back button lead on."""
+    browser.ask()
+    waiting = browser.address.replace("/login?", "/login/totp?")
+    browser.get("/login")
+    browser.sign_in(anna)
+    browser.get(waiting)
+    assert browser.arrived["code"]
+
+
+def test_cancel_with_nothing_begun_leads_on(house: House, browser: Browser, anna: Person) -> None:
+    browser.ask()
+    waiting = browser.address.replace("/login?", "/login/totp/cancel?")
+    hidden = forms(browser.text)[0][1]
+    browser.get("/login")
+    browser.sign_in(anna)
+    browser.post(waiting, hidden)
+    assert browser.arrived["code"]
