@@ -5,7 +5,15 @@ from dataclasses import asdict
 
 import click
 
-from idp.cli.output import as_json_option, confirm, write_fields, write_json, write_table, yes_option
+from idp.cli.output import (
+    as_json_option,
+    confirm,
+    write_done,
+    write_fields,
+    write_json,
+    write_table,
+    yes_option,
+)
 from idp.cli.state import State, pass_state
 from idp.management import accounts
 from idp.management.ending import Ended
@@ -70,48 +78,54 @@ def create(
 @click.option(
     "--password-stdin", is_flag=True, help="Read the password from the first line of standard input."
 )
+@as_json_option
 @pass_state
-def set_password(state: State, who: str, *, password_stdin: bool) -> None:
+def set_password(state: State, who: str, *, password_stdin: bool, as_json: bool) -> None:
     """Give an account a new password; all its sessions and tokens end."""
     password = _read_password(from_stdin=password_stdin)
     with state.operation() as ctx:
         ended = accounts.set_password(ctx, accounts.find(ctx, who), password)
-    click.echo(f"The password is set. {ended_sentence(ended)}")
+    write_done(f"The password is set. {ended_sentence(ended)}", as_json=as_json, ended=asdict(ended))
 
 
 @account.command()
 @click.argument("who")
 @_reason_option
+@as_json_option
 @pass_state
-def block(state: State, who: str, *, reason: str | None) -> None:
+def block(state: State, who: str, *, reason: str | None, as_json: bool) -> None:
     """Block an account at once, everywhere."""
     with state.operation() as ctx:
         ended = accounts.block(ctx, accounts.find(ctx, who), reason=reason)
-    click.echo(f"{who} is blocked. {ended_sentence(ended)}")
+    sentence = f"{who} is blocked. {ended_sentence(ended)}"
+    write_done(sentence, as_json=as_json, status="blocked", ended=asdict(ended))
 
 
 @account.command()
 @click.argument("who")
 @_reason_option
+@as_json_option
 @pass_state
-def unblock(state: State, who: str, *, reason: str | None) -> None:
+def unblock(state: State, who: str, *, reason: str | None, as_json: bool) -> None:
     """Let a blocked account sign in again."""
     with state.operation() as ctx:
         accounts.unblock(ctx, accounts.find(ctx, who), reason=reason)
-    click.echo(f"{who} can sign in again.")
+    write_done(f"{who} can sign in again.", as_json=as_json, status="active")
 
 
 @account.command()
 @click.argument("who")
 @_reason_option
 @yes_option
+@as_json_option
 @pass_state
-def delete(state: State, who: str, *, reason: str | None, yes: bool) -> None:
+def delete(state: State, who: str, *, reason: str | None, yes: bool, as_json: bool) -> None:
     """Delete an account: access ends now."""
     confirm(f"Delete the account {who}?", yes=yes)
     with state.operation() as ctx:
         ended = accounts.delete(ctx, accounts.find(ctx, who), reason=reason)
-    click.echo(f"{who} is deleted. {ended_sentence(ended)}")
+    sentence = f"{who} is deleted. {ended_sentence(ended)}"
+    write_done(sentence, as_json=as_json, status="deleted", ended=asdict(ended))
 
 
 @account.command("list")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,16 @@ import click
 
 from idp.cli.account import ended_sentence
 from idp.cli.failures import Refused
-from idp.cli.output import as_json_option, cell, confirm, write_fields, write_json, write_table, yes_option
+from idp.cli.output import (
+    as_json_option,
+    cell,
+    confirm,
+    write_done,
+    write_fields,
+    write_json,
+    write_table,
+    yes_option,
+)
 from idp.cli.state import State, pass_state
 from idp.management import clients
 from idp.oidc.client_metadata import ALGORITHMS, GRANT_TYPES, KINDS, InvalidMetadata
@@ -154,36 +164,41 @@ def rotate_secret(state: State, client_id: str, *, overlap_hours: int, as_json: 
 @client.command()
 @click.argument("client_id")
 @_reason_option
+@as_json_option
 @pass_state
-def disable(state: State, client_id: str, *, reason: str | None) -> None:
+def disable(state: State, client_id: str, *, reason: str | None, as_json: bool) -> None:
     """Switch a client off: it gets nothing any more, and what it got ends."""
     with state.operation() as ctx:
         ended = clients.disable(ctx, client_id, reason=reason)
-    click.echo(f"{client_id} is disabled. {ended_sentence(ended)}")
+    sentence = f"{client_id} is disabled. {ended_sentence(ended)}"
+    write_done(sentence, as_json=as_json, status="disabled", ended=asdict(ended))
 
 
 @client.command()
 @click.argument("client_id")
 @_reason_option
+@as_json_option
 @pass_state
-def enable(state: State, client_id: str, *, reason: str | None) -> None:
+def enable(state: State, client_id: str, *, reason: str | None, as_json: bool) -> None:
     """Switch a client on again."""
     with state.operation() as ctx:
         clients.enable(ctx, client_id, reason=reason)
-    click.echo(f"{client_id} is enabled.")
+    write_done(f"{client_id} is enabled.", as_json=as_json, status="active")
 
 
 @client.command()
 @click.argument("client_id")
 @_reason_option
 @yes_option
+@as_json_option
 @pass_state
-def delete(state: State, client_id: str, *, reason: str | None, yes: bool) -> None:
+def delete(state: State, client_id: str, *, reason: str | None, yes: bool, as_json: bool) -> None:
     """Remove a client with its catalogue and everything issued to it."""
     confirm(f"Delete the client {client_id} and everything issued to it?", yes=yes)
     with state.operation() as ctx:
         ended = clients.delete(ctx, client_id, reason=reason)
-    click.echo(f"{client_id} is deleted. {ended_sentence(ended)}")
+    sentence = f"{client_id} is deleted. {ended_sentence(ended)}"
+    write_done(sentence, as_json=as_json, status="deleted", ended=asdict(ended))
 
 
 def registration_of(name: str, flags: Mapping[str, Any]) -> dict[str, object]:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
-from idp.cli.output import as_json_option, write_json, write_table
+from idp.cli.output import as_json_option, write_done, write_json, write_table
 from idp.cli.state import State, pass_state
 from idp.settings import Settings, load
 from idp.settings.loading import known_keys
@@ -44,11 +44,13 @@ def show(state: State, changed: bool, as_json: bool) -> None:
 
 
 @config.command()
+@as_json_option
 @pass_state
-def validate(state: State) -> None:
+def validate(state: State, *, as_json: bool) -> None:
     """Check the settings; ends with 5 and every problem where they are refused."""
-    loaded = load(state.config)
-    click.echo(f"The settings are sound: mode {loaded.settings.mode}, {loaded.settings.public_url}.")
+    settings = load(state.config).settings
+    sentence = f"The settings are sound: mode {settings.mode}, {settings.public_url}."
+    write_done(sentence, as_json=as_json, mode=settings.mode, public_url=settings.public_url)
 
 
 def _value(settings: Settings, key: str) -> Any:

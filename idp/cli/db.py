@@ -7,7 +7,7 @@ import click
 
 from idp import migrations
 from idp.cli.failures import Unready
-from idp.cli.output import as_json_option, write_json
+from idp.cli.output import as_json_option, write_done, write_json
 from idp.cli.state import State, pass_state
 from idp.db import Database
 
@@ -18,17 +18,19 @@ def db() -> None:
 
 
 @db.command()
+@as_json_option
 @pass_state
-def upgrade(state: State) -> None:
+def upgrade(state: State, *, as_json: bool) -> None:
     """Bring the tables to the newest revision; safe when several machines do so at once."""
     with _database(state) as database:
         before = migrations.current(database)
         migrations.upgrade(database)
         after = migrations.current(database)
     if before == after:
-        click.echo(f"The database is at revision {after} already.")
+        sentence = f"The database is at revision {after} already."
     else:
-        click.echo(f"The database went from {before or 'no tables'} to revision {after}.")
+        sentence = f"The database went from {before or 'no tables'} to revision {after}."
+    write_done(sentence, as_json=as_json, before=before, current=after)
 
 
 @db.command()

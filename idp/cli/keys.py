@@ -6,7 +6,7 @@ import click
 
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.cli.output import as_json_option, confirm, write_json, write_table, yes_option
+from idp.cli.output import as_json_option, confirm, write_done, write_json, write_table, yes_option
 from idp.cli.state import State, pass_state
 from idp.crypto import Sealer, add_master_key
 from idp.installation import reseal, snapshot_changed
@@ -47,8 +47,9 @@ def list_keys(state: State, *, as_json: bool) -> None:
 
 @keys.command()
 @click.option("--now", is_flag=True, help="Also where the active key is young.")
+@as_json_option
 @pass_state
-def rotate(state: State, *, now: bool) -> None:
+def rotate(state: State, *, now: bool, as_json: bool) -> None:
     """Let the next keys sign where their time has come; old signatures stay valid."""
     with state.operation() as ctx:
         promoted = signing_keys.rotate(ctx, force=now)
@@ -60,18 +61,20 @@ def rotate(state: State, *, now: bool) -> None:
 @keys.command()
 @click.argument("kid")
 @yes_option
+@as_json_option
 @pass_state
-def retire(state: State, kid: str, *, yes: bool) -> None:
+def retire(state: State, kid: str, *, yes: bool, as_json: bool) -> None:
     """Take a key out of use at once: what it signed no longer verifies."""
     confirm(f"Everything signed with {kid} stops being valid. Retire it?", yes=yes)
     with state.operation() as ctx:
         signing_keys.retire(ctx, kid)
-    click.echo(f"{kid} is out of use.")
+    write_done(f"{kid} is out of use.", as_json=as_json, kid=kid, state="removed")
 
 
 @keys.command("rotate-master")
+@as_json_option
 @pass_state
-def rotate_master(state: State) -> None:
+def rotate_master(state: State, *, as_json: bool) -> None:
     """Make a new master key and seal every stored secret with it, while the server runs.
 
     Where the key is given by keys.master_key, put the new one there first and leave the old one as a file
@@ -90,8 +93,12 @@ def rotate_master(state: State) -> None:
         record(ctx, Event.MASTER_KEY_ROTATED, new=sealer.current.id.hex())
     time.sleep(_ADOPTED_SECONDS)
     changed += _seal_all(state, sealer)
-    click.echo(f"Sealed {changed} records with the master key {sealer.current.id.hex()}.")
-    click.echo(f"Keep the older keys in {settings.directory} as long as you keep backups made before now.")
+    key_id = sealer.current.id.hex()
+    sentence = (
+        f"Sealed {changed} records with the master key {key_id}.\n"
+        f"Keep the older keys in {settings.directory} as long as you keep backups made before now."
+    )
+    write_done(sentence, as_json=as_json, master_key_id=key_id, sealed=changed)
 
 
 def _seal_all(state: State, sealer: Sealer) -> int:

@@ -8,7 +8,15 @@ from dataclasses import asdict
 import click
 
 from idp.cli.account import ended_sentence
-from idp.cli.output import as_json_option, confirm, write_fields, write_json, write_table, yes_option
+from idp.cli.output import (
+    as_json_option,
+    confirm,
+    write_done,
+    write_fields,
+    write_json,
+    write_table,
+    yes_option,
+)
 from idp.cli.state import State, pass_state
 from idp.context import Context
 from idp.errors import Refusal
@@ -102,24 +110,31 @@ def show(state: State, number: str, *, as_json: bool) -> None:
 @click.argument("number")
 @_reason_option
 @yes_option
+@as_json_option
 @pass_state
-def suspend(state: State, number: str, *, reason: str | None, yes: bool) -> None:
+def suspend(state: State, number: str, *, reason: str | None, yes: bool, as_json: bool) -> None:
     """Suspend an organisation: nobody acts for it any more, what was issued ends."""
     confirm(f"Suspend the organisation {number}?", yes=yes)
     with state.operation() as ctx:
         ended = organizations.suspend(ctx, organizations.find(ctx, number).id, reason=reason)
-    click.echo(f"{number} is suspended. {ended_sentence(ended)}")
+    write_done(
+        f"{number} is suspended. {ended_sentence(ended)}",
+        as_json=as_json,
+        status="blocked",
+        ended=asdict(ended),
+    )
 
 
 @organization.command()
 @click.argument("number")
 @_reason_option
+@as_json_option
 @pass_state
-def resume(state: State, number: str, *, reason: str | None) -> None:
+def resume(state: State, number: str, *, reason: str | None, as_json: bool) -> None:
     """Let the members of a suspended organisation act for it again."""
     with state.operation() as ctx:
         organizations.resume(ctx, organizations.find(ctx, number).id, reason=reason)
-    click.echo(f"{number} is active again.")
+    write_done(f"{number} is active again.", as_json=as_json, status="active")
 
 
 @organization.command("add-member")
@@ -133,8 +148,9 @@ def resume(state: State, number: str, *, reason: str | None) -> None:
     show_default=True,
     help="The first status.",
 )
+@as_json_option
 @pass_state
-def add_member(state: State, number: str, who: str, *, role: str, status: str) -> None:
+def add_member(state: State, number: str, who: str, *, role: str, status: str, as_json: bool) -> None:
     """Make an account a member."""
     with state.operation() as ctx:
         memberships.add(
@@ -144,42 +160,50 @@ def add_member(state: State, number: str, who: str, *, role: str, status: str) -
             role=role,
             status=status,
         )
-    click.echo(f"{who} is a member of {number}: {role}, {status}.")
+    write_done(f"{who} is a member of {number}: {role}, {status}.", as_json=as_json, role=role, status=status)
 
 
 @organization.command("activate-member")
 @click.argument("number")
 @click.argument("who")
+@as_json_option
 @pass_state
-def activate_member(state: State, number: str, who: str) -> None:
+def activate_member(state: State, number: str, who: str, *, as_json: bool) -> None:
     """Approve a membership that waits."""
     with state.operation() as ctx:
         memberships.activate(ctx, *_membership(ctx, number, who))
-    click.echo(f"{who} is active in {number}.")
+    write_done(f"{who} is active in {number}.", as_json=as_json, status="active")
 
 
 @organization.command("block-member")
 @click.argument("number")
 @click.argument("who")
 @_reason_option
+@as_json_option
 @pass_state
-def block_member(state: State, number: str, who: str, *, reason: str | None) -> None:
+def block_member(state: State, number: str, who: str, *, reason: str | None, as_json: bool) -> None:
     """Block a person in one organisation, at once."""
     with state.operation() as ctx:
         ended = memberships.block(ctx, *_membership(ctx, number, who), reason=reason)
-    click.echo(f"{who} is blocked in {number}. {ended_sentence(ended)}")
+    write_done(
+        f"{who} is blocked in {number}. {ended_sentence(ended)}",
+        as_json=as_json,
+        status="blocked",
+        ended=asdict(ended),
+    )
 
 
 @organization.command("unblock-member")
 @click.argument("number")
 @click.argument("who")
 @_reason_option
+@as_json_option
 @pass_state
-def unblock_member(state: State, number: str, who: str, *, reason: str | None) -> None:
+def unblock_member(state: State, number: str, who: str, *, reason: str | None, as_json: bool) -> None:
     """Lift a block; what ended stays ended."""
     with state.operation() as ctx:
         memberships.unblock(ctx, *_membership(ctx, number, who), reason=reason)
-    click.echo(f"{who} is active in {number} again.")
+    write_done(f"{who} is active in {number} again.", as_json=as_json, status="active")
 
 
 @organization.command("end-member")
@@ -187,13 +211,19 @@ def unblock_member(state: State, number: str, who: str, *, reason: str | None) -
 @click.argument("who")
 @_reason_option
 @yes_option
+@as_json_option
 @pass_state
-def end_member(state: State, number: str, who: str, *, reason: str | None, yes: bool) -> None:
+def end_member(state: State, number: str, who: str, *, reason: str | None, yes: bool, as_json: bool) -> None:
     """End a membership."""
     confirm(f"End the membership of {who} in {number}?", yes=yes)
     with state.operation() as ctx:
         ended = memberships.end(ctx, *_membership(ctx, number, who), reason=reason)
-    click.echo(f"{who} is no member of {number} any more. {ended_sentence(ended)}")
+    write_done(
+        f"{who} is no member of {number} any more. {ended_sentence(ended)}",
+        as_json=as_json,
+        status="ended",
+        ended=asdict(ended),
+    )
 
 
 @organization.command()
@@ -201,8 +231,11 @@ def end_member(state: State, number: str, who: str, *, reason: str | None, yes: 
 @click.argument("client")
 @click.argument("keys", nargs=-1, required=True)
 @click.option("--member", metavar="WHO", help="Give them to this member instead of the organisation.")
+@as_json_option
 @pass_state
-def grant(state: State, number: str, client: str, keys: tuple[str, ...], *, member: str | None) -> None:
+def grant(
+    state: State, number: str, client: str, keys: tuple[str, ...], *, member: str | None, as_json: bool
+) -> None:
     """Grant permissions of a client's catalogue; "*" means all of them."""
     with state.operation() as ctx:
         if member is None:
@@ -210,7 +243,7 @@ def grant(state: State, number: str, client: str, keys: tuple[str, ...], *, memb
             changed = permissions.grant_to_organization(ctx, found.id, client, keys)
         else:
             changed = permissions.grant_to_member(ctx, *_membership(ctx, number, member), client, keys)
-    click.echo(f"Granted: {', '.join(changed) or 'nothing new'}.")
+    write_done(f"Granted: {', '.join(changed) or 'nothing new'}.", as_json=as_json, granted=changed)
 
 
 @organization.command()
@@ -218,8 +251,11 @@ def grant(state: State, number: str, client: str, keys: tuple[str, ...], *, memb
 @click.argument("client")
 @click.argument("keys", nargs=-1, required=True)
 @click.option("--member", metavar="WHO", help="Take them from this member instead of the organisation.")
+@as_json_option
 @pass_state
-def withdraw(state: State, number: str, client: str, keys: tuple[str, ...], *, member: str | None) -> None:
+def withdraw(
+    state: State, number: str, client: str, keys: tuple[str, ...], *, member: str | None, as_json: bool
+) -> None:
     """Withdraw permissions of a client's catalogue; "*" means all of them."""
     with state.operation() as ctx:
         if member is None:
@@ -227,7 +263,7 @@ def withdraw(state: State, number: str, client: str, keys: tuple[str, ...], *, m
             changed = permissions.withdraw_from_organization(ctx, found.id, client, keys)
         else:
             changed = permissions.withdraw_from_member(ctx, *_membership(ctx, number, member), client, keys)
-    click.echo(f"Withdrawn: {', '.join(changed) or 'nothing'}.")
+    write_done(f"Withdrawn: {', '.join(changed) or 'nothing'}.", as_json=as_json, withdrawn=changed)
 
 
 def _membership(ctx: Context, number: str, who: str) -> tuple[str, str]:

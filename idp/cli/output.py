@@ -25,6 +25,14 @@ def write_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
 
 
+def write_done(sentence: str, *, as_json: bool, **facts: object) -> None:
+    """Write what a command did: a sentence, or the facts as JSON."""
+    if as_json:
+        write_json(facts)
+    else:
+        click.echo(sentence)
+
+
 def write_table(rows: Sequence[Mapping[str, object]], *, empty: str) -> None:
     """Write rows under their keys in capitals, or the sentence *empty* where there are none."""
     if not rows:

@@ -57,7 +57,10 @@ def test_no_flag_takes_a_secret() -> None:
 def test_block_and_unblock(terminal: Terminal) -> None:
     """A block is at once and can be lifted; blocking twice is refused."""
     _anna(terminal)
-    assert "is blocked" in terminal.ok("account", "block", "anna", "--reason", "Verdacht")
+    assert terminal.json("account", "block", "anna", "--reason", "Verdacht") == {
+        "status": "blocked",
+        "ended": {"sessions": 0, "authorizations": 0, "notices": []},
+    }
     assert terminal.json("account", "show", "anna")["status"] == "blocked"
     assert terminal.run("account", "block", "anna").exit_code == 4
     terminal.ok("account", "unblock", "anna")

@@ -104,3 +104,25 @@ def test_a_bug_is_not_worded() -> None:
     """What nobody expected stays an exception with its place."""
     with pytest.raises(ZeroDivisionError), in_a_sentence():
         raise ZeroDivisionError
+
+
+def _verbs(command: click.Command, path: str) -> list[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        return [(path, command)]
+    context = click.Context(command)
+    found = []
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        assert inner is not None
+        found += _verbs(inner, f"{path} {name}".strip())
+    return found
+
+
+def test_every_verb_answers_in_json() -> None:
+    """``--json`` is everywhere but where a command runs until it is stopped or writes JSON anyway."""
+    without = {
+        path
+        for path, command in _verbs(cli, "")
+        if not any("--json" in parameter.opts for parameter in command.params)
+    }
+    assert without == {"audit export", "demo", "jobs run", "serve"}

@@ -86,7 +86,7 @@ def _add(ctx: Context, person: Person) -> None:
         profile={"locale": "de", **names, **person.claims},
     )
     if person.totp_secret is not None:
-        totp.enroll(ctx, ctx.db.get_one(Account, account_id), person.totp_secret, "Authenticator-App")
+        totp.enroll(ctx, ctx.db.get_one(Account, account_id), person.totp_secret, f"Lotse: {person.email}")
     if person.customer_number is not None:
         _join(ctx, person, account_id, person.customer_number)
 
