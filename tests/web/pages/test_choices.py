@@ -149,3 +149,21 @@ def test_people_without_a_company_have_a_start_page_too(house: House, browser: B
     browser.sign_in(person)
     assert browser.heading == "Willkommen, Paul"
     assert "Kundennummer" not in browser.text
+
+
+def test_a_choice_with_an_old_token_changes_nothing(house: House, browser: Browser) -> None:
+    """(req 98): a page without anything typed asks to open it again."""
+    ben = house.add("ben")
+    browser.ask()
+    browser.sign_in(ben)
+    browser.ask(prompt="select_account")
+    choice = browser.address
+    browser.send(choice=ben.id, csrf_token="old")
+    assert browser.page.status_code == 400
+    browser.get(choice)
+    assert browser.heading == "Konto wählen"
+
+
+def test_a_form_to_nowhere_is_not_found(browser: Browser) -> None:
+    browser.post("/nowhere", {"x": "y"}, headers={})
+    assert browser.page.status_code == 404
