@@ -116,12 +116,15 @@ def build_duties(services: Services) -> Duties:
 def _open_vault(settings: Settings, database: Database) -> Vault:
     """Return the secrets of this installation; raises NotReady where the master key is not theirs."""
     configured = settings.keys.master_key
-    keys = load_master_keys(
-        settings.keys.directory, configured=configured.get_secret_value() if configured else None
+    load_keys = partial(
+        load_master_keys,
+        settings.keys.directory,
+        configured=configured.get_secret_value() if configured else None,
     )
+    sealer_ = Sealer(load_keys(), reload=load_keys)
     try:
         with database.session() as db:
-            vault = prepare(db, Sealer(keys), datetime.now(UTC))
+            vault = prepare(db, sealer_, datetime.now(UTC))
             db.commit()
     except SealBroken as error:
         raise NotReady(
