@@ -16,15 +16,15 @@ _PERMISSIONS = (
 )
 
 
-def allow_form_target(redirect_uri: str | None) -> None:
-    """Let this page's forms end at the portal: browsers apply form-action to the redirects after a POST too.
+def allow_form_target(*addresses: str | None) -> None:
+    """Let this page's forms end at a portal: browsers apply form-action to the redirects after a POST too.
 
-    :param redirect_uri: a registered value.
+    :param addresses: registered values; None counts as none.
     """
-    if redirect_uri:
-        parts = urlsplit(redirect_uri)
-        # a native app's scheme stands for itself, a web address for its origin
-        g.form_target = f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
+    # a native app's scheme stands for itself, a web address for its origin
+    parts = [urlsplit(address) for address in addresses if address]
+    origins = [f"{part.scheme}://{part.netloc}" if part.netloc else f"{part.scheme}:" for part in parts]
+    g.form_targets = tuple(dict.fromkeys(origins))
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -32,7 +32,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     @app.after_request
     def protect(response: Response) -> Response:
-        forms = f"'self' {g.form_target}" if "form_target" in g else "'self'"
+        forms = " ".join(("'self'", *g.get("form_targets", ())))
         headers = response.headers
         headers["Content-Security-Policy"] = _POLICY.format(forms=forms)
         headers["Referrer-Policy"] = "same-origin"
