@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from idp.app import build_services
 from idp.cli import keys
+from idp.oidc import signing_keys
+from idp.settings import load_settings
 from tests.cli.terminal import Terminal
 
 
@@ -74,3 +77,17 @@ def test_rotate_master_where_the_key_is_configured(terminal: Terminal) -> None:
     (folder / "master-1.key").unlink()
     shown = terminal.run("account", "show", "anna", LOTSE_KEYS__MASTER_KEY=configured)
     assert "anna@muster.example" in shown.stdout
+
+
+def test_a_running_server_takes_the_new_master_key(terminal: Terminal) -> None:
+    """What it reads next is sealed with the new key: it opens that, and seals with it from then on."""
+    services = build_services(load_settings(environ=terminal.environment))
+    old = services.vault.sealer.current
+    terminal.ok("keys", "rotate-master")
+    with services.database.session() as db:
+        ring, _published = signing_keys.load_ring(services.context(db))
+    services.database.dispose()
+    assert ring is not None
+    assert services.vault.sealer.current != old
+    sealed = services.vault.seal(b"x", table="t", row="1")
+    assert services.vault.sealer.is_current(sealed)
