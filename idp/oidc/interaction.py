@@ -20,6 +20,8 @@ from idp.organizations.memberships import MembershipFacts
 LOGIN, ACCOUNT, ORGANIZATION = "login", "account", "organization"
 """Done-marks of a flow."""
 
+_FRESH = timedelta(minutes=5)
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -138,10 +140,14 @@ def _must_sign_in(
     if "login" in request.prompt and not fresh:
         return True
     if request.hinted_sub is not None and request.hinted_sub != person.sub:
+        if fresh:  # asked once, and it was somebody else: OIDC Core §3.1.2.1 wants an error then
+            raise OAuth2Error("another person signed in than id_token_hint names", error="login_required")
         return True
-    if request.max_age is None or fresh:
+    if request.max_age is None:
         return False
-    return now - person.assurance.auth_time > timedelta(seconds=request.max_age)
+    allowed = timedelta(seconds=request.max_age)
+    # a sign-in made for this very request counts for a while, or max_age=0 would ask for ever
+    return now - person.assurance.auth_time > (max(allowed, _FRESH) if fresh else allowed)
 
 
 def _must_prove_more(request: AuthorizationRequest, person: Person) -> bool:
