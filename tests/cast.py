@@ -102,4 +102,4 @@ def member(ctx: Context, username: str = "anna", *, status: str = "active", **fa
 
 def app_code(ctx: Context, steps: int = 0) -> str:
     """Return the code an app shows at the context's time, some steps of 30 seconds later."""
-    return pyotp.TOTP(TOTP_SECRET).at(ctx.now, steps)
+    return pyotp.TOTP(TOTP_SECRET).at(ctx.now, counter_offset=steps)

@@ -5,6 +5,7 @@ from typing import Any, Final
 from flask import g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
 from idp.web.browser_session import known_flow_browser
@@ -24,16 +25,18 @@ def flow_of_request(*, lock: bool = False) -> Flow | None:
     flow_id = request.args.get("flow")
     if flow_id is None:
         return None
-    return _speak_its_language(engine.load(current(), flow_id, known_flow_browser(), lock=lock))
+    return _of_sign_in(engine.load(current(), flow_id, known_flow_browser(), lock=lock))
 
 
 def required_flow(*, lock: bool = False) -> Flow:
     """Return the flow that ``?flow=`` names, as :func:`flow_of_request`; a lost one without it."""
     flow_id = request.args.get("flow", "")
-    return _speak_its_language(engine.load(current(), flow_id, known_flow_browser(), lock=lock))
+    return _of_sign_in(engine.load(current(), flow_id, known_flow_browser(), lock=lock))
 
 
-def _speak_its_language(flow: Flow) -> Flow:
+def _of_sign_in(flow: Flow) -> Flow:
+    if flow.purpose not in (engine.AUTHORIZATION, engine.SIGN_IN):  # the browser's own, but other work
+        raise Refusal("flow.lost")
     # before any word is said: the language is chosen once a request
     g.ui_locales = flow.request.get("ui_locales")
     return flow

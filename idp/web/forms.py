@@ -4,7 +4,9 @@ Field names: design §5; words: reference/screens.md §1.0.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
+from flask import request
 from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, PasswordField, StringField
@@ -34,7 +36,18 @@ def _six_digits(form: FlaskForm, field: StringField) -> None:
     )
 
 
-class LoginForm(FlaskForm):
+class PageForm(FlaskForm):
+    """A form that is read from form fields alone: an uploaded file or a JSON body fills in nothing."""
+
+    class Meta(FlaskForm.Meta):
+        """Replaces the library's reading of files and JSON."""
+
+        def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
+            """Return the fields of the body, unless fields were handed in, or None for nothing."""
+            return formdata if formdata is None or hasattr(formdata, "getlist") else request.form
+
+
+class LoginForm(PageForm):
     """L-01: who, and the password."""
 
     username = StringField(
@@ -52,7 +65,7 @@ class LoginForm(FlaskForm):
     )
 
 
-class TotpForm(FlaskForm):
+class TotpForm(PageForm):
     """L-04: the code of an app; ``authenticator`` says which app where a person has several."""
 
     code = StringField(filters=[strip_code], validators=[_six_digits])
@@ -60,13 +73,13 @@ class TotpForm(FlaskForm):
     remember_device = BooleanField()
 
 
-class LogoutForm(FlaskForm):
+class LogoutForm(PageForm):
     """L-12: ``choice`` is ``logout`` or ``stay``."""
 
     choice = StringField(validators=[Length(max=16)])
 
 
-class ChooseForm(FlaskForm):
+class ChooseForm(PageForm):
     """L-09: ``choice`` is the id of the row that was pressed."""
 
     choice = StringField(validators=[Length(max=64)])

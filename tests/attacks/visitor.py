@@ -17,6 +17,13 @@ class Form:
 
     action: str
     fields: dict[str, str] = field(default_factory=dict)
+    #: what its named buttons would send, in their order
+    buttons: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def pressed(self) -> dict[str, str]:
+        """What is sent when the first button is pressed."""
+        return self.fields | (self.buttons[0] if self.buttons else {})
 
 
 class _FormReader(html.parser.HTMLParser):
@@ -30,6 +37,8 @@ class _FormReader(html.parser.HTMLParser):
             self.forms.append(Form(values.get("action", "")))
         elif tag == "input" and self.forms and values.get("type") not in ("radio", "checkbox"):
             self.forms[-1].fields[values.get("name", "")] = values.get("value", "")
+        elif tag == "button" and self.forms and values.get("name"):
+            self.forms[-1].buttons.append({values["name"]: values.get("value", "")})
 
 
 class _AddressReader(html.parser.HTMLParser):
@@ -86,7 +95,7 @@ class Visitor:
     def submit(self, action: str = "", /, **values: str) -> Answer:
         """Fill in and send the first form whose action holds *action*."""
         chosen = self.form(action)
-        return self.post(target_of(absolute(chosen.action, self._at)), chosen.fields | values)
+        return self.post(target_of(absolute(chosen.action, self._at)), chosen.pressed | values)
 
     def form(self, action: str = "") -> Form:
         """Return the first form of the page whose action holds *action*."""

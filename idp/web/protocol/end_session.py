@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from idp.authentication.sessions import LiveSession
 from idp.context import Actor
 from idp.delivery import outbox
+from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
 from idp.oidc.clients import RegisteredClient
@@ -63,8 +64,9 @@ def confirm(flow_id: str) -> Response:
     live = current_session()
     if live is None or hint_fits(ctx, wanted, live.session, live.account):
         return _sign_out(flow, wanted, live, agreed=wanted.hinted_sub is not None)
-    allow_form_target(wanted.post_logout_redirect_uri)
     portal = portal_by_row(flow.client_id)
+    # who stays signed in goes back to the portal's start page
+    allow_form_target(wanted.post_logout_redirect_uri, portal.home_uri if portal else None)
     page = render_template(
         "pages/logout.html",
         action=url_for("end_session.decide", flow_id=flow_id),
@@ -91,7 +93,7 @@ def decide(flow_id: str) -> Response:
 @bp.get("/logged-out/<flow_id>")
 def done(flow_id: str) -> Response:
     """Say that the person is signed out, and how the portals took it (L-13)."""
-    flow = engine.load_finished(current(), flow_id, known_flow_browser())
+    flow = _of_logout(engine.load_finished(current(), flow_id, known_flow_browser()))
     page = render_template(
         "pages/logged_out.html",
         portal=portal_by_row(flow.client_id),
@@ -160,6 +162,12 @@ def _results(mark: dict[str, str] | None) -> list[Result]:
 
 
 def _load(flow_id: str) -> Flow:
-    flow = engine.load(current(), flow_id, known_flow_browser(), lock=True)
+    flow = _of_logout(engine.load(current(), flow_id, known_flow_browser(), lock=True))
     g.ui_locales = None
+    return flow
+
+
+def _of_logout(flow: Flow) -> Flow:
+    if flow.purpose != LOGOUT:  # the browser's own, but of another kind of work
+        raise Refusal("flow.lost")
     return flow

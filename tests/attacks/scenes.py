@@ -1,0 +1,218 @@
+"""Every form and page of the product with somebody in front of it, for sweeps over all of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from idp.management import memberships
+from tests import cast
+from tests.attacks.live import FORM, Answer, Live, absolute, target_of
+from tests.attacks.parties import Party
+from tests.attacks.visitor import Form, Visitor
+from tests.builders import OPERATOR, PASSWORD, make_membership, make_organization
+from tests.installation import unit_of_work
+
+
+@dataclass
+class Stage:
+    """An installation whose people meet every page.
+
+    :param mark: put into every text that a client, company or person brings along.
+    """
+
+    live: Live
+    portal: Party
+    members: Party
+    #: membership ids by user name
+    membership: dict[str, str]
+    mark: str = ""
+
+    def visitor(self, username: str | None = None) -> Visitor:
+        """Return a browser, signed in if a name is given."""
+        made = Visitor(self.live)
+        if username:
+            made.get("/login")
+            made.sign_in(username)
+        return made
+
+    def ask(self, visitor: Visitor, **changes: str | None) -> Answer:
+        """Come from the portal."""
+        return visitor.get("/authorize", **self.portal.parameters(**changes))
+
+    def code(self) -> str:
+        """Return what clara's app shows."""
+        with unit_of_work(self.live.services, datetime.now(UTC)) as ctx:
+            return cast.app_code(ctx)
+
+
+def build(live: Live, mark: str = "") -> Stage:
+    """Populate an installation."""
+    facts: dict[str, Any] = {
+        name: f"{name}{mark}" for name in ("name", "given_name", "family_name", "nickname", "gender")
+    }
+    with unit_of_work(live.services) as ctx:
+        portal = cast.register(ctx, client_name=f"Portal{mark}")
+        members = cast.register(ctx, "members", client_name=f"Members{mark}", require_membership=True)
+        first = make_organization(ctx, name=f"Muster GmbH{mark}")
+        second = make_organization(ctx, "100200400", name=f"Beispiel AG{mark}")
+        found = {}
+        for name, status in (
+            ("anna", "active"),
+            ("clara", "active"),
+            ("mira", "active"),
+            ("emil", "pending"),
+        ):
+            account = cast.person(ctx, name, app=name == "clara", **facts)
+            found[name] = make_membership(ctx, first, account, status=status)
+            if name == "mira":
+                found["mira, second"] = make_membership(ctx, second, account)
+        found["dora"] = make_membership(ctx, first, cast.person(ctx, "dora", **facts))
+        cast.person(ctx, "nora", **facts)
+    return Stage(live, Party(live, portal), Party(live, members), found, mark)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A form that needs only to be sent."""
+
+    visitor: Visitor
+    target: str
+    fields: dict[str, str]
+
+
+def _filled(visitor: Visitor, action: str, **typed: str) -> Filled:
+    form: Form = visitor.form(action)
+    assert visitor.page is not None
+    return Filled(visitor, target_of(absolute(form.action, visitor.page.url)), form.pressed | typed)
+
+
+def _login(stage: Stage) -> Filled:
+    visitor = stage.visitor()
+    stage.ask(visitor)
+    return _filled(visitor, "/login", username="anna", password=PASSWORD)
+
+
+def _half_way(stage: Stage) -> Visitor:
+    visitor = stage.visitor()
+    stage.ask(visitor)
+    visitor.sign_in("clara")
+    return visitor
+
+
+def _second_factor(stage: Stage) -> Filled:
+    return _filled(_half_way(stage), "/login/totp?", code=stage.code())
+
+
+def _decline(stage: Stage) -> Filled:
+    visitor = stage.visitor()
+    stage.ask(visitor)
+    return _filled(visitor, "/decline")
+
+
+def _choose_account(stage: Stage, action: str = "/choose-account?") -> Filled:
+    visitor = stage.visitor("anna")
+    stage.ask(visitor, prompt="select_account")
+    return _filled(visitor, action)
+
+
+def _choose_organization(stage: Stage) -> Filled:
+    visitor = stage.visitor("mira")
+    stage.ask(visitor)
+    return _filled(visitor, "/choose-organization")
+
+
+def _decide(stage: Stage) -> Filled:
+    visitor = stage.visitor("anna")
+    visitor.get("/logout")
+    return _filled(visitor, "/logout/")
+
+
+#: name of a view that changes something → the way to its form
+FORMS: dict[str, Callable[[Stage], Filled]] = {
+    "login.submit": _login,
+    "second_factor.submit": _second_factor,
+    "second_factor.cancel": lambda stage: _filled(_half_way(stage), "/cancel"),
+    "choose_account.submit": _choose_account,
+    "choose_account.switch": lambda stage: _choose_account(stage, "/choose-account/other"),
+    "choose_organization.submit": _choose_organization,
+    "authorize.decline": _decline,
+    "end_session.decide": _decide,
+}
+
+#: views that other sites may post to, as the specification demands; they only begin a flow
+CROSS_SITE = frozenset({"authorize.by_form", "end_session.by_form"})
+
+
+def _shown(stage: Stage, username: str | None, target: str, **parameters: str) -> Answer:
+    return stage.visitor(username).get(target, **parameters)
+
+
+def _blocked(stage: Stage) -> Answer:
+    visitor = stage.visitor("dora")
+    with unit_of_work(stage.live.services) as ctx:
+        memberships.block(ctx.acting(OPERATOR), stage.membership["dora"], reason=f"because{stage.mark}")
+    return visitor.get("/authorize", **stage.portal.parameters())
+
+
+def _page_of(way: Callable[[Stage], Filled]) -> Callable[[Stage], Answer]:
+    def page(stage: Stage) -> Answer:
+        shown = way(stage).visitor.page
+        assert shown is not None
+        return shown
+
+    return page
+
+
+def _wrong_password(stage: Stage) -> Answer:
+    filled = _login(stage)
+    return filled.visitor.post(filled.target, filled.fields | {"password": f"wrong{stage.mark}"})
+
+
+def _signed_out(stage: Stage) -> Answer:
+    filled = _decide(stage)
+    return filled.visitor.post(filled.target, filled.fields)
+
+
+def _foreign_form(stage: Stage) -> Answer:
+    filled = _decide(stage)
+    return filled.visitor.post_once(filled.target, filled.fields, {"Origin": "https://evil.example"})
+
+
+def _stale_form(stage: Stage) -> Answer:
+    filled = _decide(stage)
+    return filled.visitor.post(filled.target, filled.fields | {"csrf_token": "x"})
+
+
+def _without_cookies(stage: Stage) -> Answer:
+    return stage.visitor().post("/login", {"username": "anna", "password": "x"})
+
+
+#: a page → the way to it; errors are pages too
+PAGES: dict[str, Callable[[Stage], Answer]] = {
+    "login": _page_of(_login),
+    "wrong password": _wrong_password,
+    "second factor": _page_of(_second_factor),
+    "choose account": _page_of(_choose_account),
+    "choose organisation": _page_of(_choose_organization),
+    "sign-out": _page_of(_decide),
+    "signed out": _signed_out,
+    "start, signed in": lambda stage: _shown(stage, "anna", "/"),
+    "start": lambda stage: _shown(stage, None, "/"),
+    "access blocked": _blocked,
+    "access pending": lambda stage: stage.visitor("emil").get("/authorize", **stage.members.parameters()),
+    "no organisation": lambda stage: stage.visitor("nora").get("/authorize", **stage.members.parameters()),
+    "portal's mistake": lambda stage: stage.ask(stage.visitor(), redirect_uri="https://evil.example/"),
+    "unknown portal": lambda stage: stage.ask(stage.visitor(), client_id=f"nobody{stage.mark}"),
+    "flow of another browser": lambda stage: stage.visitor().get(
+        target_of(absolute(_login(stage).target)).replace("/login?flow=", "/authorize/")
+    ),
+    "unknown flow": lambda stage: _shown(stage, None, "/login", flow="nothing"),
+    "not found": lambda stage: _shown(stage, None, "/nowhere"),
+    "method not allowed": lambda stage: stage.visitor().once("DELETE", "/login"),
+    "not a form": lambda stage: stage.visitor().once("POST", "/authorize", b"{}", {"Content-Type": "text/x"}),
+    "broken form": lambda stage: stage.visitor().once("POST", "/authorize", b"a=%ff", FORM),
+    "foreign form": _foreign_form,
+    "stale form": _stale_form,
+    "cookies off": _without_cookies,
+}

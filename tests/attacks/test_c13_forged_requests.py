@@ -1,0 +1,136 @@
+"""C13: nothing changes by a request that does not come from our own page with its own token (req 98)."""
+
+from urllib.parse import urlencode
+
+import pytest
+
+from idp.flows.engine import UNBOUND
+from tests.attacks import scenes
+from tests.attacks.live import FORM, ISSUER, Live
+from tests.attacks.scenes import CROSS_SITE, FORMS, Filled, Stage
+from tests.attacks.visitor import SAME_ORIGIN, Visitor
+from tests.builders import PASSWORD
+
+pytestmark = pytest.mark.enable_socket
+
+#: what the browser says of a request that another page sent
+FOREIGN = {
+    "a foreign Origin": {"Origin": "https://evil.example"},
+    "the Origin null": {"Origin": "null"},
+    "an Origin that begins like ours": {"Origin": f"{ISSUER}.evil.example"},
+    "our Origin by http": {"Origin": ISSUER.replace("https", "http")},
+    "our Origin with a port": {"Origin": f"{ISSUER}:8443"},
+    "an empty Origin": {"Origin": ""},
+    "two Origins": {"Origin": f"{ISSUER}, https://evil.example"},
+    "a Referer alone": {"Referer": f"{ISSUER}/login"},
+    "neither": {},
+    "cross-site": {"Sec-Fetch-Site": "cross-site", "Origin": ISSUER},
+    "same-site": {"Sec-Fetch-Site": "same-site", "Origin": ISSUER},
+    "an unknown site": {"Sec-Fetch-Site": "Same-Origin ", "Origin": ISSUER},
+    "cross-site, no Origin": {"Sec-Fetch-Site": "cross-site"},
+}
+
+
+@pytest.fixture
+def stage(live: Live) -> Stage:
+    return scenes.build(live)
+
+
+def test_every_form_is_attacked(live: Live) -> None:
+    """A new route that is not safe belongs into the sweep."""
+    changing = {
+        rule.endpoint
+        for rule in live.flask.url_map.iter_rules()
+        if (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
+    }
+    assert changing == set(FORMS) | CROSS_SITE
+
+
+@pytest.mark.parametrize("view", FORMS)
+def test_a_forged_request_changes_nothing(stage: Stage, view: str) -> None:
+    """Foreign sender, no token, another browser's token: no row changes; the real form works (req 98)."""
+    live = stage.live
+    filled = FORMS[view](stage)
+    stranger = stage.visitor()
+    stage.ask(stranger)
+    another = stranger.form().fields["csrf_token"]
+    before = live.rows()
+    for name, headers in FOREIGN.items():
+        answer = _forged(filled, filled.fields, headers)
+        assert answer == 403, f"{view}: {name}: {answer}"
+    for name, token in {
+        "no token": None,
+        "an empty token": "",
+        "another browser's token": another,
+        "half a token": filled.fields["csrf_token"][:40],
+        "a changed token": filled.fields["csrf_token"][::-1],
+    }.items():
+        fields = {key: value for key, value in filled.fields.items() if key != "csrf_token"}
+        status = _forged(filled, fields | ({} if token is None else {"csrf_token": token}), SAME_ORIGIN)
+        assert status in (200, 400), f"{view}: {name}: {status}"
+    assert live.rows() == before
+    filled.visitor.post(filled.target, filled.fields)
+    assert live.rows() != before, f"{view}: the sweep sends a form that never does anything"
+
+
+@pytest.mark.parametrize("view", FORMS)
+def test_without_cookies_nothing_changes(stage: Stage, view: str) -> None:
+    """The victim's cookies stay at home, as SameSite has it: the token alone opens nothing (req 42, 98)."""
+    filled = FORMS[view](stage)
+    before = stage.live.rows()
+    answer = Visitor(stage.live).post_once(filled.target, filled.fields)
+    assert answer.status in (200, 303, 400)
+    assert "__Host-sid" not in answer.cookies()
+    assert stage.live.rows() == before
+
+
+@pytest.mark.parametrize("view", FORMS)
+def test_no_other_method_changes_anything(stage: Stage, view: str) -> None:
+    """Values in the query, or with a method that carries no token, do nothing (design §7)."""
+    filled = FORMS[view](stage)
+    before = stage.live.rows()
+    joint = "&" if "?" in filled.target else "?"
+    for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "GET"):
+        answer = filled.visitor.once(method, f"{filled.target}{joint}{urlencode(filled.fields)}")
+        assert answer.status in (200, 303, 400, 405), method
+    assert stage.live.rows() == before
+
+
+@pytest.mark.parametrize("path", ["/authorize", "/logout"])
+def test_what_other_sites_may_post_only_begins_a_flow(stage: Stage, path: str) -> None:
+    """OIDC Core §3.1.2.1 and RP-Initiated Logout §2 demand POST: cookies do not count there (req 98)."""
+    visitor = stage.visitor("anna")
+    fields = stage.portal.parameters() if path == "/authorize" else {"client_id": "portal"}
+    before = stage.live.rows()
+    answer = visitor.post_once(path, fields, {"Origin": "https://portal.example"})
+    assert answer.status == 303
+    assert "__Host-sid" not in answer.cookies()
+    after = stage.live.rows()
+    begun = after.pop("flow")
+    assert {name: rows for name, rows in before.items() if name != "flow"} == after
+    assert repr(UNBOUND) in next(row for row in begun if row not in before["flow"])
+    page = visitor.get(answer.location or "")
+    assert page.status in (200, 303)
+    assert ("code" in page.arrived) == (path == "/authorize")
+    # a foreign page cannot sign anybody out: the person is asked
+    assert visitor.get("/").text.count("anna@muster.example") == 1
+
+
+def test_a_login_by_another_site_is_refused(stage: Stage) -> None:
+    """Login CSRF: a foreign page cannot sign the victim in as the attacker (Keycloak GHSA-c9rq-mvr5-3w32)."""
+    victim, attacker = stage.visitor(), stage.visitor()
+    stage.ask(victim)
+    stage.ask(attacker)
+    own = attacker.form("/login")
+    fields = own.fields | {"username": "anna", "password": PASSWORD}
+    for target in ("/login", own.action):
+        answer = victim.post_once(target, fields, {"Origin": "https://evil.example"})
+        assert answer.status == 403
+        answer = victim.post_once(target, fields)
+        assert "__Host-sid" not in answer.cookies()
+    assert "__Host-sid" not in victim.cookies
+
+
+def _forged(filled: Filled, fields: dict[str, str], headers: dict[str, str]) -> int:
+    copy = Visitor(filled.visitor.live, dict(filled.visitor.cookies))
+    return copy.post_once(filled.target, fields, FORM | headers).status
