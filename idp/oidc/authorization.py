@@ -10,7 +10,7 @@ from idp.accounts.models import Account
 from idp.accounts.principal import Standing, principal_may_act
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.authentication.models import SessionClient
+from idp.authentication.models import Session, SessionClient
 from idp.authentication.sessions import LiveSession
 from idp.context import Context
 from idp.db import new_id, to_micros
@@ -41,13 +41,12 @@ def issue(
 ) -> Issued:
     """Write the authorization of an accepted request and return its code.
 
-    Account and membership are read again under a share lock, in this order, so that nothing is issued after a
-    block has committed.
+    Account, membership and session are read again under a share lock, so that nothing is issued after a block
+    or a sign-out has committed.
 
-    :raises Refusal: ``principal.may_not_act`` when somebody was blocked in between.
+    :raises Refusal: ``principal.may_not_act`` when somebody was blocked or signed out in between.
     """
-    account, membership, organization = _locked(ctx, live.account.id, membership_id)
-    installation_epoch = ctx.db.scalar(select(Installation.epoch)) or 1
+    account, installation_epoch, session, membership, organization = _locked(ctx, live, membership_id)
     standing = Standing(
         account_status=account.status,
         account_epoch=account.epoch,
@@ -58,7 +57,7 @@ def issue(
         membership_epoch=membership.epoch if membership else None,
         issued_membership_epoch=membership.epoch if membership else None,
         organization_status=organization.status if organization else None,
-        revoked=membership_id is not None and membership is None,
+        revoked=session.ended_at is not None or (membership_id is not None and membership is None),
     )
     if not principal_may_act(standing):
         raise Refusal("principal.may_not_act")
@@ -193,22 +192,32 @@ def refresh_token_reused(ctx: Context, token_hash: bytes, client_row_id: str) ->
 
 
 def _locked(
-    ctx: Context, account_id: str, membership_id: str | None
-) -> tuple[Account, Membership | None, Organization | None]:
+    ctx: Context, live: LiveSession, membership_id: str | None
+) -> tuple[Account, int, Session, Membership | None, Organization | None]:
+    """Lock in the order account, membership, session: that of blocks, which end sessions last."""
     fresh = {"populate_existing": True}
-    account = ctx.db.execute(
-        select(Account).where(Account.id == account_id).with_for_update(read=True), execution_options=fresh
-    ).scalar_one()
-    if membership_id is None:
-        return account, None, None
-    row = ctx.db.execute(
-        select(Membership, Organization)
-        .join(Organization, Organization.id == Membership.organization_id)
-        .where(Membership.id == membership_id, Membership.account_id == account_id)
-        .with_for_update(read=True, of=Membership),
+    account, installation_epoch = ctx.db.execute(
+        select(Account, Installation.epoch)
+        .join(Installation, Installation.id == 1)
+        .where(Account.id == live.account.id)
+        .with_for_update(read=True, of=Account),
         execution_options=fresh,
-    ).first()
-    return (account, row[0], row[1]) if row else (account, None, None)
+    ).one()
+    member = None
+    if membership_id is not None:
+        member = ctx.db.execute(
+            select(Membership, Organization)
+            .join(Organization, Organization.id == Membership.organization_id)
+            .where(Membership.id == membership_id, Membership.account_id == account.id)
+            .with_for_update(read=True, of=Membership),
+            execution_options=fresh,
+        ).first()
+    session = ctx.db.execute(
+        select(Session).where(Session.id == live.session.id).with_for_update(read=True),
+        execution_options=fresh,
+    ).scalar_one()
+    found, organization = member or (None, None)
+    return account, installation_epoch, session, found, organization
 
 
 def _record_revoked(ctx: Context, ids: Iterable[str], reason: str) -> None:

@@ -14,7 +14,7 @@ from authlib.oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, InvalidScopeError, UnsupportedResponseTypeError
 
-from idp.oidc.claims import parse_claims_request, requested_acr
+from idp.oidc.claims import parse_claims_request, requested_acr, requested_sub
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.request import Exchange, ProtocolRequest
 from idp.oidc.signing import ID_TOKEN, KeyRing, TokenRefused
@@ -63,7 +63,7 @@ class AuthorizationRequest:
     prompt: tuple[str, ...] = ()
     max_age: int | None = None
     login_hint: str | None = None
-    #: ``sub`` of a valid ``id_token_hint``
+    #: whom alone the answer may speak of: ``sub`` of a valid ``id_token_hint`` or of the ``claims``
     hinted_sub: str | None = None
     acr_values: tuple[str, ...] = ()
     essential_acr: bool = False
@@ -98,12 +98,14 @@ def read(
     """
     pairs = list(pairs)
     parameters: dict[str, str] = {}
+    names: set[str] = set()
     repeated = []
     for name, value in pairs:
-        if name in parameters:
+        if name in names:
             repeated.append(name)
         elif value:  # RFC 6749 §3.1: a parameter without a value counts as left out
             parameters[name] = value
+        names.add(name)
     client = _client(exchange, parameters, repeated)
     redirect_uri = _redirect_uri(client, parameters, repeated)
     try:
@@ -165,7 +167,7 @@ def _checked(
         prompt=_prompt(parameters.get("prompt")),
         max_age=_max_age(parameters.get("max_age"), client.default_max_age),
         login_hint=parameters.get("login_hint"),
-        hinted_sub=_hinted_sub(request.exchange.snapshot.keys, issuer, parameters.get("id_token_hint")),
+        hinted_sub=_demanded_sub(request.exchange.snapshot.keys, issuer, parameters, claims),
         acr_values=acr_values,
         essential_acr=essential,
         claims=claims,
@@ -228,6 +230,17 @@ def _acr(
     if client.default_acr_values:
         return client.default_acr_values, True
     return values or tuple(parameters.get("acr_values", "").split()), False
+
+
+def _demanded_sub(
+    keys: KeyRing, issuer: str, parameters: Mapping[str, str], claims: Mapping[str, Any]
+) -> str | None:
+    """Return the one person the answer may speak of (OIDC Core §3.1.2.2, number 5)."""
+    hinted = _hinted_sub(keys, issuer, parameters.get("id_token_hint"))
+    demanded = requested_sub(claims)
+    if hinted is not None and demanded is not None and hinted != demanded:
+        raise InvalidRequestError("id_token_hint and claims name two persons")
+    return hinted if demanded is None else demanded
 
 
 def _hinted_sub(keys: KeyRing, issuer: str, hint: str | None) -> str | None:

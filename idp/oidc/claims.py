@@ -88,6 +88,13 @@ def requested_acr(claims_request: Mapping[str, Any] | None) -> tuple[tuple[str, 
     return tuple(item for item in values if isinstance(item, str)), bool(wish.get("essential"))
 
 
+def requested_sub(claims_request: Mapping[str, Any]) -> str | None:
+    """Return the ``sub`` the ID token must have, None where any will do (§5.5.1)."""
+    wish = (claims_request.get("id_token") or {}).get("sub") or {}
+    value = wish.get("value")
+    return value if isinstance(value, str) else None
+
+
 def granted_claims(
     scopes: Iterable[str], claims_request: Mapping[str, Any] | None, target: str
 ) -> frozenset[str]:

@@ -18,6 +18,9 @@ OPENID_SCOPES = ("openid", "profile", "email", "phone", "address", "organization
 #: ignored where no consent for it can be given (OIDC Core §11)
 OFFLINE = "offline_access"
 
+#: scopes that mean nothing where no person takes part
+PERSON_SCOPES = frozenset({*OPENID_SCOPES, OFFLINE})
+
 
 @dataclass(frozen=True, slots=True)
 class RegisteredClient(ClientMixin):
@@ -67,13 +70,6 @@ class RegisteredClient(ClientMixin):
 
     # Authlib's interface
 
-    def get_client_id(self) -> str:
-        """Return the client identifier."""
-        return self.client_id
-
-    def get_default_redirect_uri(self) -> None:
-        """There is none: ``redirect_uri`` is required (OIDC Core §3.1.2.1)."""
-
     def get_allowed_scope(self, scope: str | None) -> str:
         """Return the requested scopes this client may have; others are ignored (OIDC Core §3.1.2.1, §11)."""
         asked = dict.fromkeys((scope or "").split())
@@ -82,14 +78,6 @@ class RegisteredClient(ClientMixin):
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """Compare with the registered values (req 1)."""
         return any(redirect_uri_matches(known, redirect_uri, kind=self.kind) for known in self.redirect_uris)
-
-    def check_client_secret(self, client_secret: str) -> bool:
-        """Never asked: client_authentication compares secrets, with the time at hand."""
-        raise AssertionError("use check_secret")
-
-    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        """The registered method holds at every endpoint (req 18)."""
-        return method == self.token_endpoint_auth_method
 
     def check_response_type(self, response_type: str) -> bool:
         """Tell whether the response type is registered."""

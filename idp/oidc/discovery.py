@@ -11,7 +11,7 @@ from typing import Any
 
 from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR
 from idp.oidc.claims import CLAIMS_SUPPORTED
-from idp.oidc.clients import OPENID_SCOPES, RegisteredClient
+from idp.oidc.clients import OPENID_SCOPES, PERSON_SCOPES, RegisteredClient
 from idp.oidc.signing import ALGORITHMS
 from idp.oidc.signing_keys import JWKS_MAX_AGE
 from idp.settings import Settings
@@ -51,7 +51,7 @@ def jwks_document(keys: list[dict[str, Any]]) -> Document:
 def metadata_document(settings: Settings, clients: Iterable[RegisteredClient]) -> Document:
     """Return the provider metadata."""
     issuer = settings.public_url
-    own = {scope for client in clients for scope in client.scopes} - set(OPENID_SCOPES)
+    own = {scope for client in clients for scope in client.scopes} - PERSON_SCOPES
     return Document.of(
         {
             "issuer": issuer,

@@ -60,7 +60,8 @@ def read_logout_request(
     for name, value in parameters:
         if name in values:
             raise _mistake(name, value, "this parameter once")
-        values[name] = value
+        if value:  # as at the authorization endpoint: a parameter without a value counts as left out
+            values[name] = value
     hint = _hint(exchange.snapshot.keys, issuer, values.get("id_token_hint"))
     client_id = values.get("client_id") or (hint or {}).get("aud")
     client = exchange.snapshot.clients.get(client_id) if isinstance(client_id, str) else None

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from authlib.oauth2.rfc6749 import OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
@@ -62,8 +61,3 @@ class ProtocolRequest(OAuth2Request):
     def form(self) -> Mapping[str, str]:
         """The parameters of the body."""
         return self.parameters
-
-    @property
-    def args(self) -> Mapping[str, Any]:
-        """There are none: parameters in the query of a POST are refused before."""
-        return {}

@@ -75,18 +75,6 @@ class ProtocolServer(AuthorizationServer):
         """Return a client of the current snapshot."""
         return self.provider.snapshots.current().clients.get(client_id)
 
-    def authenticate_client(
-        self, request: ProtocolRequest, methods: object, endpoint: str = "token"
-    ) -> RegisteredClient:
-        """Authenticate by the registered method; Authlib's list per grant decides nothing here."""
-        return self.provider.authenticate(request)
-
-    def save_token(self, token: object, request: ProtocolRequest) -> None:
-        """Nothing to do: grants store what they mint, in the transaction that consumed its parent."""
-
-    def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
-        """We use no signals."""
-
     def handle_response(self, status: int, body: Any, headers: list[tuple[str, str]]) -> Answer:
         """Return the answer with our own caching rule."""
         extra = [(name, value) for name, value in headers if name in ("WWW-Authenticate", "Location")]

@@ -61,8 +61,7 @@ class AuthorizationFacts(NamedTuple):
     @property
     def requested_claims(self) -> Mapping[str, Any] | None:
         """The ``claims`` parameter; SQLite's driver hands JSON over as text."""
-        stored = self.claims_request
-        loaded: Mapping[str, Any] | None = json.loads(stored) if isinstance(stored, str | bytes) else stored
+        loaded: Mapping[str, Any] | None = _decoded(self.claims_request)
         return loaded
 
     @property
@@ -81,6 +80,55 @@ class AuthorizationFacts(NamedTuple):
             revoked=self.revoked_at is not None,
         )
 
+
+class PersonFacts(NamedTuple):
+    """What an account tells of its person; of several addresses of a kind the oldest."""
+
+    username: str | None
+    name: str | None
+    given_name: str | None
+    family_name: str | None
+    middle_name: str | None
+    nickname: str | None
+    profile: str | None
+    picture: str | None
+    website: str | None
+    gender: str | None
+    birthdate: str | None
+    zoneinfo: str | None
+    locale: str | None
+    address_json: Any
+    updated_micros: int
+    email_id: str | None
+    email_sealed: bytes | None
+    email_verified_micros: int | None
+    phone_id: str | None
+    phone_sealed: bytes | None
+    phone_verified_micros: int | None
+
+    @property
+    def address(self) -> Mapping[str, Any] | None:
+        """The members of the ``address`` claim."""
+        members: Mapping[str, Any] | None = _decoded(self.address_json)
+        return members
+
+
+def _decoded(stored: Any) -> Any:
+    """Return a JSON column's value; SQLite's driver hands it over as text."""
+    return json.loads(stored) if isinstance(stored, str | bytes) else stored
+
+
+_PERSON = """
+  u.username, u.name, u.given_name, u.family_name, u.middle_name, u.nickname, u.profile, u.picture, u.website,
+  u.gender, u.birthdate, u.zoneinfo, u.locale, u.address, u.updated_at,
+  e.id, e.sealed, e.verified_at, p.id, p.sealed, p.verified_at"""
+
+_OLDEST = """
+  LEFT JOIN identifier {alias} ON {alias}.id = (
+    SELECT s.id FROM identifier s
+    WHERE s.account_id = u.id AND s.kind = '{kind}' AND s.purpose = 'sign_in' AND NOT s.pending
+    ORDER BY s.created_at, s.id LIMIT 1)"""
+_ADDRESSES = _OLDEST.format(alias="e", kind="email") + _OLDEST.format(alias="p", kind="phone")
 
 _FACTS = """
   a.id, a.client_id, a.account_id, u.sub, a.scope, a.acr, a.amr, a.auth_time, a.nonce, a.sid, a.redirect_uri,
@@ -122,6 +170,11 @@ _AUTHORIZATION_AND_JTI = """
   SELECT {facts}, EXISTS (SELECT 1 FROM revoked_jti r WHERE r.jti = :jti)
   FROM "authorization" a {joins} WHERE a.id = :id"""
 
+_PERSON_AND_JTI = """
+  SELECT {facts}, EXISTS (SELECT 1 FROM revoked_jti r WHERE r.jti = :jti), {person}
+  FROM "authorization" a {joins} {addresses} WHERE a.id = :id"""
+_PERSON_BY_ID = "SELECT {person} FROM account u {addresses} WHERE u.id = :id"
+
 _JTI = "SELECT 1 FROM revoked_jti WHERE jti = :jti"
 
 _PERMISSIONS = """
@@ -141,6 +194,8 @@ class _Texts:
     by_id: str
     insert_refresh: str
     authorization_and_jti: str
+    person_and_jti: str
+    person: str
     jti: str
     permissions: str
     one_step: bool
@@ -150,7 +205,8 @@ def _texts(dialect: str) -> _Texts:
     one_step = dialect == "postgresql"
 
     def write(text: str) -> str:
-        text = " ".join(text.format(facts=_FACTS, joins=_JOINS).split())
+        parts = {"facts": _FACTS, "joins": _JOINS, "person": _PERSON, "addresses": _ADDRESSES}
+        text = " ".join(text.format(**parts).split())
         return re.sub(r":(\w+)", r"%(\1)s", text) if one_step else text
 
     def consuming(text: str) -> str:
@@ -162,6 +218,8 @@ def _texts(dialect: str) -> _Texts:
         by_id=write(_BY_ID),
         insert_refresh=write(_INSERT_REFRESH),
         authorization_and_jti=write(_AUTHORIZATION_AND_JTI),
+        person_and_jti=write(_PERSON_AND_JTI),
+        person=write(_PERSON_BY_ID),
         jti=write(_JTI),
         permissions=write(_PERMISSIONS),
         one_step=one_step,
@@ -191,10 +249,14 @@ class Transaction:
 
     def rollback(self) -> None:
         """Undo, and let go of SQLite's write lock, before another unit of work begins."""
-        if self._connection is not None:
-            self._connection.rollback()
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.is_valid:
+            try:
+                connection.rollback()
+            except Exception as error:
+                connection.invalidate(error)
+                raise
+            connection.close()
 
     def consume_code(self, code_hash: bytes, now: int) -> AuthorizationFacts | None:
         """Consume an authorization code and return its authorization, or None: unknown, expired or used."""
@@ -244,9 +306,7 @@ class Transaction:
             self._connection = self._engine.raw_connection()
             if not self._texts.one_step:
                 self._connection.cursor().execute("BEGIN IMMEDIATE")
-        cursor = self._connection.cursor()
-        cursor.execute(statement, values)
-        return cursor
+        return _run(self._connection, statement, values)
 
 
 class Statements:
@@ -265,6 +325,22 @@ class Statements:
         """Return an authorization as it stands now and whether this one token of it was revoked."""
         row = self._read(self._texts.authorization_and_jti, {"id": authorization_id, "jti": jti})
         return (AuthorizationFacts(*row[0][:-1]), bool(row[0][-1])) if row else None
+
+    def authorization_and_person(
+        self, authorization_id: str, jti: str
+    ) -> tuple[AuthorizationFacts, bool, PersonFacts] | None:
+        """Return the same, and in the same round trip what the account tells of its person."""
+        row = self._read(self._texts.person_and_jti, {"id": authorization_id, "jti": jti})
+        if not row:
+            return None
+        own = len(AuthorizationFacts._fields) - 1  # all but what a consumption adds
+        found = row[0]
+        return AuthorizationFacts(*found[:own]), bool(found[own]), PersonFacts(*found[own + 1 :])
+
+    def person(self, account_id: str) -> PersonFacts | None:
+        """Return what an account tells of its person."""
+        row = self._read(self._texts.person, {"id": account_id})
+        return PersonFacts(*row[0]) if row else None
 
     def jti_revoked(self, jti: str) -> bool:
         """Tell whether a token without an authorization was revoked."""
@@ -291,8 +367,17 @@ class Statements:
     def _read(self, statement: str, values: Mapping[str, Any]) -> list[Any]:
         connection = self._database.reader.raw_connection()
         try:
-            cursor = connection.cursor()
-            cursor.execute(statement, values)
-            return list(cursor.fetchall())
+            return list(_run(connection, statement, values).fetchall())
         finally:
             connection.close()
+
+
+def _run(connection: PoolProxiedConnection, statement: str, values: Mapping[str, Any]) -> Any:
+    """Execute, and keep a connection that may be dead out of the pool, which does not try them."""
+    try:
+        cursor = connection.cursor()
+        cursor.execute(statement, values)
+    except Exception as error:
+        connection.invalidate(error)
+        raise
+    return cursor

@@ -9,7 +9,6 @@ from idp.oidc.signing import ACCESS_TOKEN, KeyRing, TokenRefused
 from idp.oidc.statements import AuthorizationFacts
 
 ACCESS_TOKEN_ALG = "ES256"  # noqa: S105  (an algorithm)
-SKEW_SECONDS = 30
 
 
 def mint_access_token(

@@ -4,39 +4,36 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from authlib.oauth2.rfc6749 import OAuth2Error
-from sqlalchemy import select
 
-from idp.accounts.models import Account, Identifier
 from idp.accounts.principal import refusal_reason
-from idp.context import Context
-from idp.db import to_micros
+from idp.installation import Vault
 from idp.oidc.claims import granted_claims
-from idp.oidc.clients import RegisteredClient
 from idp.oidc.provider import Provider
 from idp.oidc.request import Exchange
 from idp.oidc.signing import TokenRefused
-from idp.oidc.statements import AuthorizationFacts
+from idp.oidc.statements import AuthorizationFacts, PersonFacts
 from idp.oidc.tokens import organization_claims, read_access_token
 
 # standard claim → what gives it; the other profile claims are columns of their own name
-_COMPUTED: Mapping[str, Callable[[Account], Any]] = {
-    "preferred_username": lambda account: account.username,
-    "updated_at": lambda account: to_micros(account.updated_at) // 1_000_000,
+_COMPUTED: Mapping[str, Callable[[PersonFacts], Any]] = {
+    "preferred_username": lambda person: person.username,
+    "updated_at": lambda person: person.updated_micros // 1_000_000,
 }
-_ADDRESSES = {"email": "email", "phone": "phone_number"}
+_ADDRESS_CLAIMS = {"email", "email_verified", "phone_number", "phone_number_verified"}
 
 
 class BearerRefused(OAuth2Error):
     """A Bearer token that does not open this resource (RFC 6750 §3.1)."""
 
-    def __init__(self, error: str, description: str, status: int) -> None:
+    def __init__(self, error: str, description: str, status: int, *, presented: bool = True) -> None:
         super().__init__(description, status_code=status, error=error)
+        self.presented = presented
 
     def get_headers(self) -> list[tuple[str, str]]:
-        """Name the reason in the challenge."""
+        """Name the reason in the challenge, but not to somebody who brought no token."""
         headers: list[tuple[str, str]] = super().get_headers()
-        challenge = f'Bearer error="{self.error}", error_description="{self.description}"'
-        return [*headers, ("WWW-Authenticate", challenge)]
+        reason = f'Bearer error="{self.error}", error_description="{self.description}"'
+        return [*headers, ("WWW-Authenticate", reason if self.presented else "Bearer")]
 
 
 def userinfo(provider: Provider, exchange: Exchange, token: str) -> dict[str, Any]:
@@ -44,15 +41,12 @@ def userinfo(provider: Provider, exchange: Exchange, token: str) -> dict[str, An
 
     :raises BearerRefused: not an access token of ours, ended, revoked, or without the scope ``openid``.
     """
-    facts, claims, client = _authorized(provider, exchange, token)
+    facts, person, claims = _authorized(provider, exchange, token)
     scopes = str(claims.get("scope", "")).split()
     if "openid" not in scopes:
         raise BearerRefused("insufficient_scope", "the access token lacks the scope openid", 403)
-    answer: dict[str, Any] = {}
     wanted = granted_claims(scopes, facts.requested_claims, "userinfo")
-    if wanted:
-        with provider.services.database.reading() as db:
-            answer |= personal_claims(provider.context(db, exchange, client), facts.account_id, wanted)
+    answer = personal_claims(provider.services.vault, person, wanted)
     if "organization" in scopes or "permissions" in scopes:
         answer |= organization_claims(scopes, facts, provider.statements.permissions(facts))
     return answer | {"sub": facts.sub}
@@ -60,7 +54,7 @@ def userinfo(provider: Provider, exchange: Exchange, token: str) -> dict[str, An
 
 def _authorized(
     provider: Provider, exchange: Exchange, token: str
-) -> tuple[AuthorizationFacts, dict[str, Any], RegisteredClient]:
+) -> tuple[AuthorizationFacts, PersonFacts, dict[str, Any]]:
     try:
         claims = read_access_token(
             exchange.snapshot.keys, token, issuer=provider.issuer, now=exchange.seconds
@@ -68,47 +62,34 @@ def _authorized(
     except TokenRefused as refused:
         raise BearerRefused("invalid_token", "the access token is not valid or has expired", 401) from refused
     authorization = claims.get("authorization_id")
-    found = provider.statements.authorization(authorization, claims["jti"]) if authorization else None
+    statements = provider.statements
+    found = statements.authorization_and_person(authorization, claims["jti"]) if authorization else None
     if found is None:
         raise BearerRefused("invalid_token", "the access token does not speak for a person", 401)
-    facts, revoked = found
-    client = exchange.snapshot.by_row.get(facts.client_row_id)
-    if revoked or client is None or refusal_reason(facts.standing) is not None:
+    facts, revoked, person = found
+    known = facts.client_row_id in exchange.snapshot.by_row
+    if revoked or not known or refusal_reason(facts.standing) is not None:
         raise BearerRefused("invalid_token", "the access token was revoked", 401)
-    return facts, claims, client
+    return facts, person, claims
 
 
-def personal_claims(ctx: Context, account_id: str, wanted: Iterable[str]) -> dict[str, Any]:
+def personal_claims(vault: Vault, person: PersonFacts, wanted: Iterable[str]) -> dict[str, Any]:
     """Return those of the wanted claims that the account has; the unknown are left out (§5.3.2)."""
     names = set(wanted)
-    account = ctx.db.get(Account, account_id)
-    if account is None:
-        return {}
     answer: dict[str, Any] = {}
-    for name in names - {"email", "email_verified", "phone_number", "phone_number_verified"}:
+    for name in names - _ADDRESS_CLAIMS:
         compute = _COMPUTED.get(name)
-        value = compute(account) if compute else getattr(account, name)
+        value = compute(person) if compute else getattr(person, name)
         if value is not None:
             answer[name] = value
-    for kind, claim in _ADDRESSES.items():
-        if names & {claim, f"{claim}_verified"}:
-            answer |= {k: v for k, v in _address(ctx, account_id, kind, claim).items() if k in names}
+    reached = (
+        ("email", person.email_id, person.email_sealed, person.email_verified_micros),
+        ("phone_number", person.phone_id, person.phone_sealed, person.phone_verified_micros),
+    )
+    for claim, row, sealed, verified in reached:
+        told = {claim, f"{claim}_verified"} & names
+        if told and row is not None and sealed is not None:
+            text = vault.open(sealed, table="identifier", row=row).decode()
+            found = {claim: text, f"{claim}_verified": verified is not None}
+            answer |= {name: found[name] for name in told}
     return answer
-
-
-def _address(ctx: Context, account_id: str, kind: str, claim: str) -> dict[str, Any]:
-    stored = ctx.db.scalars(
-        select(Identifier)
-        .where(
-            Identifier.account_id == account_id,
-            Identifier.kind == kind,
-            Identifier.purpose == "sign_in",
-            Identifier.pending.is_(False),
-        )
-        .order_by(Identifier.created_at)
-        .limit(1)
-    ).first()
-    if stored is None:
-        return {}
-    text = ctx.vault.open(stored.sealed, table="identifier", row=stored.id).decode()
-    return {claim: text, f"{claim}_verified": stored.verified_at is not None}

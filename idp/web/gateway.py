@@ -1,8 +1,10 @@
 """What holds for machine endpoints and pages alike: host, limits, request id, log line (req 29, 101)."""
 
 import http
+import math
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +20,7 @@ from idp.web.machine.dispatcher import HEALTH_PATHS, Dispatcher
 from idp.web.machine.http import MAX_BODY, MachineRequest, plain
 
 MAX_HEADERS = 16_384
+MAX_DIGITS = 18
 RETRY_SECONDS = 5
 
 Environ = dict[str, Any]
@@ -65,7 +68,8 @@ class Gateway:
         length = environ.get("CONTENT_LENGTH") or "0"
         if not length.isascii() or not length.isdigit():
             return plain(400, "Content-Length is not a number\n")
-        if int(length) > MAX_BODY:
+        # Python refuses to read numbers of thousands of digits
+        if len(length) > MAX_DIGITS or int(length) > MAX_BODY:
             return plain(413, "the body is longer than 64 KiB\n")
         size = len(environ.get("QUERY_STRING", "")) + len(path)
         size += sum(len(key) + len(value) for key, value in environ.items() if key.startswith("HTTP_"))
@@ -119,8 +123,8 @@ def _unavailable(status: int, retry_after: int) -> Answer:
 
 
 def _throttled(refusal: Refusal) -> Answer:
-    seconds = refusal.params.get("retry_after", 60)
-    return _unavailable(429, int(seconds))
+    wait = refusal.params["until"] - datetime.now(UTC)
+    return _unavailable(429, max(1, math.ceil(wait.total_seconds())))
 
 
 def _database_away(error: BaseException, request_id: str) -> Answer:
@@ -132,6 +136,8 @@ def _connection_lost(error: Exception) -> bool:
     """Tell whether a driver's own error, from a hot statement, means that the database is away."""
     if isinstance(error, DBAPIError):
         return bool(error.connection_invalidated)
-    return type(error).__name__ in ("OperationalError", "InterfaceError", "AdminShutdown") and type(
-        error
-    ).__module__.startswith(("psycopg", "sqlite3"))
+    return any(
+        kind.__name__ in ("OperationalError", "InterfaceError")
+        and kind.__module__.startswith(("psycopg", "sqlite3"))
+        for kind in type(error).__mro__
+    )

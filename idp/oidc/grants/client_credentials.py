@@ -5,7 +5,7 @@ from typing import Any
 from authlib.oauth2.rfc6749.errors import InvalidScopeError, UnauthorizedClientError
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant as AuthlibClientCredentialsGrant
 
-from idp.oidc.clients import OPENID_SCOPES
+from idp.oidc.clients import PERSON_SCOPES
 from idp.oidc.provider import HasProvider
 from idp.oidc.request import ProtocolRequest
 from idp.oidc.tokens import mint_access_token
@@ -25,7 +25,7 @@ class ClientCredentialsGrant(AuthlibClientCredentialsGrant):
             raise UnauthorizedClientError("this client is not registered for client_credentials")
         asked = (self.request.payload.scope or "").split()
         # there is no person here whom the scopes of OpenID Connect could speak of
-        allowed = client.scopes.difference(OPENID_SCOPES)
+        allowed = client.scopes.difference(PERSON_SCOPES)
         if not allowed.issuperset(asked):
             raise InvalidScopeError("scope holds a value this client may not have with client_credentials")
         self.scope = " ".join(dict.fromkeys(asked)) or " ".join(sorted(allowed))

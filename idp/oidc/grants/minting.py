@@ -77,7 +77,7 @@ def person_tokens(
             access_token=access_token,
             scope=scope,
             permissions=permissions,
-            personal=_asked_by_name(provider, request, facts),
+            personal=_asked_by_name(provider, facts),
             with_nonce=with_nonce,
         )
     return answer
@@ -102,11 +102,7 @@ def store_refresh_token(
     return token
 
 
-def _asked_by_name(
-    provider: Provider, request: ProtocolRequest, facts: AuthorizationFacts
-) -> Mapping[str, Any]:
+def _asked_by_name(provider: Provider, facts: AuthorizationFacts) -> Mapping[str, Any]:
     wanted = granted_claims((), facts.requested_claims, "id_token")
-    if not wanted:
-        return {}
-    with provider.services.database.reading() as db:
-        return personal_claims(provider.context(db, request.exchange), facts.account_id, wanted)
+    person = provider.statements.person(facts.account_id) if wanted else None
+    return personal_claims(provider.services.vault, person, wanted) if person else {}

@@ -66,7 +66,7 @@ def _bearer(request: MachineRequest) -> str:
     posted = request.form().get("access_token") if _is_form(request.method, content_type) else None
     if header is None:
         if posted is None:
-            raise BearerRefused("invalid_token", "the access token is missing", 401)
+            raise BearerRefused("invalid_token", "the access token is missing", 401, presented=False)
         return posted
     scheme, _, token_text = header.partition(" ")
     if scheme.lower() != "bearer" or not token_text.strip():

@@ -1,0 +1,160 @@
+"""Statements and commits of every protocol endpoint, as the driver counts them (design §6)."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from idp.context import Services
+from idp.db import Database
+from idp.oidc import snapshot
+from idp.web.gateway import Gateway
+from tests import cast
+from tests.builders import make_catalogue, make_membership, make_organization
+from tests.driver import Traffic, counted
+from tests.installation import unit_of_work
+from tests.plain_browser import Browser, Portal
+from tests.world import ALL_SCOPES, PROFILE, Desk, machine
+
+
+@pytest.fixture
+def desk(services: Services, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    # the look at the version row, at most two a second, is no part of any request
+    monkeypatch.setattr(snapshot, "POLL_SECONDS", 3600.0)
+    with unit_of_work(services) as ctx:
+        registered = cast.register(ctx)
+        make_catalogue(ctx)
+        account = cast.person(ctx, "paul", phones=["+4940123456"], **PROFILE)
+        make_membership(ctx, make_organization(ctx), account)
+    gateway.server.provider.snapshots.expire()
+    made = Desk(services, gateway, registered, account)
+    made.tokens()  # everything is warm
+    return made
+
+
+@pytest.fixture
+def traffic(desk: Desk, database: Database) -> Iterator[Traffic]:
+    with counted(database) as found:
+        yield found
+
+
+@pytest.fixture
+def spent(traffic: Traffic) -> Callable[..., tuple[int, int]]:
+    """Calls something and returns statements and commits of the call."""
+
+    def call(action: Callable[[], Any], *, status: int = 200) -> tuple[int, int]:
+        traffic.statements.clear()
+        traffic.commits = 0
+        answer = action()
+        assert answer.status_code == status, answer.text
+        return len(traffic.statements), traffic.commits
+
+    return call
+
+
+Spent = Callable[..., tuple[int, int]]
+
+
+def _one_more_on_sqlite(services: Services, statements: int) -> int:
+    """SQLite reads in a second statement what PostgreSQL returns from the consuming one."""
+    return statements + (services.database.dialect == "sqlite")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/jwks", "/health/live"],
+)
+def test_documents_ask_nothing(desk: Desk, spent: Spent, path: str) -> None:
+    """Discovery, JWKS and the sign of life: no statement."""
+    assert spent(lambda: machine(desk.gateway, "GET", path)) == (0, 0)
+
+
+def test_client_credentials_ask_nothing(desk: Desk, spent: Spent) -> None:
+    """The client is in the snapshot, the token has no row."""
+    assert spent(lambda: desk.portal.call("/token", {"grant_type": "client_credentials"})) == (0, 0)
+
+
+def test_code_exchange(desk: Desk, spent: Spent, services: Services) -> None:
+    """Consume and read, insert the refresh token, commit."""
+    code = desk.code().code
+    assert spent(lambda: desk.redeem(code)) == (_one_more_on_sqlite(services, 2), 1)
+
+
+def test_code_exchange_without_refresh_token(desk: Desk, spent: Spent, services: Services) -> None:
+    """Consume and read, commit."""
+    with desk.work() as ctx:
+        lone = cast.register(ctx, "lone", grant_types=["authorization_code"])
+    desk.gateway.server.provider.snapshots.expire()
+    other = Desk(desk.services, desk.gateway, lone, desk.account_id)
+    other.tokens()
+    code = other.code().code
+    assert spent(lambda: other.redeem(code)) == (_one_more_on_sqlite(services, 1), 1)
+
+
+def test_refresh(desk: Desk, spent: Spent, services: Services) -> None:
+    """Consume and read, insert the successor, commit; nothing else."""
+    token = desk.tokens(scope=ALL_SCOPES)["refresh_token"]
+    assert spent(lambda: desk.portal.refresh(token)) == (_one_more_on_sqlite(services, 2), 1)
+
+
+def test_permissions_are_read_once_a_version(desk: Desk, spent: Spent, services: Services) -> None:
+    """The first token for a membership reads them, the next one knows them."""
+    with desk.work() as ctx:
+        fresh = make_membership(ctx, make_organization(ctx, "100200500", "Neu GmbH"), desk.account_id)
+    first = desk.code(scope="openid permissions", membership=fresh).code
+    second = desk.code(scope="openid permissions", membership=fresh).code
+    usual = _one_more_on_sqlite(services, 2)
+    assert spent(lambda: desk.redeem(first)) == (usual + 1, 1)
+    assert spent(lambda: desk.redeem(second)) == (usual, 1)
+
+
+def test_introspection(desk: Desk, spent: Spent) -> None:
+    """One read, of a person's token and of a client's own."""
+    tokens = desk.tokens(scope=ALL_SCOPES)
+    own = desk.portal.call("/token", {"grant_type": "client_credentials"}).get_json()
+    for token in (tokens["access_token"], own["access_token"]):
+        form = {"token": token}
+        assert spent(lambda form=form: desk.portal.call("/introspect", form)) == (1, 0)
+    assert spent(lambda: desk.portal.call("/introspect", {"token": "garbage"})) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("scope", "statements"), [("openid", 1), ("openid profile", 2), (ALL_SCOPES, 2)], ids=str
+)
+def test_userinfo(desk: Desk, spent: Spent, scope: str, statements: int) -> None:
+    """The authorization, and the person with all addresses where personal claims are asked for."""
+    token = desk.tokens(scope=scope)["access_token"]
+    assert spent(lambda: desk.portal.userinfo(token)) == (statements, 0)
+
+
+def test_refused_requests_ask_nothing(desk: Desk, spent: Spent) -> None:
+    """A wrong secret and a token that is no token cost the database nothing."""
+    wrong = {"client_id": "portal", "client_secret": "wrong", "grant_type": "client_credentials"}
+    assert spent(lambda: machine(desk.gateway, "POST", "/token", data=wrong), status=401) == (0, 0)
+    assert spent(lambda: desk.portal.userinfo("garbage"), status=401) == (0, 0)
+
+
+def test_revocation(desk: Desk, spent: Spent) -> None:
+    """Owner, authorization, audit event; or the list of single tokens and the audit event; one commit."""
+    tokens = desk.tokens()
+    for token, statements in ((tokens["access_token"], 2), (tokens["refresh_token"], 3)):
+        form = {"token": token}
+        found, commits = spent(lambda form=form: desk.portal.call("/revoke", form))
+        assert (found <= statements, commits) == (True, 1), found
+
+
+def test_pages_of_the_protocol(desk: Desk, spent: Spent, traffic: Traffic) -> None:
+    """A request that needs a page, one that is answered at once, and a sign-out, each in one commit."""
+    browser, portal = Browser(desk.gateway), Portal(desk.gateway, desk.registered)
+    query = portal.parameters(scope="openid")
+
+    def ask(path: str, **parameters: str) -> Any:
+        return browser.client.get(path, query_string=parameters, base_url=browser.issuer)
+
+    found, commits = spent(lambda: ask("/authorize", **query), status=303)
+    assert (found <= 1, commits) == (True, 1), traffic.statements
+    portal.sign_in(browser, "paul")
+    found, commits = spent(lambda: ask("/authorize", **query), status=303)
+    assert (found <= 10, commits) == (True, 1), traffic.statements
+    found, commits = spent(lambda: ask("/logout", client_id="portal"), status=303)
+    assert (found <= 3, commits) == (True, 1), traffic.statements
