@@ -13,6 +13,7 @@ from idp.context import Actor, Context, Services
 from idp.errors import Refusal
 from idp.management import accounts
 from idp.oidc.models import Authorization
+from idp.oidc.statements import Statements
 from idp.oidc.userinfo import personal_claims
 from idp.organizations.memberships import for_account
 from tests.builders import (
@@ -66,7 +67,9 @@ def test_an_account_has_what_was_said(services: Services) -> None:
         assert accounts.find(ctx, account_id) == account_id
         shown = accounts.show(ctx, account_id)
         assert (shown.username, shown.emails, shown.status) == ("Paul", ("paul@muster.example",), "active")
-        told = personal_claims(ctx, account_id, ["phone_number", "phone_number_verified", "email"])
+        person = Statements(services.database).person(account_id)
+        assert person is not None
+        told = personal_claims(ctx.vault, person, ["phone_number", "phone_number_verified", "email"])
         assert told == {
             "phone_number": "+49341000000",
             "phone_number_verified": True,
