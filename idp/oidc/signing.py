@@ -22,6 +22,8 @@ from joserfc.jwk import ECKey, Key, RSAKey
 from idp.crypto import b64url
 
 MAX_JWT = 8192
+REMEMBERED = 20_000
+"""Tokens whose signature need not be checked again; a few kilobytes each."""
 ALGORITHMS = ("ES256", "RS256")
 _ES256_BYTES = 32
 
@@ -98,7 +100,7 @@ class KeyRing:
         if found is None:
             found = self._verify(token)
             self._verified[digest] = found
-            while len(self._verified) > 20_000:
+            while len(self._verified) > REMEMBERED:
                 self._verified.popitem(last=False)
         typ, claims = found
         if typ not in profile.typ:
