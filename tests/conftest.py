@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from playwright.sync_api import Browser, sync_playwright
 from psycopg import sql
 
 import idp.migrations.models  # noqa: F401  (declares every table)
@@ -122,6 +123,15 @@ def chromium() -> str:
         return infrastructure.find_chromium()
     except ProgramMissing as error:
         pytest.skip(f"needs browser: {error}")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Chromium, headless; a module's own, since no two can run beside each other in one thread."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=infrastructure.CHROMIUM_ARGUMENTS)
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,11 @@ import psycopg
 from psycopg import sql
 
 START_SECONDS = 30
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--no-first-run",
+    *(f"--disable-{part}" for part in ("background-networking", "component-update", "sync", "gpu", "quic")),
+]
 _USER = "lotse"
 #: a Popen that is forgotten while its program runs warns; these outlive the function that starts them
 _started: list[subprocess.Popen[bytes]] = []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.clients.foreign_issuer import ForeignIssuer
 from tests.clients.running import config_for, running_clients
@@ -20,15 +20,6 @@ LOOKS = [
     ("en-GB", "light", 320),
     ("en-GB", "dark", 1280),
 ]
-
-
-@pytest.fixture
-def browser(chromium: str) -> Iterator[Browser]:
-    """Chromium, headless."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

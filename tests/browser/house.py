@@ -1,0 +1,220 @@
+"""The demo, people made for one test alone, and what a person does in a browser window."""
+
+import secrets
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pyotp
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from idp.accounts.models import Account
+from idp.app import build_services
+from idp.authentication import totp
+from idp.cli.demo.people import BEISPIEL, MUSTER
+from idp.context import Actor, Context, Services
+from idp.delivery import outbox
+from idp.management import accounts, memberships, organizations, permissions
+from idp.settings import load_settings
+from tests.demo_process import Demo
+
+PASSWORD = "Leise rieselt der Sand 8"
+CALLBACK = "http://localhost:9/callback"
+AT_CLIENT = "Back at the client"
+_CLIENT_PAGE = f"<!doctype html><title>Client</title><h1>{AT_CLIENT}</h1>"
+#: RFC 7636 Appendix B
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
+@dataclass(frozen=True, slots=True)
+class Somebody:
+    """A person who can sign in."""
+
+    username: str
+    password: str
+    totp_secret: str | None = None
+    given_name: str = ""
+
+    def code(self) -> str:
+        """Return what the person's app shows."""
+        assert self.totp_secret is not None
+        return pyotp.TOTP(self.totp_secret).now()
+
+
+class House:
+    """The running demo and the operations that an operator has."""
+
+    def __init__(self, demo: Demo) -> None:
+        self.demo = demo
+        self.facts = demo.facts
+        self.issuer: str = self.facts["issuer"]
+        self.customer: str = self.facts["customer_portal"]
+        self.support: str = self.facts["support_portal"]
+        settings = load_settings(demo.folder / "lotse.toml", environ={})
+        self.services: Services = build_services(settings)
+        self._regulars: dict[str, Somebody] = {}
+
+    def of_the_cast(self, username: str) -> Somebody:
+        """Return somebody of the demo; a code is good for one sign-in, so with apps tests make their own."""
+        found = self.demo.person(username)
+        return Somebody(username, found["password"], found["totp_secret"])
+
+    @contextmanager
+    def operator(self) -> Iterator[Context]:
+        """Yield the context of one change."""
+        with self.services.database.session() as db:
+            yield self.services.context(db, actor=Actor(kind="operator", id="tests"))
+            db.commit()
+
+    def newcomer(
+        self,
+        *,
+        given_name: str = "Nora",
+        apps: Sequence[str] = (),
+        companies: Sequence[str] = (MUSTER,),
+        granted: Sequence[str] = ("documents",),
+    ) -> Somebody:
+        """Make a person whom no other test knows.
+
+        :param apps: the names of the person's authenticator apps; they share a secret.
+        :param companies: customer numbers.
+        :param granted: permissions at the customer portal, in each company.
+        """
+        username = f"{given_name.lower()}-{secrets.token_hex(3)}"
+        secret = pyotp.random_base32() if apps else None
+        with self.operator() as ctx:
+            account_id = accounts.create(
+                ctx,
+                username=username,
+                password=PASSWORD,
+                emails=[f"{username}@muster.example"],
+                profile={"name": f"{given_name} Neumann", "given_name": given_name, "family_name": "Neumann"},
+            )
+            for label in apps:
+                totp.enroll(ctx, ctx.db.get_one(Account, account_id), str(secret), label)
+            for number in companies:
+                organization_id = organizations.find(ctx, number).id
+                membership_id = memberships.add(ctx, organization_id=organization_id, account_id=account_id)
+                permissions.grant_to_member(ctx, organization_id, membership_id, "customer-portal", granted)
+        return Somebody(username, PASSWORD, secret, given_name)
+
+    def regular(self, **wishes: Any) -> Somebody:
+        """Return a :meth:`newcomer` whom all tests of the run share that only need somebody like that."""
+        key = repr(sorted(wishes.items()))
+        if key not in self._regulars:
+            self._regulars[key] = self.newcomer(**wishes)
+        return self._regulars[key]
+
+    def block(self, person: Somebody) -> None:
+        """Block an account, as staff does."""
+        with self.operator() as ctx:
+            accounts.block(ctx, accounts.find(ctx, person.username))
+
+    def send(self, kind: str, recipient: str, **payload: str) -> None:
+        """Put a message into the demo's outbox."""
+        with self.operator() as ctx:
+            outbox.enqueue(ctx, kind, recipient, payload, expires_at=ctx.now + timedelta(hours=1))
+
+    def expire(self, flow_id: str) -> None:
+        """Let the hour of a sign-in pass."""
+        past = int((datetime.now(UTC) - timedelta(seconds=1)).timestamp() * 1_000_000)
+        with closing(sqlite3.connect(self.demo.folder / "lotse.db", timeout=30)) as database:
+            changed = database.execute("UPDATE flow SET expires_at = ? WHERE id = ?", (past, flow_id))
+            assert changed.rowcount == 1
+            database.commit()
+
+    def authorize(self, client_id: str = "probe-public", **changes: str) -> str:
+        """Return the address of an authorization request of a client that the test plays itself."""
+        parameters = {
+            "response_type": "code",
+            "client_id": client_id,
+            "redirect_uri": CALLBACK,
+            "scope": "openid",
+            "state": "af0ifjsldkj",
+            "code_challenge": CHALLENGE,
+            "code_challenge_method": "S256",
+            **changes,
+        }
+        return f"{self.issuer}/authorize?{urlencode(parameters)}"
+
+
+class Visitor:
+    """A person at one window; further windows share the browser's cookies."""
+
+    def __init__(self, house: House, context: BrowserContext, page: Page | None = None) -> None:
+        self.house = house
+        self.context = context
+        self.page = page or context.new_page()
+
+    def another_tab(self) -> "Visitor":
+        """Open a second window of the same browser."""
+        return Visitor(self.house, self.context)
+
+    def come_from(self, portal: str) -> None:
+        """Go to a portal's sign-in."""
+        self.page.goto(f"{portal}/login")
+
+    def fill(self, person: Somebody, *, password: str | None = None) -> None:
+        """Fill the sign-in page and send it."""
+        self.page.locator("input[name=username]").fill(person.username)
+        self.page.locator("input[name=password]").fill(person.password if password is None else password)
+        self.press()
+
+    def fill_code(self, code: str) -> None:
+        """Fill the page of the second step and send it."""
+        self.page.locator("input[name=code]").fill(code)
+        self.press()
+
+    def press(self) -> None:
+        """Press the page's one primary button and wait for what comes."""
+        with self.page.expect_navigation():
+            self.page.locator("main button.primary").click()
+
+    def sign_in(self, portal: str, person: Somebody) -> None:
+        """Walk the whole way."""
+        self.come_from(portal)
+        self.fill(person)
+        if person.totp_secret is not None:
+            self.fill_code(person.code())
+
+    def sign_out(self, portal: str) -> None:
+        """Use the portal's menu."""
+        self.page.goto(portal)
+        self.page.locator(".menu summary").click()
+        with self.page.expect_navigation():
+            self.page.locator(".menu button").click()
+
+    @property
+    def flow_id(self) -> str:
+        """The sign-in that the page belongs to."""
+        return parse_qs(urlsplit(self.page.url).query)["flow"][0]
+
+    @property
+    def heading(self) -> str:
+        """The page's only heading of first order."""
+        return self.page.get_by_role("heading", level=1).inner_text()
+
+
+@dataclass
+class Visits:
+    """Opens browsers, each without history."""
+
+    house: House
+    browser: Browser
+    program: str
+
+    def new(self, **wishes: Any) -> Visitor:
+        """Return a person at a fresh browser that speaks German, unless told otherwise."""
+        context = self.browser.new_context(**{"locale": "de-DE", "reduced_motion": "reduce", **wishes})
+        context.route(
+            f"{CALLBACK}*",
+            lambda route: route.fulfill(body=_CLIENT_PAGE, content_type="text/html"),
+        )
+        return Visitor(self.house, context)
+
+
+__all__ = ["AT_CLIENT", "BEISPIEL", "CALLBACK", "MUSTER", "House", "Somebody", "Visitor", "Visits"]

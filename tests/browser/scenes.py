@@ -1,0 +1,380 @@
+"""Every page a person can meet in the demo, each with the way to it."""
+
+from collections.abc import Callable
+
+from tests.browser.house import BEISPIEL, MUSTER, Visitor, Visits
+
+Scene = Callable[[Visits, Visitor], Visitor]
+SCENES: dict[str, Scene] = {}
+
+
+def scene(function: Scene) -> Scene:
+    """Add a way to a page; it returns who stands there, mostly the visitor it was given."""
+    SCENES[function.__name__.replace("_", "-")] = function
+    return function
+
+
+# -------------------------------------------------------------------------------- the provider's pages
+
+
+@scene
+def start_stranger(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.page.goto(visits.house.issuer)
+    return visitor
+
+
+@scene
+def start_signed_in(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.page.goto(f"{visits.house.issuer}/login")
+    visitor.fill(visits.house.regular())
+    return visitor
+
+
+@scene
+def login(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from(visits.house.customer)
+    return visitor
+
+
+@scene
+def login_without_portal(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.page.goto(f"{visits.house.issuer}/login")
+    return visitor
+
+
+@scene
+def login_empty(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from(visits.house.customer)
+    visitor.press()
+    return visitor
+
+
+@scene
+def login_failed(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from(visits.house.customer)
+    visitor.fill(visits.house.newcomer(), password="Leise rieselt der Schnee 8")
+    return visitor
+
+
+@scene
+def login_throttled(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from(visits.house.customer)
+    person = visits.house.newcomer()
+    while not visitor.page.get_by_text("Zu viele Versuche").or_(visitor.page.get_by_text("Too many")).count():
+        visitor.fill(person, password="Leise rieselt der Schnee 8")
+    return visitor
+
+
+@scene
+def login_of_a_blocked_account(visits: Visits, visitor: Visitor) -> Visitor:
+    person = visits.house.newcomer()
+    visits.house.block(person)
+    visitor.come_from(visits.house.customer)
+    visitor.fill(person)
+    return visitor
+
+
+@scene
+def login_again(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.sign_in(visits.house.customer, visits.house.regular())
+    visitor.page.goto(f"{visits.house.customer}/login?again")
+    return visitor
+
+
+@scene
+def login_filled(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from(visits.house.support)
+    visitor.page.locator("input[name=username]").fill("eine.sehr.lange.adresse@verwaltung.muster.example")
+    visitor.page.locator("input[name=password]").fill("Leise rieselt der Sand 8")
+    visitor.page.locator("[data-reveal]").click()
+    return visitor
+
+
+@scene
+def login_with_an_old_page(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from(visits.house.customer)
+    visitor.page.locator("main input[name=csrf_token]").first.evaluate("field => field.value = 'old'")
+    visitor.fill(visits.house.regular())
+    return visitor
+
+
+@scene
+def cookies_off(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from(visits.house.customer)
+    visitor.context.clear_cookies()
+    visitor.fill(visits.house.of_the_cast("ben"))
+    return visitor
+
+
+def _second_step(visits: Visits, visitor: Visitor, *apps: str) -> Visitor:
+    visitor.come_from(visits.house.customer)
+    visitor.fill(visits.house.newcomer(apps=apps))
+    return visitor
+
+
+@scene
+def totp(visits: Visits, visitor: Visitor) -> Visitor:
+    return _second_step(visits, visitor, "Lotse: nora@muster.example")
+
+
+@scene
+def totp_several_apps(visits: Visits, visitor: Visitor) -> Visitor:
+    return _second_step(visits, visitor, "Lotse: nora@muster.example", "Diensthandy")
+
+
+@scene
+def totp_short(visits: Visits, visitor: Visitor) -> Visitor:
+    _second_step(visits, visitor, "Lotse: nora@muster.example", "Diensthandy")
+    visitor.fill_code("12345")
+    return visitor
+
+
+@scene
+def totp_wrong(visits: Visits, visitor: Visitor) -> Visitor:
+    _second_step(visits, visitor, "Lotse: nora@muster.example")
+    visitor.fill_code("000000")
+    return visitor
+
+
+@scene
+def totp_exhausted(visits: Visits, visitor: Visitor) -> Visitor:
+    _second_step(visits, visitor, "Lotse: nora@muster.example")
+    while visitor.page.locator("input[name=code]").count():
+        visitor.fill_code("000000")
+    return visitor
+
+
+@scene
+def choose_account(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.sign_in(visits.house.customer, visits.house.regular())
+    visitor.page.goto(visits.house.authorize(prompt="select_account"))
+    return visitor
+
+
+@scene
+def choose_organization(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from(visits.house.customer)
+    visitor.fill(visits.house.regular(companies=(MUSTER, BEISPIEL)))
+    return visitor
+
+
+@scene
+def access_pending(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from(visits.house.customer)
+    visitor.fill(visits.house.of_the_cast("emil"))
+    return visitor
+
+
+@scene
+def access_blocked(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from(visits.house.customer)
+    visitor.fill(visits.house.of_the_cast("dora"))
+    return visitor
+
+
+@scene
+def access_no_organization(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from(visits.house.customer)
+    visitor.fill(visits.house.regular(companies=()))
+    return visitor
+
+
+@scene
+def logout(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.sign_in(visits.house.customer, visits.house.regular())
+    visitor.come_from(visits.house.support)
+    visitor.page.goto(f"{visits.house.issuer}/logout?client_id=customer-portal")
+    return visitor
+
+
+@scene
+def logout_without_portal(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.sign_in(visits.house.customer, visits.house.regular())
+    visitor.come_from(visits.house.support)
+    visitor.page.goto(f"{visits.house.issuer}/logout")
+    return visitor
+
+
+@scene
+def logged_out(visits: Visits, visitor: Visitor) -> Visitor:
+    logout_without_portal(visits, visitor)
+    visitor.press()
+    return visitor
+
+
+@scene
+def flow_expired(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from(visits.house.customer)
+    visits.house.expire(visitor.flow_id)
+    visitor.fill(visits.house.regular())
+    return visitor
+
+
+@scene
+def flow_unknown(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.page.goto(f"{visits.house.issuer}/login?flow={'A' * 43}")
+    return visitor
+
+
+@scene
+def portal_mistake(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.page.goto(
+        visits.house.authorize("customer-portal", redirect_uri="https://elsewhere.example/callback")
+    )
+    visitor.page.locator("main summary").click()
+    return visitor
+
+
+@scene
+def portal_unknown(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.page.goto(visits.house.authorize("nobody"))
+    return visitor
+
+
+@scene
+def not_found(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.page.goto(f"{visits.house.issuer}/nowhere")
+    return visitor
+
+
+@scene
+def wrong_method(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.page.goto(f"{visits.house.issuer}/choose-account/other")
+    return visitor
+
+
+@scene
+def form_too_old(visits: Visits, visitor: Visitor) -> Visitor:
+    logout_without_portal(visits, visitor)
+    visitor.page.locator("main input[name=csrf_token]").first.evaluate("field => field.value = 'old'")
+    visitor.press()
+    return visitor
+
+
+@scene
+def style_guide(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.page.goto(f"{visits.house.issuer}/dev/ui")
+    return visitor
+
+
+@scene
+def outbox(visits: Visits, visitor: Visitor) -> Visitor:
+    text = "Ihr Code ist 482 913.\nEr gilt zehn Minuten.\n\nhttps://login.example/verify/" + "0123456789" * 6
+    visits.house.send(
+        "mail",
+        "nora@muster.example",
+        subject="Verifizieren Sie Ihre E-Mail-Adresse",
+        text=text,
+        html=f"<p>{text}</p>",
+        code="482913",
+        link=visits.house.issuer,
+    )
+    visits.house.send("sms", "+493415550100", text="482913 ist Ihr Code.", code="482913")
+    visitor.page.goto(f"{visits.house.issuer}/dev/outbox")
+    for summary in visitor.page.locator("main summary").all()[:3]:
+        summary.click()
+    return visitor
+
+
+# ----------------------------------------------------------------------------------- the portals' pages
+
+
+def _at_customer(visits: Visits, visitor: Visitor, path: str = "/") -> Visitor:
+    granted = ("cloud_orders", "documents", "licences", "shop", "support_requests", "contracts")
+    visitor.sign_in(visits.house.customer, visits.house.regular(granted=granted))
+    visitor.page.goto(visits.house.customer + path)
+    return visitor
+
+
+@scene
+def customer_welcome(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.page.goto(visits.house.customer)
+    return visitor
+
+
+@scene
+def customer_home(visits: Visits, visitor: Visitor) -> Visitor:
+    return _at_customer(visits, visitor)
+
+
+@scene
+def customer_home_opened(visits: Visits, visitor: Visitor) -> Visitor:
+    _at_customer(visits, visitor)
+    visitor.page.locator("#claims summary").click()
+    visitor.page.locator(".menu summary").click()
+    return visitor
+
+
+@scene
+def customer_home_without_permissions(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.sign_in(visits.house.customer, visits.house.regular(granted=()))
+    return visitor
+
+
+@scene
+def customer_area(visits: Visits, visitor: Visitor) -> Visitor:
+    return _at_customer(visits, visitor, "/area/shop")
+
+
+@scene
+def customer_area_refused(visits: Visits, visitor: Visitor) -> Visitor:
+    return _at_customer(visits, visitor, "/area/payroll_tickets")
+
+
+@scene
+def customer_orders(visits: Visits, visitor: Visitor) -> Visitor:
+    _at_customer(visits, visitor, "/orders")
+    visitor.page.locator("main summary").first.click()
+    return visitor
+
+
+@scene
+def customer_orders_refused(visits: Visits, visitor: Visitor) -> Visitor:
+    return _at_customer(visits, visitor, "/orders?with=id_token")
+
+
+@scene
+def customer_not_found(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.page.goto(f"{visits.house.customer}/nowhere")
+    return visitor
+
+
+@scene
+def customer_cancelled(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from(visits.house.customer)
+    with visitor.page.expect_navigation():
+        visitor.page.locator("button[form=cancel]").click()
+    return visitor
+
+
+@scene
+def customer_signed_out(visits: Visits, visitor: Visitor) -> Visitor:
+    _at_customer(visits, visitor)
+    visitor.sign_out(visits.house.customer)
+    return visitor
+
+
+@scene
+def support_welcome(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.page.goto(visits.house.support)
+    return visitor
+
+
+@scene
+def support_home(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.sign_in(visits.house.support, visits.house.regular())
+    return visitor
+
+
+@scene
+def support_restricted(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.sign_in(visits.house.support, visits.house.newcomer(apps=("Lotse: nora@muster.example",)))
+    visitor.page.goto(f"{visits.house.support}/tickets/restricted")
+    return visitor
+
+
+@scene
+def support_demands_more(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.sign_in(visits.house.support, visits.house.regular())
+    visitor.page.goto(f"{visits.house.support}/tickets/restricted")
+    return visitor
