@@ -69,13 +69,11 @@ def retire(ctx: Context, kid: str) -> None:
             select(SigningKey).where(SigningKey.alg == key.alg, SigningKey.state == NEXT)
         ).first()
         _remove(ctx, key)
-        ctx.db.flush()
         if successor is not None:
             successor.state, successor.activated_at = ACTIVE, ctx.now
             ctx.db.flush()
     else:
         _remove(ctx, key)
-        ctx.db.flush()
     ensure(ctx)
 
 
@@ -136,6 +134,7 @@ def _remove_expired(ctx: Context) -> None:
 def _remove(ctx: Context, key: SigningKey) -> None:
     # the row stays: a key id is never used again; its private part goes
     key.state, key.removed_at, key.sealed = REMOVED, ctx.now, None
+    ctx.db.flush()
     record(ctx, Event.SIGNING_KEY_REMOVED, target=("signing_key", key.kid))
     snapshot_changed(ctx.db)
 

@@ -1,0 +1,155 @@
+"""The life of signing keys (req 33, 34; OIDC Core §10.1.1)."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from idp.context import Context, Services
+from idp.db import Database
+from idp.errors import Refusal
+from idp.oidc import signing_keys
+from idp.oidc.models import SigningKey
+from idp.oidc.models.signing_key import ACTIVE, NEXT, REMOVED, RETIRED
+from idp.settings import Settings
+from tests.installation import NOW, install_signing_keys, make_services, unit_of_work
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def bare(settings: Settings, database: Database) -> Services:
+    """An installation that has no signing keys yet."""
+    return make_services(settings, database)
+
+
+def _states(ctx: Context) -> list[tuple[str, str]]:
+    return sorted((key.alg, key.state) for key in signing_keys.listing(ctx))
+
+
+def _key(ctx: Context, alg: str, state: str) -> SigningKey:
+    return ctx.db.scalars(select(SigningKey).where(SigningKey.alg == alg, SigningKey.state == state)).one()
+
+
+FULL = [("ES256", ACTIVE), ("ES256", NEXT), ("RS256", ACTIVE), ("RS256", NEXT)]
+
+
+def test_missing_keys_are_made_once(bare: Services) -> None:
+    """P-256 and RSA of 3072 bits (req 33); a second call makes none."""
+    with unit_of_work(bare) as ctx:
+        signing_keys.ensure(ctx)
+        made = {key.kid for key in signing_keys.listing(ctx)}
+        assert _states(ctx) == FULL
+        signing_keys.ensure(ctx)
+        assert {key.kid for key in signing_keys.listing(ctx)} == made
+        ring, published = signing_keys.load_ring(ctx)
+        assert {jwk["kid"] for jwk in published} == made
+        assert all("d" not in jwk for jwk in published)
+        assert len(next(jwk["n"] for jwk in published if jwk["kty"] == "RSA")) == 3072 // 6
+        assert sorted(ring.active) == ["ES256", "RS256"]
+
+
+def test_nothing_moves_before_its_time(services: Services) -> None:
+    """A young active key stays."""
+    with unit_of_work(services, NOW + DAY) as ctx:
+        assert signing_keys.rotate(ctx) == []
+        assert _states(ctx) == FULL
+
+
+def test_rotation(services: Services) -> None:
+    """After its days the active key retires, the published next one signs, a new next one is published."""
+    later = NOW + DAY * services.settings.keys.signing_rotation_days
+    with unit_of_work(services, later) as ctx:
+        successors = {alg: _key(ctx, alg, NEXT).kid for alg in ("ES256", "RS256")}
+        old = {alg: _key(ctx, alg, ACTIVE).kid for alg in successors}
+        assert sorted(signing_keys.rotate(ctx)) == sorted(successors.values())
+        assert _states(ctx) == sorted([*FULL, ("ES256", RETIRED), ("RS256", RETIRED)])
+        for alg, kid in successors.items():
+            assert _key(ctx, alg, ACTIVE).kid == kid
+            assert _key(ctx, alg, RETIRED).kid == old[alg]
+        ring, published = signing_keys.load_ring(ctx)
+        assert set(old.values()) <= {jwk["kid"] for jwk in published}
+        assert set(old.values()) <= set(ring.verifying)
+        assert ring.active["ES256"].kid == successors["ES256"]
+
+
+def test_a_next_key_waits_until_it_was_published_long_enough(services: Services) -> None:
+    """However old the active one is (req 34)."""
+    settings = services.settings.keys
+    later = NOW + DAY * settings.signing_rotation_days
+    with unit_of_work(services, later) as ctx:
+        for alg in ("ES256", "RS256"):
+            _key(ctx, alg, NEXT).created_at = later
+        ctx.db.flush()
+        assert signing_keys.rotate(ctx) == []
+    with unit_of_work(services, later + timedelta(hours=settings.publish_before_hours)) as ctx:
+        assert len(signing_keys.rotate(ctx)) == 2
+
+
+def test_force(services: Services) -> None:
+    """At once, but never before portals that cache the JWKS can know the key."""
+    known = NOW + timedelta(seconds=signing_keys.JWKS_MAX_AGE)
+    early = unit_of_work(services, known - timedelta(seconds=1))
+    with early as ctx, pytest.raises(Refusal, match=r"keys\.too_young"):
+        signing_keys.rotate(ctx, force=True)
+    with unit_of_work(services, known) as ctx:
+        assert len(signing_keys.rotate(ctx, force=True)) == 2
+
+
+def test_retired_keys_leave_when_nothing_they_signed_can_count(services: Services) -> None:
+    """The private part goes, the row stays: a key id is never used again (req 34)."""
+    settings = services.settings.keys
+    with unit_of_work(services, NOW + DAY) as ctx:
+        signing_keys.rotate(ctx, force=True)
+        gone = _key(ctx, "ES256", RETIRED).kid
+    with unit_of_work(services, NOW + DAY * (settings.keep_days + 1)) as ctx:
+        signing_keys.rotate(ctx)
+        assert _key(ctx, "ES256", RETIRED).kid == gone
+    with unit_of_work(services, NOW + DAY * (settings.keep_days + 1) + timedelta(seconds=1)) as ctx:
+        signing_keys.rotate(ctx)
+        removed = ctx.db.get_one(SigningKey, gone)
+        assert (removed.state, removed.sealed) == (REMOVED, None)
+        ring, published = signing_keys.load_ring(ctx)
+        assert gone not in ring.verifying
+        assert gone not in {jwk["kid"] for jwk in published}
+
+
+@pytest.mark.parametrize("state", [ACTIVE, NEXT])
+def test_the_emergency_brake(services: Services, state: str) -> None:
+    """A key leaves at once; the next one takes an active key's place, and the set is full again."""
+    with unit_of_work(services) as ctx:
+        victim, successor = _key(ctx, "ES256", state).kid, _key(ctx, "ES256", NEXT).kid
+        signing_keys.retire(ctx, victim)
+        ring, published = signing_keys.load_ring(ctx)
+        assert victim not in ring.verifying
+        assert victim not in {jwk["kid"] for jwk in published}
+        assert (ring.active["ES256"].kid == successor) == (state == ACTIVE)
+        assert _states(ctx) == sorted([*FULL, ("ES256", REMOVED)])
+        with pytest.raises(Refusal, match=r"keys\.unknown"):
+            signing_keys.retire(ctx, victim)
+        with pytest.raises(Refusal, match=r"keys\.unknown"):
+            signing_keys.retire(ctx, "made-up")
+
+
+def test_keys_without_a_successor(services: Services) -> None:
+    """A next key may be missing, an active one too: neither stops the set from being whole again."""
+    with unit_of_work(services) as ctx:
+        ctx.db.delete(_key(ctx, "ES256", NEXT))
+        ctx.db.flush()
+        signing_keys.retire(ctx, _key(ctx, "ES256", ACTIVE).kid)
+        assert _states(ctx) == sorted([*FULL, ("ES256", REMOVED)])
+        ctx.db.delete(_key(ctx, "ES256", ACTIVE))
+        ctx.db.flush()
+        waiting = _key(ctx, "ES256", NEXT).kid
+        assert signing_keys.rotate(ctx) == [waiting]
+        assert _key(ctx, "ES256", ACTIVE).kid == waiting
+
+
+def test_two_that_start_at_once_make_one_set(bare: Services) -> None:
+    """The second finds the first's keys in its way and takes them."""
+    install_signing_keys(bare)
+    with unit_of_work(bare) as ctx:
+        # as a worker does that looked before the other one committed
+        signing_keys._create(ctx, "ES256", ACTIVE)
+        signing_keys._create(ctx, "ES256", NEXT)
+        assert _states(ctx) == FULL
