@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 
 from idp.authentication.assurance import FIRST_FACTORS
 from idp.authentication.sessions import LiveSession
+from idp.context import Actor
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
@@ -115,7 +116,8 @@ def _answer(
     ctx = current()
     if flow is not None and not engine.finish(ctx, flow):
         raise Refusal("flow.expired", client_id=client.row_id)
-    issued = issue(ctx, wanted, client, live, step.membership_id)
+    acting = ctx.acting(Actor("account", live.account.id))
+    issued = issue(acting, wanted, client, live, step.membership_id)
     location = success_location(wanted.redirect_uri, provider().issuer, code=issued.code, state=wanted.state)
     return _redirect(location)
 
