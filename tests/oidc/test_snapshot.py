@@ -1,0 +1,100 @@
+"""What a process keeps of clients and keys, and when it looks again (design §2, Freshness)."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, create_engine, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from idp.context import Services
+from idp.management import clients
+from idp.oidc import retention, snapshot
+from idp.oidc.models import Authorization, RefreshToken, RevokedJti
+from idp.oidc.snapshot import Snapshots
+from tests import cast
+from tests.builders import OPERATOR
+from tests.world import Desk, forget_snapshot, machine, now
+
+
+def test_it_is_replaced_only_by_another_version(desk: Desk) -> None:
+    """The same object as long as nothing changed, a new one after a change was committed."""
+    snapshots = desk.gateway.server.provider.snapshots
+    first = snapshots.current()
+    snapshots.expire()
+    assert snapshots.current() is first
+    with desk.work() as ctx:
+        cast.register(ctx, "new")
+    snapshots.expire()
+    assert "new" in snapshots.current().clients
+    assert "new" not in first.clients
+
+
+def test_between_two_looks_nothing_is_asked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most two looks a second."""
+    monkeypatch.setattr(snapshot, "POLL_SECONDS", 3600.0)
+    snapshots = desk.gateway.server.provider.snapshots
+    first = snapshots.current()
+    with desk.work() as ctx:
+        cast.register(ctx, "new")
+    assert snapshots.current() is first
+
+
+def test_a_change_by_another_process_counts(desk: Desk, services: Services) -> None:
+    """Another provider's snapshots see it at their next look."""
+    other = Snapshots(services)
+    assert "portal" in other.current().clients
+    with desk.work() as ctx:
+        clients.disable(ctx.acting(OPERATOR), "portal")
+    other.expire()
+    assert "portal" not in other.current().clients
+
+
+@pytest.fixture
+def nowhere() -> Engine:
+    """A database that does not answer."""
+    return create_engine("postgresql://x@127.0.0.1:1/x", connect_args={"connect_timeout": 1})
+
+
+def test_the_database_is_away(desk: Desk, nowhere: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents anyone may read still answer; everything else is 503 with Retry-After (A3)."""
+    machine(desk.gateway, "GET", "/jwks")
+    monkeypatch.setattr(desk.services.database, "reader", nowhere)
+    forget_snapshot(desk.gateway)
+    for path in ("/jwks", "/.well-known/openid-configuration"):
+        assert machine(desk.gateway, "GET", path).status_code == 200
+    answer = desk.portal.call("/token", {"grant_type": "client_credentials"})
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert answer.get_json()["error"] == "temporarily_unavailable"
+    ready = machine(desk.gateway, "GET", "/health/ready")
+    assert (ready.status_code, ready.get_json()["problems"]) == (503, ["database"])
+    assert machine(desk.gateway, "GET", "/health/live").status_code == 200
+
+
+def test_a_process_that_never_saw_the_database(
+    services: Services, nowhere: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has nothing to publish."""
+    monkeypatch.setattr(services.database, "reader", nowhere)
+    with pytest.raises(SQLAlchemyError):
+        Snapshots(services).published()
+
+
+def test_old_rows_are_removed_in_batches(desk: Desk) -> None:
+    """What has long expired goes, what may still be used stays (req 111)."""
+    desk.tokens()
+    tokens = desk.tokens()
+    keep = timedelta(days=desk.services.settings.retention.expired_token_days)
+    with desk.work() as ctx:
+        ctx.db.add_all(
+            RevokedJti(jti=f"j{number}", expires_at=ctx.now - keep - timedelta(seconds=number))
+            for number in range(3)
+        )
+    with desk.work() as ctx:
+        assert [retention.purge(ctx, 2) for _ in range(3)] == [2, 1, 0]
+    with desk.work() as ctx:
+        late = desk.services.context(ctx.db, now=now() + timedelta(days=4000))
+        assert retention.purge(late, 100) == 1 + 2 + 2
+        for model in (RevokedJti, RefreshToken, Authorization):
+            assert ctx.db.scalars(select(model)).all() == []
+    assert desk.introspect(tokens["access_token"]) == {"active": False}

@@ -1,0 +1,79 @@
+"""The hot statements where something is in their way: locks, dead connections (A3; req 23)."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from idp.db import Base, Database
+from idp.management import accounts
+from idp.oidc import snapshot
+from tests.builders import OPERATOR
+from tests.infrastructure import PostgreSQL
+from tests.world import Desk
+
+
+@pytest.fixture
+def database(postgresql: PostgreSQL, worker_number: int) -> Iterator[Database]:
+    """PostgreSQL alone: SQLite has one writer, and no server that ends connections."""
+    name = f"statements_{worker_number}"
+    made = Database(postgresql.create_database(name))
+    Base.metadata.create_all(made.engine)
+    yield made
+    made.dispose()
+    postgresql.drop_database(name)
+
+
+def _end_connections(desk: Desk) -> None:
+    """End all connections but one's own, as a restart of the server does."""
+    url = desk.services.database.url.render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def test_dead_connections_leave_the_pool(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each fails one request with 503 and is gone; nobody has to restart the server."""
+    monkeypatch.setattr(snapshot, "POLL_SECONDS", 3600.0)
+    tokens = desk.tokens()
+    _end_connections(desk)
+
+    def ask() -> list[Any]:
+        return [
+            desk.portal.call("/introspect", {"token": tokens["access_token"]}),
+            desk.portal.refresh("x" * 43),
+        ]
+
+    first = ask()
+    assert [answer.status_code for answer in first] == [503, 503]
+    assert all(answer.headers["Retry-After"] for answer in first)
+    assert [answer.status_code for answer in ask()] == [200, 400]
+
+
+def test_nothing_is_minted_after_a_block_has_committed(desk: Desk) -> None:
+    """A refresh that waits for the block sees it: the share lock orders the two (req 23)."""
+    tokens = desk.tokens()
+    answers: list[Any] = []
+    refresh = threading.Thread(target=lambda: answers.append(desk.portal.refresh(tokens["refresh_token"])))
+    with desk.work() as ctx:
+        accounts.block(ctx.acting(OPERATOR), desk.account_id)
+        ctx.db.flush()
+        refresh.start()
+        _until_somebody_waits(desk)
+    refresh.join()
+    assert answers[0].status_code == 400
+    assert answers[0].get_json()["error"] == "invalid_grant"
+
+
+def _until_somebody_waits(desk: Desk) -> None:
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with desk.services.database.reader.connect() as connection:
+        for _ in range(2000):
+            if connection.execute(waiting).scalar_one():
+                return
+    raise AssertionError("the refresh did not wait")
