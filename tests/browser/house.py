@@ -25,7 +25,6 @@ from tests.demo_process import Demo
 PASSWORD = "Leise rieselt der Sand 8"
 CALLBACK = "http://localhost:9/callback"
 AT_CLIENT = "Back at the client"
-_CLIENT_PAGE = f"<!doctype html><title>Client</title><h1>{AT_CLIENT}</h1>"
 #: RFC 7636 Appendix B
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
@@ -169,6 +168,12 @@ class Visitor:
         self.page.locator("input[name=code]").fill(code)
         self.press()
 
+    def come_from_client(self, **changes: str) -> None:
+        """Send a request of a client that the test plays, with a page where the answer arrives."""
+        page = f"<!doctype html><title>Client</title><h1>{AT_CLIENT}</h1>"
+        self.page.route(f"{CALLBACK}*", lambda route: route.fulfill(body=page, content_type="text/html"))
+        self.page.goto(self.house.authorize(**changes))
+
     def press(self) -> None:
         """Press the page's one primary button and wait for what comes."""
         with self.page.expect_navigation():
@@ -210,10 +215,6 @@ class Visits:
     def new(self, **wishes: Any) -> Visitor:
         """Return a person at a fresh browser that speaks German, unless told otherwise."""
         context = self.browser.new_context(**{"locale": "de-DE", "reduced_motion": "reduce", **wishes})
-        context.route(
-            f"{CALLBACK}*",
-            lambda route: route.fulfill(body=_CLIENT_PAGE, content_type="text/html"),
-        )
         return Visitor(self.house, context)
 
 

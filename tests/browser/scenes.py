@@ -147,7 +147,7 @@ def totp_exhausted(visits: Visits, visitor: Visitor) -> Visitor:
 @scene
 def choose_account(visits: Visits, visitor: Visitor) -> Visitor:
     visitor.sign_in(visits.house.customer, visits.house.regular())
-    visitor.page.goto(visits.house.authorize(prompt="select_account"))
+    visitor.come_from_client(prompt="select_account")
     return visitor
 
 

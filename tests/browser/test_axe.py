@@ -21,6 +21,11 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 LOCALES = ("de-DE", "en-GB")
 THEMES = ("light", "dark")
 WIDTHS = (320, 1280)
+#: what axe cannot decide and we have: scene, rule and element
+EXPLAINED = {
+    # the open menu lies over the heading, as menus do; the heading alone is measured in "customer-home"
+    ("customer-home-opened", "color-contrast", "h1"),
+}
 EVERYTHING = os.environ.get("LOTSE_TEST_AXE") == "all"
 
 
@@ -47,7 +52,7 @@ def _choices() -> list[Any]:
     ]
 
 
-def findings(page: Page) -> list[str]:
+def findings(page: Page, scene: str = "") -> list[str]:
     """Return what is wrong with a page, in words that name rule and element."""
     results = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}}).response
     found = [
@@ -55,6 +60,7 @@ def findings(page: Page) -> list[str]:
         for kind in ("violations", "incomplete")
         for rule in results[kind]
         for node in rule["nodes"]
+        if kind == "violations" or (scene, rule["id"], node["target"][0]) not in EXPLAINED
     ]
     assert results["passes"], "axe examined nothing"
     if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
@@ -82,7 +88,7 @@ def test_page(visits: Visits, name: str, locale: str, dresses: list[Dress]) -> N
     for dress in dresses:
         page.emulate_media(color_scheme=dress.theme, reduced_motion="reduce")
         page.set_viewport_size({"width": dress.width, "height": 900})
-        found += [f"{dress.theme} {dress.width}: {finding}" for finding in findings(page)]
+        found += [f"{dress.theme} {dress.width}: {finding}" for finding in findings(page, name)]
     assert found == []
     assert page.locator("html").get_attribute("lang") == locale[:2]
     assert refused == []

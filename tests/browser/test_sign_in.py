@@ -202,13 +202,13 @@ def test_choosing_the_account(visits: Visits, visitor: Visitor) -> None:
     """``prompt=select_account`` shows who is signed in, with a masked address, and offers another."""
     nora = visits.house.newcomer()
     visitor.sign_in(visits.house.customer, nora)
-    visitor.page.goto(visits.house.authorize(prompt="select_account"))
+    visitor.come_from_client(prompt="select_account")
     heads(visitor, "Konto wählen")
     expect(visitor.page.locator("main")).not_to_contain_text(f"{nora.username}@")
     visitor.page.get_by_role("button", name="Nora Neumann").click()
     heads(visitor, AT_CLIENT)
     assert "code=" in visitor.page.url
-    visitor.page.goto(visits.house.authorize(prompt="select_account"))
+    visitor.come_from_client(prompt="select_account")
     visitor.page.get_by_role("button", name="Anderes Konto").click()
     heads(visitor, "Anmelden")
 
