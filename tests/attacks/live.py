@@ -142,7 +142,7 @@ def absolute(address: str, base: str = "/") -> str:
     """Return what a browser makes of an address it was given on one of our pages."""
     # browsers drop tabs and line ends, and read a backslash as a slash
     cleaned = "".join(sign for sign in address.strip() if sign not in "\t\r\n").replace("\\", "/")
-    return urljoin(urljoin(ISSUER, base), cleaned)
+    return urljoin(ISSUER + base, cleaned)
 
 
 def target_of(url: str) -> str:

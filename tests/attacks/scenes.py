@@ -26,6 +26,8 @@ class Stage:
     members: Party
     #: membership ids by user name
     membership: dict[str, str]
+    #: the second company of ``mira``
+    organization: str
     mark: str = ""
 
     def visitor(self, username: str | None = None) -> Visitor:
@@ -67,9 +69,8 @@ def build(live: Live, mark: str = "") -> Stage:
             found[name] = make_membership(ctx, first, account, status=status)
             if name == "mira":
                 found["mira, second"] = make_membership(ctx, second, account)
-        found["dora"] = make_membership(ctx, first, cast.person(ctx, "dora", **facts))
         cast.person(ctx, "nora", **facts)
-    return Stage(live, Party(live, portal), Party(live, members), found, mark)
+    return Stage(live, Party(live, portal), Party(live, members), found, second, mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +150,10 @@ def _shown(stage: Stage, username: str | None, target: str, **parameters: str) -
 
 
 def _blocked(stage: Stage) -> Answer:
-    visitor = stage.visitor("dora")
+    """Ask for one company where another is left: else the sign-in itself is refused."""
     with unit_of_work(stage.live.services) as ctx:
-        memberships.block(ctx.acting(OPERATOR), stage.membership["dora"], reason=f"because{stage.mark}")
-    return visitor.get("/authorize", **stage.portal.parameters())
+        memberships.block(ctx.acting(OPERATOR), stage.organization, stage.membership["mira, second"])
+    return stage.ask(stage.visitor("mira"), organization="100200400")
 
 
 def _page_of(way: Callable[[Stage], Filled]) -> Callable[[Stage], Answer]:

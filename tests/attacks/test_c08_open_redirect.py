@@ -1,0 +1,198 @@
+"""C8: no parameter, cookie or path sends a browser anywhere but to registered addresses (req 2, 102)."""
+
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from tests.attacks import scenes
+from tests.attacks.bad_input import NAMES, places
+from tests.attacks.live import ISSUER, Answer, Live, absolute
+from tests.attacks.scenes import FORMS, Stage
+from tests.attacks.visitor import Visitor, leads_outside
+from tests.cast import REDIRECT, SIGNED_OUT
+
+pytestmark = pytest.mark.enable_socket
+
+EVIL = "evil.example"
+
+PAYLOADS = (
+    f"https://{EVIL}",
+    f"http://{EVIL}/",
+    f"//{EVIL}",
+    f"///{EVIL}",
+    f"////{EVIL}/..",
+    f"\\\\{EVIL}",
+    f"/\\{EVIL}",
+    f"\\/{EVIL}",
+    f"/\\/{EVIL}",
+    f"/\t/{EVIL}",
+    f"/\n/{EVIL}",
+    f"\t//{EVIL}",
+    f" //{EVIL}",
+    f"https:{EVIL}",
+    f"https:/{EVIL}",
+    f"https:\\\\{EVIL}",
+    f"HTTPS://{EVIL}",
+    f"https://{EVIL}%00.portal.example",
+    f"https://login.example@{EVIL}",
+    f"https://login.example:443@{EVIL}/",
+    f"https://login.example.{EVIL}",
+    f"https://{EVIL}#login.example",
+    f"https://{EVIL}?login.example",
+    f"https://{EVIL}\\.login.example",
+    f"https://{EVIL}/login.example",
+    f"https://portal.example.{EVIL}/callback",
+    f"https://{EVIL}。portal.example",
+    f"//{EVIL}%2f..",
+    f"/%2f%2f{EVIL}",
+    f"/%5c{EVIL}",
+    f"%2f%2f{EVIL}",
+    f"/.{EVIL}",
+    f"/..//{EVIL}",
+    f"/;@{EVIL}",
+    f"@{EVIL}",
+    f".{EVIL}",
+    f":80//{EVIL}",
+    "javascript:alert(1)",
+    "javascript://portal.example/%0aalert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "//0x7f000001",
+    "//[::ffff:1.2.3.4]/",
+    f"x\r\nLocation: https://{EVIL}",
+    f"x%0d%0aLocation:%20https://{EVIL}",
+)
+
+#: a page without any of these cannot lead where a payload wants
+TRACES = (EVIL, "javascript:", "data:text", "7f000001", "1.2.3.4")
+
+#: names that other products read a return address from
+RETURNS = (
+    "next",
+    "continue",
+    "return",
+    "returnTo",
+    "return_to",
+    "return_url",
+    "redirect",
+    "redirect_to",
+    "redirect_url",
+    "url",
+    "target",
+    "goto",
+    "RelayState",
+    "r",
+    "rd",
+    "callback",
+    "target_link_uri",
+    "iss",
+    "home_uri",
+    "initiate_login_uri",
+)
+
+REGISTERED = (ISSUER, "https://portal.example")
+
+
+@pytest.fixture
+def stage(live: Live) -> Stage:
+    return scenes.build(live)
+
+
+def _stays(answer: Answer, what: object) -> None:
+    """A Location and every link stay at the issuer or go to a registered address."""
+    if answer.location is not None:
+        target = absolute(answer.location, answer.url)
+        assert target.startswith(tuple(f"{origin}/" for origin in REGISTERED)), (what, answer.location)
+        if not target.startswith(f"{ISSUER}/"):
+            assert target.partition("?")[0] in (REDIRECT, SIGNED_OUT, "https://portal.example/"), what
+    named = answer.status != 303 and any(trace in answer.text for trace in TRACES)
+    outside = leads_outside(answer.text, answer.url) if named else set()
+    allowed = ("https://portal.example/", "https://portal.example/login")
+    assert not {address for address in outside if _is_address(address)} - set(allowed), (what, outside)
+    assert answer.header("Refresh") is None
+    assert EVIL not in (answer.header("Set-Cookie") or "")
+
+
+def _is_address(text: str) -> bool:
+    return ":" in text.partition("/")[0]
+
+
+@pytest.mark.parametrize("username", [None, "anna"], ids=["stranger", "signed in"])
+def test_no_parameter_of_any_path_leads_away(stage: Stage, username: str | None) -> None:
+    """Each payload in all parameters at once, on each path, with a flow open (req 102)."""
+    visitor = stage.visitor(username)
+    begun = stage.ask(visitor, prompt="login")
+    flow_id = begun.url.partition("flow=")[2]
+    names = [name for name in (*NAMES, *RETURNS) if name not in ("flow", "client_id")]
+    for path in places(stage.live, flow_id):
+        if path.startswith("/static/"):
+            continue
+        for payload in PAYLOADS if username else PAYLOADS[::4]:
+            query = urlencode({"flow": flow_id} | dict.fromkeys(names, payload))
+            answer = Visitor(stage.live, dict(visitor.cookies)).once("GET", f"{path}?{query}")
+            assert answer.status < 500
+            _stays(answer, (path, payload))
+
+
+def test_no_parameter_of_a_right_request_leads_away(stage: Stage) -> None:
+    """A request that succeeds goes to its registered URI, whatever else it carries (req 2)."""
+    visitor = stage.visitor("anna")
+    free = {"state", "nonce", "login_hint", "ui_locales", "acr_values", *RETURNS}
+    for payload in PAYLOADS:
+        for names in ({"state"}, free):
+            query = urlencode(stage.portal.parameters() | dict.fromkeys(names, payload))
+            answer = visitor.once("GET", f"/authorize?{query}")
+            _stays(answer, payload)
+            assert absolute(answer.location or "").startswith(f"{REDIRECT}?"), payload
+        query = urlencode(
+            {"client_id": "portal", "post_logout_redirect_uri": SIGNED_OUT, "state": payload}
+            | dict.fromkeys(RETURNS, payload)
+        )
+        _stays(Visitor(stage.live).once("GET", f"/logout?{query}"), payload)
+
+
+@pytest.mark.parametrize("view", FORMS)
+def test_no_field_of_a_form_leads_away(stage: Stage, view: str) -> None:
+    """Added fields change nothing of where a form leads; the last try is the real one (req 102)."""
+    filled = FORMS[view](stage)
+    known = {name: value for name, value in filled.fields.items() if name != "choice"}
+    for payload in PAYLOADS[::6]:
+        added = dict.fromkeys((*RETURNS, "redirect_uri", "post_logout_redirect_uri", "state"), payload)
+        wrong = {"csrf_token": "x"}
+        answer = Visitor(stage.live, dict(filled.visitor.cookies)).post_once(
+            filled.target, {**added, **known, **wrong}
+        )
+        _stays(answer, (view, payload))
+    everything = dict.fromkeys((*RETURNS, "redirect_uri", "post_logout_redirect_uri", "state"), PAYLOADS[0])
+    answer = filled.visitor.post_once(filled.target, everything | filled.fields)
+    assert answer.status == 303
+    _stays(answer, view)
+
+
+def test_no_cookie_leads_away(stage: Stage) -> None:
+    """Each payload in each cookie of ours, on each path (C8)."""
+    cookies = ("sid", "flow", "dev", "form", "lang", "theme", "next")
+    for path in places(stage.live):
+        for payload in PAYLOADS[::3]:
+            value = quote(payload, safe=":/@\\.#?")
+            sent = "; ".join(f"__Host-{name}={value}; {name}={value}" for name in cookies)
+            _stays(stage.live.send("GET", path, headers={"Cookie": sent}), (path, payload))
+
+
+def test_no_path_leads_away(stage: Stage) -> None:
+    """Payloads as path: no normalising redirect names a foreign host (Werkzeug, C8)."""
+    for payload in PAYLOADS:
+        for before in ("", "/", "/login", "/login/", "/static/x/", "/authorize/"):
+            encoded = before + quote(payload, safe="/\\@:;.%#?[]")
+            answer = stage.live.send("GET", encoded if encoded.startswith("/") else f"/{encoded}")
+            assert answer.status in (200, 400, 404, 405, 308, 301), (encoded, answer.status)
+            _stays(answer, encoded)
+            found = _first_language_link(answer)
+            assert found is None or absolute(found, "/x").startswith(f"{ISSUER}/"), encoded
+
+
+def _first_language_link(answer: Answer) -> str | None:
+    _, found, rest = answer.text.partition('hreflang="en"')
+    if not found:
+        return None
+    head = answer.text[: len(answer.text) - len(rest)].rpartition('href="')[2]
+    return head.partition('"')[0].replace("&amp;", "&")
