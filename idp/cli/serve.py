@@ -1,5 +1,6 @@
 """``idp serve``: server processes, worker and hash pool, started and stopped together (design §3)."""
 
+import gc
 import os
 import signal
 import sys
@@ -58,11 +59,14 @@ def application() -> WsgiApplication:
         with in_a_sentence():
             settings = load_settings()
             configure(level=settings.logging.level, format=settings.logging.format)
-            return create_app(settings)
+            made = create_app(settings)
     except Failure as failure:
         # The worker, which needs the same, has told the operator; several of us would repeat it.
         get_logger(__name__).error("server process cannot start", why=failure.format_message())
         sys.exit(failure.exit_code)
+    gc.collect()
+    gc.freeze()  # what was loaded lives as long as the process: no collection needs to walk it again
+    return made
 
 
 class WorkerKeeper:

@@ -26,6 +26,8 @@ REMEMBERED = 20_000
 """Tokens whose signature need not be checked again; a few kilobytes each."""
 ALGORITHMS = ("ES256", "RS256")
 _ES256_BYTES = 32
+_ES256 = ec.ECDSA(SHA256())
+_RS256 = padding.PKCS1v15()
 
 
 class TokenRefused(Exception):
@@ -64,10 +66,10 @@ class SigningKeyPair:
 
     def _signature(self, body: bytes) -> bytes:
         if isinstance(self._private, ec.EllipticCurvePrivateKey):
-            r, s = decode_dss_signature(self._private.sign(body, ec.ECDSA(SHA256())))
+            r, s = decode_dss_signature(self._private.sign(body, _ES256))
             return r.to_bytes(_ES256_BYTES, "big") + s.to_bytes(_ES256_BYTES, "big")
         assert isinstance(self._private, rsa.RSAPrivateKey)  # noqa: S101  (signing_keys makes no other kind)
-        return self._private.sign(body, padding.PKCS1v15(), SHA256())
+        return self._private.sign(body, _RS256, SHA256())
 
 
 def public_key(jwk: dict[str, Any]) -> Key:

@@ -4,6 +4,7 @@ No Flask in here: the machine endpoints need the address as the pages do.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -17,7 +18,9 @@ _LONGEST_CHAIN = 20
 
 def origin(environ: Mapping[str, Any], settings: Settings, *, request_id: str = "") -> Origin:
     """Return the origin of a WSGI request."""
-    agent = "".join(sign for sign in environ.get("HTTP_USER_AGENT", "") if sign.isprintable())
+    agent: str = environ.get("HTTP_USER_AGENT", "")
+    if not agent.isprintable():
+        agent = "".join(sign for sign in agent if sign.isprintable())
     device = DeviceCookie.parse(_cookie(environ, "__Host-dev" if settings.secure else "dev"))
     return Origin(
         ip=client_ip(environ, settings.server.trusted_proxies),
@@ -51,6 +54,7 @@ def _hops(environ: Mapping[str, Any]) -> Iterable[str]:
     return list(reversed(header.split(",")))[:_LONGEST_CHAIN] if header else ()
 
 
+@lru_cache(maxsize=512)  # the longest header is 16 KiB
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     """Read an address, also ``[address]:port`` and ``address:port`` as some proxies write it."""
     host = text.strip()
