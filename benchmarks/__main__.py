@@ -29,6 +29,7 @@ Servers = Mapping[str, Product | Peer]
 def main() -> int:
     """Return 0 where every demand holds, 1 where one does not, 2 where nothing could be measured."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started is stopped
     try:
         chosen = _chosen(options.scenario)
         load = Load(

@@ -55,7 +55,7 @@ def run(load: Load, config: Path, server: psutil.Process, scenario: Mapping[str,
     file = config.with_name("run.json")
     file.write_text(json.dumps({**target, "scenarios": [dict(scenario)]}), "utf-8")
     command = ["taskset", "-c", str(load.cpus.others), sys.executable, str(load.bench / "oidc_load.py")]
-    command += ["--config", str(file), "-c", str(load.connections), "-d", str(load.seconds), "-w", "0.5"]
+    command += ["--config", str(file), "-c", str(load.connections), "-d", str(load.seconds), "-w", "1"]
     command += ["-r", "1", "--retries", "0", "--watch", str(server.pid)]
     command += ["--server-cpu", str(load.cpus.server)]
     path = {"PYTHONPATH": str(load.faster_loop)} if load.faster_loop else {}
@@ -64,7 +64,9 @@ def run(load: Load, config: Path, server: psutil.Process, scenario: Mapping[str,
         raise Unable(f"the load generator failed:\n{done.stderr[-2000:]}")
     report: dict[str, Any] = json.loads(done.stdout)
     if not report["per_s"] or report["errors"]:
-        raise Unable(f"{target['name']}, {scenario['name']}: {report.get('errors')} failed, {report['error']}")
+        raise Unable(
+            f"{target['name']}, {scenario['name']}: {report.get('errors')} failed, {report['error']}"
+        )
     return report
 
 
