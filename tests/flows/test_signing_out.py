@@ -1,0 +1,104 @@
+"""Signing out through the pages (L-12, L-13; RP-Initiated Logout §2-4; req 46, C13)."""
+
+import pytest
+
+from idp.context import Services
+from idp.web.gateway import Gateway
+from tests import cast
+from tests.cast import SIGNED_OUT
+from tests.installation import unit_of_work
+from tests.plain_browser import Browser, Portal
+
+
+@pytest.fixture
+def portal(services: Services, gateway: Gateway) -> Portal:
+    with unit_of_work(services) as ctx:
+        registered = cast.register(ctx)
+        cast.person(ctx, "anna")
+        cast.person(ctx, "ben")
+    return Portal(gateway, registered)
+
+
+def _signed_in(portal: Portal, browser: Browser) -> bool:
+    portal.authorize(browser, prompt="none")
+    return "code" in portal.answer(browser)
+
+
+def test_everything_of_the_session_ends(portal: Portal) -> None:
+    """Refresh tokens, access tokens and waiting codes, of this session alone."""
+    browser, elsewhere = Browser(portal.gateway), Browser(portal.gateway)
+    tokens, others = portal.sign_in(browser), portal.sign_in(elsewhere)
+    portal.authorize(browser)
+    waiting = portal.answer(browser)["code"]
+    browser.get("/logout", id_token_hint=tokens["id_token"])
+    assert portal.refresh(tokens["refresh_token"]).status_code == 400
+    assert portal.userinfo(tokens["access_token"]).status_code == 401
+    assert portal.exchange(waiting).get_json()["error"] == "invalid_grant"
+    assert not _signed_in(portal, browser)
+    assert portal.refresh(others["refresh_token"]).status_code == 200
+    assert _signed_in(portal, elsewhere)
+
+
+def test_staying(portal: Portal) -> None:
+    """The question is answered with no: still signed in, back at the portal or at the start page."""
+    browser = Browser(portal.gateway)
+    portal.sign_in(browser)
+    browser.get("/logout", client_id="portal")
+    browser.submit(expect_action="/logout/", choice="stay")
+    assert browser.url == "https://portal.example/"
+    browser.get("/logout")
+    browser.submit(expect_action="/logout/", choice="stay")
+    assert browser.url == f"{browser.issuer}/"
+    assert _signed_in(portal, browser)
+
+
+def test_a_hint_of_somebody_else_asks(portal: Portal) -> None:
+    """A stolen ID token signs nobody else out without a click (C13)."""
+    annas, bens = Browser(portal.gateway), Browser(portal.gateway)
+    hint = portal.sign_in(annas)["id_token"]
+    portal.sign_in(bens, "ben")
+    page = bens.get("/logout", id_token_hint=hint, post_logout_redirect_uri=SIGNED_OUT)
+    assert page.status_code == 200
+    assert _signed_in(portal, bens)
+
+
+def test_nobody_is_signed_in(portal: Portal) -> None:
+    """With a hint back to the portal at once; without one the address is only offered as a link."""
+    browser, stranger = Browser(portal.gateway), Browser(portal.gateway)
+    hint = portal.sign_in(browser)["id_token"]
+    stranger.get("/logout", id_token_hint=hint, post_logout_redirect_uri=SIGNED_OUT, state="x y")
+    assert stranger.url == f"{SIGNED_OUT}?state=x+y"
+    page = stranger.get("/logout", client_id="portal", post_logout_redirect_uri=SIGNED_OUT)
+    assert page.status_code == 200
+    assert f'href="{SIGNED_OUT}"' in page.text
+
+
+def test_another_browser_cannot_answer_the_question(portal: Portal) -> None:
+    """The flow belongs to the browser that began it (req 41)."""
+    browser, thief = Browser(portal.gateway), Browser(portal.gateway)
+    portal.sign_in(browser)
+    browser.get("/logout")
+    path = browser.url.removeprefix(browser.issuer)
+    assert thief.get(path).status_code == 400
+    assert _signed_in(portal, browser)
+
+
+def test_a_posted_request_with_a_query_is_refused(portal: Portal) -> None:
+    """Parameters belong into the body, at both endpoints that other sites post to."""
+    browser = Browser(portal.gateway)
+    for path in ("/logout?state=x", "/authorize?client_id=portal"):
+        assert browser.client.post(path, base_url=browser.issuer, data={}).status_code == 400
+    for path in ("/logout", "/authorize"):
+        answer = browser.client.post(path, base_url=browser.issuer, json={})
+        assert answer.status_code == 400
+
+
+def test_the_receipt_of_a_sign_out_without_receivers(portal: Portal) -> None:
+    """A page all the same; seen again it says the same, another browser does not see it."""
+    browser, other = Browser(portal.gateway), Browser(portal.gateway)
+    hint = portal.sign_in(browser)["id_token"]
+    page = browser.get("/logout", id_token_hint=hint)
+    path = browser.url.removeprefix(browser.issuer)
+    assert path.startswith("/logged-out/")
+    assert browser.get(path).text.count("<h1") == page.text.count("<h1") == 1
+    assert other.get(path).status_code == 400

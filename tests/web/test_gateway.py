@@ -1,0 +1,170 @@
+"""What holds for machine endpoints and pages alike: host, limits, request id, faults (req 29, 101; A3)."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from idp.errors import Busy, Refusal
+from idp.settings import Settings
+from idp.settings.models import ThrottleSettings
+from tests.plain_browser import basic
+from tests.world import Desk, machine
+
+PATHS = ("/jwks", "/token", "/login", "/nowhere")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_another_host(desk: Desk, path: str) -> None:
+    """421 everywhere (design §5), so nothing is ever built from a foreign Host."""
+    for host in ("evil.example", "localhost:8000.evil.example", "localhost", "localhost:8001", ""):
+        answer = machine(desk.gateway, "GET", path, headers={"Host": host})
+        assert answer.status_code == 421, host
+        assert "evil" not in answer.text
+
+
+def test_health_answers_any_host(desk: Desk) -> None:
+    """A load balancer asks by address."""
+    for path in ("/health/live", "/health/ready"):
+        assert machine(desk.gateway, "GET", path, headers={"Host": "10.0.0.7:8000"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [
+        ("65537", 413),
+        ("9" * 19, 413),
+        ("9" * 5000, 413),
+        ("-1", 400),
+        ("1e3", 400),
+        ("٣", 400),
+        (" 1", 400),
+        ("0x10", 400),
+    ],
+    ids=["65537", "19 digits", "5000 digits", "-1", "1e3", "Arabic", "space", "hex"],
+)
+def test_content_length(desk: Desk, length: str, status: int) -> None:
+    """Too long, or no number; thousands of digits are a ValueError in Python (req 29)."""
+    for path in ("/token", "/login"):
+        answer = machine(desk.gateway, "POST", path, environ_overrides={"CONTENT_LENGTH": length})
+        assert answer.status_code == status
+
+
+def test_a_body_of_exactly_64_kib(desk: Desk) -> None:
+    """Read, and one byte more is not; without a length neither."""
+    headers = {"Authorization": basic("portal", desk.registered.secret or "")}
+    body = b"grant_type=client_credentials&x="
+    body += b"y" * (65_536 - len(body))
+    options: dict[str, Any] = {"headers": headers, "content_type": "application/x-www-form-urlencoded"}
+    assert machine(desk.gateway, "POST", "/token", data=body, **options).status_code == 200
+    assert machine(desk.gateway, "POST", "/token", data=body + b"y", **options).status_code == 413
+    chunked = {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}
+    answer = machine(desk.gateway, "POST", "/token", data=body + b"y", environ_overrides=chunked, **options)
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_address_and_headers_of_16_kib(desk: Desk, path: str) -> None:
+    """431, in the address as in headers."""
+    assert machine(desk.gateway, "GET", path, query_string="x=" + "y" * 16_384).status_code == 431
+    assert machine(desk.gateway, "GET", path, headers={"X-Long": "y" * 16_384}).status_code == 431
+    assert machine(desk.gateway, "GET", path, headers={"X-Long": "y" * 8_000}).status_code != 431
+
+
+def test_each_answer_has_a_request_id(desk: Desk) -> None:
+    """Its own, never the caller's; and no answer is sniffed."""
+    answers = [machine(desk.gateway, "GET", "/jwks", headers={"X-Request-Id": "mine"}) for _ in range(2)]
+    ids = {answer.headers["X-Request-Id"] for answer in answers}
+    assert len(ids) == 2
+    assert "mine" not in ids
+    assert all(answer.headers["X-Content-Type-Options"] == "nosniff" for answer in answers)
+
+
+def _failing(error: Exception) -> Callable[..., Any]:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fail
+
+
+DRIVER = psycopg.errors.AdminShutdown("terminating connection")
+LOST = DBAPIError("SELECT 1", {}, Exception("gone"), connection_invalidated=True)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (Busy("hash pool", retry_after=7), 503),
+        (PoolTimeout("no connection is free"), 503),
+        (DRIVER, 503),
+        (psycopg.OperationalError("the connection is closed"), 503),
+        (LOST, 503),
+        (IntegrityError("INSERT", {}, Exception("unique")), 500),
+        (ValueError("a bug"), 500),
+    ],
+    ids=["busy", "pool", "shutdown", "closed", "lost", "constraint", "bug"],
+)
+def test_faults(desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int) -> None:
+    """503 with Retry-After where a later try may do; a bug is 500 with an id and nothing else."""
+    monkeypatch.setattr(desk.gateway.server, "create_token_response", _failing(error))
+    answer = desk.portal.call("/token", {"grant_type": "client_credentials"})
+    assert answer.status_code == status
+    assert answer.mimetype == "application/json"
+    if status == 503:
+        assert int(answer.headers["Retry-After"]) > 0
+    else:
+        assert answer.get_json() == {
+            "error": "server_error",
+            "error_description": f"request {answer.headers['X-Request-Id']}",
+        }
+
+
+def test_a_throttle_says_when_to_come_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """429 with the seconds that are left."""
+    until = datetime.now(UTC) + timedelta(seconds=40)
+    refusal = Refusal("client.throttled", until=until)
+    monkeypatch.setattr(desk.gateway.server, "create_token_response", _failing(refusal))
+    answer = desk.portal.call("/token", {"grant_type": "client_credentials"})
+    assert answer.status_code == 429
+    assert 30 <= int(answer.headers["Retry-After"]) <= 40
+
+
+class TestThrottle:
+    """Failed client authentications are counted, right ones are not (design §2, Throttle)."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(
+            update={"throttle": ThrottleSettings(client_failures_per_minute=3, exempt_networks=())}
+        )
+
+    def test_guessing_a_secret(self, desk: Desk) -> None:
+        """After so many failures a minute the guesser hears 429; the owner's right secret still works."""
+        form = {"grant_type": "client_credentials"}
+        wrong = {"Authorization": basic("portal", "wrong")}
+        statuses = [
+            machine(
+                desk.gateway,
+                "POST",
+                "/token",
+                data=form,
+                headers=wrong,
+                environ_base={"REMOTE_ADDR": "198.51.100.7"},
+            ).status_code
+            for _ in range(5)
+        ]
+        assert statuses == [401, 401, 401, 429, 429]
+        right = {"Authorization": basic("portal", desk.registered.secret or "")}
+        answer = machine(
+            desk.gateway,
+            "POST",
+            "/token",
+            data=form,
+            headers=right,
+            environ_base={"REMOTE_ADDR": "198.51.100.7"},
+        )
+        assert answer.status_code == 200
