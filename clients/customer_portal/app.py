@@ -46,6 +46,21 @@ def create_app(config: Config) -> Flask:
 
     app.context_processor(lambda: {"who": who() if g.get("person") else None})
     app.jinja_env.filters.update(day=day, money=money)
+    _add_areas(app, portal)
+
+    @app.get("/orders")
+    @portal.signed_in
+    def orders() -> Answer:
+        shown = request.args.get("with", "access_token")
+        bearer = {"access_token": g.person.access_token, "id_token": g.person.id_token}.get(shown, "")
+        answer = ask_orders(orders_http, config.orders_url, bearer)
+        return render_template("customer/orders.html", answer=answer, shown=shown)
+
+    return app
+
+
+def _add_areas(app: Flask, portal: Portal) -> None:
+    """The start page with a tile for each permission, and the areas behind the tiles."""
 
     @app.get("/")
     def home() -> Answer:
@@ -65,16 +80,6 @@ def create_app(config: Config) -> Flask:
         if found.key not in permissions(g.person.claims):
             return render_template("customer/refused.html", area=found), 403
         return render_template("customer/area.html", area=found)
-
-    @app.get("/orders")
-    @portal.signed_in
-    def orders() -> Answer:
-        shown = request.args.get("with", "access_token")
-        bearer = {"access_token": g.person.access_token, "id_token": g.person.id_token}.get(shown, "")
-        answer = ask_orders(orders_http, config.orders_url, bearer)
-        return render_template("customer/orders.html", answer=answer, shown=shown)
-
-    return app
 
 
 def permissions(claims: dict[str, Any]) -> frozenset[str]:

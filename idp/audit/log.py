@@ -57,10 +57,8 @@ def record(
     """
     actor = actor or ctx.actor
     kind, target_id = target or (None, None)
-    key = new_id()
-    origin = _origin(ctx)
     row = AuditEvent(
-        id=key,
+        id=new_id(),
         at=ctx.now,
         event=event.value,
         actor_kind=actor.kind,
@@ -76,12 +74,18 @@ def record(
         reason=reason,
         request_id=ctx.origin.request_id or None,
     )
-    if origin or personal:
-        part = AuditPersonal(event_id=key, at=ctx.now, failure=event in FAILURES)
-        part.origin, row.origin_commitment = _commit_to(ctx.vault, key, origin)
-        part.details, row.details_commitment = _commit_to(ctx.vault, key, dict(personal or {}))
-        row.personal = part
+    _add_personal(ctx, row, dict(personal or {}), failure=event in FAILURES)
     ctx.db.add(row)
+
+
+def _add_personal(ctx: Context, row: AuditEvent, details: dict[str, Any], *, failure: bool) -> None:
+    origin = _origin(ctx)
+    if not (origin or details):
+        return
+    part = AuditPersonal(event_id=row.id, at=ctx.now, failure=failure)
+    part.origin, row.origin_commitment = _commit_to(ctx.vault, row.id, origin)
+    part.details, row.details_commitment = _commit_to(ctx.vault, row.id, details)
+    row.personal = part
 
 
 def shorten(ip: str) -> str | None:

@@ -32,6 +32,17 @@ class Issued:
     authorization_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What is locked while a code is issued."""
+
+    account: Account
+    installation_epoch: int
+    session: Session
+    membership: Membership | None
+    organization: Organization | None
+
+
 def issue(
     ctx: Context,
     request: AuthorizationRequest,
@@ -46,30 +57,54 @@ def issue(
 
     :raises Refusal: ``principal.may_not_act`` when somebody was blocked or signed out in between.
     """
-    account, installation_epoch, session, membership, organization = _locked(ctx, live, membership_id)
-    standing = Standing(
+    held = _locked(ctx, live, membership_id)
+    if not principal_may_act(_standing(held, live, membership_id)):
+        raise Refusal("principal.may_not_act")
+    authorization = _authorization(ctx, request, client, live, held)
+    ctx.db.add(authorization)
+    lifetime = timedelta(seconds=ctx.settings.tokens.code_seconds)
+    code = one_time_secrets.create(ctx, CODE_PURPOSE, target=authorization.id, lifetime=lifetime)
+    record(
+        ctx,
+        Event.CODE_ISSUED,
+        target=("account", authorization.account_id),
+        organization=held.membership.organization_id if held.membership else None,
+        client=client.client_id,
+        session=live.session.id,
+        new={"lineage": authorization.id, "scope": authorization.scope, "acr": authorization.acr},
+    )
+    return Issued(code, authorization.id)
+
+
+def _standing(held: _Held, live: LiveSession, membership_id: str | None) -> Standing:
+    account, membership, organization = held.account, held.membership, held.organization
+    return Standing(
         account_status=account.status,
         account_epoch=account.epoch,
         issued_account_epoch=live.session.account_epoch,
-        installation_epoch=installation_epoch,
+        installation_epoch=held.installation_epoch,
         issued_installation_epoch=live.session.installation_epoch,
         membership_status=membership.status if membership else None,
         membership_epoch=membership.epoch if membership else None,
         issued_membership_epoch=membership.epoch if membership else None,
         organization_status=organization.status if organization else None,
-        revoked=session.ended_at is not None or (membership_id is not None and membership is None),
+        revoked=held.session.ended_at is not None or (membership_id is not None and membership is None),
     )
-    if not principal_may_act(standing):
-        raise Refusal("principal.may_not_act")
-    authorization = Authorization(
+
+
+def _authorization(
+    ctx: Context, request: AuthorizationRequest, client: RegisteredClient, live: LiveSession, held: _Held
+) -> Authorization:
+    membership = held.membership
+    return Authorization(
         id=new_id(),
-        account_id=account.id,
-        account_epoch=account.epoch,
-        installation_epoch=installation_epoch,
+        account_id=held.account.id,
+        account_epoch=held.account.epoch,
+        installation_epoch=held.installation_epoch,
         client_id=client.row_id,
         session_id=live.session.id,
         sid=session_identifier(ctx, live.session.id, client),
-        membership_id=membership_id,
+        membership_id=membership.id if membership else None,
         membership_epoch=membership.epoch if membership else None,
         permissions_version=membership.version if membership else None,
         scope=client.get_allowed_scope(request.scope),
@@ -83,19 +118,6 @@ def issue(
         created_at=ctx.now,
         expires_at=ctx.now + timedelta(days=ctx.settings.tokens.refresh_days),
     )
-    ctx.db.add(authorization)
-    lifetime = timedelta(seconds=ctx.settings.tokens.code_seconds)
-    code = one_time_secrets.create(ctx, CODE_PURPOSE, target=authorization.id, lifetime=lifetime)
-    record(
-        ctx,
-        Event.CODE_ISSUED,
-        target=("account", account.id),
-        organization=membership.organization_id if membership else None,
-        client=client.client_id,
-        session=live.session.id,
-        new={"lineage": authorization.id, "scope": authorization.scope, "acr": authorization.acr},
-    )
-    return Issued(code, authorization.id)
 
 
 def session_identifier(ctx: Context, session_id: str, client: RegisteredClient) -> str:
@@ -191,9 +213,7 @@ def refresh_token_reused(ctx: Context, token_hash: bytes, client_row_id: str) ->
         )
 
 
-def _locked(
-    ctx: Context, live: LiveSession, membership_id: str | None
-) -> tuple[Account, int, Session, Membership | None, Organization | None]:
+def _locked(ctx: Context, live: LiveSession, membership_id: str | None) -> _Held:
     """Lock in the order account, membership, session: that of blocks, which end sessions last."""
     fresh = {"populate_existing": True}
     account, installation_epoch = ctx.db.execute(
@@ -217,7 +237,7 @@ def _locked(
         execution_options=fresh,
     ).scalar_one()
     found, organization = member or (None, None)
-    return account, installation_epoch, session, found, organization
+    return _Held(account, installation_epoch, session, found, organization)
 
 
 def _record_revoked(ctx: Context, ids: Iterable[str], reason: str) -> None:

@@ -8,7 +8,6 @@ from authlib.oauth2.rfc6749.errors import InvalidGrantError
 from idp.accounts.principal import refusal_reason
 from idp.crypto import random_token, sha256
 from idp.oidc.claims import granted_claims
-from idp.oidc.clients import RegisteredClient
 from idp.oidc.id_token import mint_id_token
 from idp.oidc.provider import Provider
 from idp.oidc.request import ProtocolRequest
@@ -42,18 +41,14 @@ def person_tokens(
     refresh_token: str | None,
 ) -> dict[str, Any]:
     """Return the token answer for a person's authorization."""
-    client: RegisteredClient = request.client
-    exchange = request.exchange
-    tokens = provider.settings.tokens
-    keys = exchange.snapshot.keys
-    scopes = scope.split()
-    permissions = provider.statements.permissions(facts) if "permissions" in scopes else ()
+    lifetime = provider.settings.tokens.access_token_seconds
+    permissions = provider.statements.permissions(facts) if "permissions" in scope.split() else ()
     access_token = mint_access_token(
-        keys,
-        client,
+        request.exchange.snapshot.keys,
+        request.client,
         issuer=provider.issuer,
-        now=exchange.seconds,
-        lifetime=tokens.access_token_seconds,
+        now=request.exchange.seconds,
+        lifetime=lifetime,
         scope=scope,
         facts=facts,
         permissions=permissions,
@@ -61,19 +56,19 @@ def person_tokens(
     answer: dict[str, Any] = {
         "access_token": access_token,
         "token_type": "Bearer",
-        "expires_in": tokens.access_token_seconds,
+        "expires_in": lifetime,
         "scope": scope,
     }
     if refresh_token is not None:
         answer["refresh_token"] = refresh_token
-    if "openid" in scopes:
+    if "openid" in scope.split():
         answer["id_token"] = mint_id_token(
-            keys,
-            client,
+            request.exchange.snapshot.keys,
+            request.client,
             facts,
             issuer=provider.issuer,
-            now=exchange.seconds,
-            lifetime=tokens.id_token_seconds,
+            now=request.exchange.seconds,
+            lifetime=provider.settings.tokens.id_token_seconds,
             access_token=access_token,
             scope=scope,
             permissions=permissions,
