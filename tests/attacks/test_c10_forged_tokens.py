@@ -1,0 +1,119 @@
+"""C10, C11: no forged JWT is accepted wherever one is read, and a kid is only a name (req 24, 35, 36, 46)."""
+
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import pytest
+
+from idp.crypto import random_token
+from tests.attacks.forged import KIDS, Forger
+from tests.attacks.live import Answer, Live
+from tests.attacks.parties import Party, parsed
+from tests.attacks.visitor import Visitor
+
+pytestmark = pytest.mark.enable_socket
+
+#: differ from one answer to the next
+PASSING = frozenset({"x-request-id", "date", "set-cookie", "content-length"})
+
+
+def _ask_userinfo(portal: Party, token: str) -> Answer:
+    return portal.live.form("/userinfo", {"access_token": token})
+
+
+def _ask_by_header(portal: Party, token: str) -> Answer:
+    return portal.userinfo(token)
+
+
+def _introspect(portal: Party, token: str) -> Answer:
+    return portal.introspect(token)
+
+
+def _revoke(portal: Party, token: str) -> Answer:
+    return portal.revoke(token)
+
+
+def _authorize(portal: Party, token: str) -> Answer:
+    return portal.live.send("GET", f"/authorize?{urlencode(portal.parameters(id_token_hint=token))}")
+
+
+def _logout(portal: Party, token: str) -> Answer:
+    return portal.live.send("GET", f"/logout?{urlencode({'id_token_hint': token})}")
+
+
+def _logout_by_form(portal: Party, token: str) -> Answer:
+    return portal.live.form("/logout", {"id_token_hint": token})
+
+
+Entry = tuple[Callable[[Party, str], Answer], str, Callable[[Answer], bool]]
+
+#: name → how it is asked, which token it takes, and what a yes looks like
+ENTRIES: dict[str, Entry] = {
+    "userinfo, form": (_ask_userinfo, "access_token", lambda answer: answer.status == 200),
+    "userinfo, header": (_ask_by_header, "access_token", lambda answer: answer.status == 200),
+    "introspection": (_introspect, "access_token", lambda answer: parsed(answer).get("active") is True),
+    "authorize": (_authorize, "id_token", lambda answer: "error" not in answer.arrived),
+    "logout": (_logout, "id_token", lambda answer: answer.status == 303),
+    "logout, form": (_logout_by_form, "id_token", lambda answer: answer.status == 303),
+}
+
+
+@pytest.fixture
+def tokens(portal: Party, visitor: Visitor) -> dict[str, str]:
+    return portal.tokens(visitor)
+
+
+def _forger(live: Live, token: str) -> Forger:
+    return Forger(token, json.loads(live.send("GET", "/jwks").body)["keys"])
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_no_forged_token_is_accepted(live: Live, portal: Party, tokens: dict[str, str], entry: str) -> None:
+    """At least thirty forgeries at each entry; the genuine token is accepted there (req 35)."""
+    ask, kind, accepted = ENTRIES[entry]
+    made = list(_forger(live, tokens[kind]).forgeries())
+    assert len(made) >= 30
+    before = live.rows()
+    taken = [name for name, token in made if _sendable(entry, token) and accepted(ask(portal, token))]
+    broken = [name for name, token in made if _sendable(entry, token) and ask(portal, token).status >= 500]
+    assert (taken, broken) == ([], [])
+    assert live.rows() == before
+    assert accepted(ask(portal, tokens[kind]))
+
+
+def test_no_forged_token_revokes_anything(live: Live, portal: Party, tokens: dict[str, str]) -> None:
+    """Revocation answers 200 to unknown tokens, and writes nothing (RFC 7009 §2.2)."""
+    before = live.rows()
+    for name, token in _forger(live, tokens["access_token"]).forgeries():
+        assert _revoke(portal, token).status == 200, name
+    assert live.rows() == before
+    assert portal.userinfo(tokens["access_token"]).status == 200
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_kid_is_only_a_name(live: Live, portal: Party, tokens: dict[str, str], entry: str) -> None:
+    """Paths, SQL, addresses and 10 kB answer like any unknown kid (C11, req 36)."""
+    ask, kind, _ = ENTRIES[entry]
+    forger = _forger(live, tokens[kind])
+    before = live.rows()
+    random = _shown(ask(portal, forger.with_header(kid=random_token())))
+    for kid in (*KIDS, *([] if entry.endswith("header") else ["b" * 10_000])):
+        for token in (forger.with_header(kid=kid), forger.self_signed({"kid": kid})):
+            if entry in ("authorize", "logout", "userinfo, header") and len(token) > 12_000:
+                continue  # the address or header is too long already
+            assert _shown(ask(portal, token)) == random, kid
+    assert live.rows() == before
+
+
+def _shown(answer: Answer) -> tuple[int, list[tuple[str, str]], str]:
+    """What can be told apart: status, headers, body without the request's own number and address."""
+    headers = [(name, value) for name, value in answer.headers if name.lower() not in PASSING]
+    body = re.sub(r'href="\?[^"]*"', "", answer.text)
+    return answer.status, headers, re.sub(r'id="error-id">[\w-]+<', "", body)
+
+
+def _sendable(entry: str, token: str) -> bool:
+    """A header takes no spaces inside; what is longer than 16 KiB is refused before it is read."""
+    return entry != "userinfo, header" or " " not in token
