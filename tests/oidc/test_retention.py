@@ -1,0 +1,46 @@
+"""Authorizations and tokens go when their time is long over (req 111)."""
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from idp.context import Services
+from idp.crypto import sha256
+from idp.oidc import retention
+from idp.oidc.models import Authorization, RefreshToken, RevokedJti
+from tests.builders import make_account, make_client, sign_in
+from tests.installation import NOW, unit_of_work
+
+
+def test_each_table_is_emptied_a_week_after_the_end(services: Services) -> None:
+    """A used refresh token stays while its family may be used, so that its reuse is seen (req 21)."""
+    week = timedelta(days=services.settings.retention.expired_token_days)
+    day = timedelta(days=1)
+    with unit_of_work(services) as ctx:
+        make_client(ctx)
+        lineage = sign_in(ctx, make_account(ctx)).authorization
+        end = ctx.db.get_one(Authorization, lineage).expires_at
+        ctx.db.add(RevokedJti(jti="j", expires_at=NOW + day))
+        ctx.db.add(
+            RefreshToken(
+                hash=sha256("t"),
+                authorization_id=lineage,
+                issued_at=NOW,
+                expires_at=NOW + 2 * day,
+                used_at=NOW,
+            )
+        )
+    tick = timedelta(seconds=1)
+    for moment, left in (
+        (NOW + day + week, (1, 1, 1)),
+        (NOW + day + week + tick, (0, 1, 1)),
+        (NOW + 2 * day + week + tick, (0, 0, 1)),
+        (end + week + tick, (0, 0, 0)),
+    ):
+        with unit_of_work(services, moment) as ctx:
+            retention.purge(ctx, 100)
+            counts = [
+                ctx.db.scalar(select(func.count()).select_from(model))
+                for model in (RevokedJti, RefreshToken, Authorization)
+            ]
+            assert tuple(counts) == left
