@@ -94,6 +94,14 @@ def _shared(config: pytest.Config, kind: type[Running], start: Callable[[], Runn
         return server
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_templates(pytestconfig: pytest.Config) -> None:
+    """Compile each template once a run, not once an application: hundreds of tests make one."""
+    folder = _shared_folder(pytestconfig) / "templates"
+    folder.mkdir(exist_ok=True)
+    Flask.jinja_options = {"bytecode_cache": FileSystemBytecodeCache(str(folder))}
+
+
 @pytest.fixture(scope="session")
 def postgresql(pytestconfig: pytest.Config) -> PostgreSQL:
     """A private PostgreSQL cluster, one for all workers of the run."""

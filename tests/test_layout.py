@@ -39,6 +39,7 @@ TESTED_ELSEWHERE = {
     "idp.management.actors": "tests/management/test_accounts.py",
     "idp.management.documents": "tests/management/test_apply.py",
     "idp.management.ending": "tests/management/test_memberships.py",
+    "idp.oidc.clients": "tests/oidc/test_client_authentication.py",
     "idp.oidc.discovery": "tests/conformance/test_config.py",
     "idp.oidc.grants.minting": "tests/oidc/grants/test_refresh_token.py",
     "idp.oidc.grants.pkce": "tests/attacks/test_c03_pkce.py",
