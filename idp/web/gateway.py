@@ -65,6 +65,8 @@ class Gateway:
     def _refusal(self, environ: Environ, path: str) -> Answer | None:
         if environ.get("HTTP_HOST") != self._host and path not in HEALTH_PATHS:
             return plain(421, f"this server answers as {self._host}\n")
+        if not environ.get("QUERY_STRING", "").isascii():
+            return plain(400, "the address holds bytes that are not percent-encoded\n")
         length = environ.get("CONTENT_LENGTH") or "0"
         if not length.isascii() or not length.isdigit():
             return plain(400, "Content-Length is not a number\n")

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from idp.app import create_app
 from idp.context import Services
@@ -93,6 +94,7 @@ def test_oidcc_discovery_endpoint_verification(provider: Gateway) -> None:
     assert metadata["code_challenge_methods_supported"] == ["S256"]
     assert {"authorization_code", "refresh_token"} <= set(metadata["grant_types_supported"])
     assert all(BCP_47.fullmatch(tag) for tag in metadata["ui_locales_supported"])
+    OpenIDProviderMetadata(metadata).validate()
     assert metadata["request_parameter_supported"] is False
     assert metadata["request_uri_parameter_supported"] is False
 

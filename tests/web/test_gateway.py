@@ -27,6 +27,13 @@ def test_another_host(desk: Desk, path: str) -> None:
         assert "evil" not in answer.text
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_raw_bytes_in_the_query(desk: Desk, path: str) -> None:
+    """400 at every address: pages read the query as UTF-8 in more places than one (req 29)."""
+    answer = machine(desk.gateway, "GET", path, environ_overrides={"QUERY_STRING": "lang=\xff\xfe"})
+    assert answer.status_code == 400
+
+
 def test_health_answers_any_host(desk: Desk) -> None:
     """A load balancer asks by address."""
     for path in ("/health/live", "/health/ready"):

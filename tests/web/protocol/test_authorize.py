@@ -1,0 +1,131 @@
+"""The authorization endpoint as browsers meet it (req 2, 10, 17, 29, 41, 99)."""
+
+from typing import Any
+
+import pytest
+from werkzeug.test import Client
+
+from idp.management import clients
+from tests import cast
+from tests.builders import OPERATOR
+from tests.plain_browser import Browser
+from tests.world import Desk, forget_snapshot
+
+
+def _raw(desk: Desk, path: str = "/authorize", *, client: Client | None = None, **options: Any) -> Any:
+    method = options.pop("method", "GET")
+    return (client or Client(desk.gateway)).open(path, method=method, base_url=desk.issuer, **options)
+
+
+def test_redirects_are_303_and_tell_no_referrer(desk: Desk) -> None:
+    """(req 10): after GET and POST, to pages and to the portal; no CORS header anywhere (req 17)."""
+    parameters = desk.portal.parameters()
+    headers = {"Origin": "https://evil.example"}
+    answers = [
+        _raw(desk, query_string=parameters, headers=headers),
+        _raw(desk, method="POST", data=parameters, headers=headers),
+        _raw(desk, query_string=desk.portal.parameters(prompt="none"), headers=headers),
+    ]
+    for answer in answers:
+        assert answer.status_code == 303
+        assert answer.headers["Referrer-Policy"] == "same-origin"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
+
+
+def test_forms_may_end_at_the_portal_and_nowhere_else(desk: Desk) -> None:
+    """CSP form-action names this request's registered origin (design §2)."""
+    browser = Browser(desk.gateway)
+    page = desk.portal.authorize(browser)
+    assert "form-action 'self' https://portal.example;" in page.headers["Content-Security-Policy"]
+    assert "form-action 'self';" in browser.get("/login").headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["client_id=%ff", "x=1&" * 101, "client_id=portal&redirect_uri=%c3%28", b"client_id=\xff"],
+    ids=["no UTF-8", "101 parameters", "broken UTF-8", "raw bytes"],
+)
+def test_what_cannot_be_read_is_a_page(desk: Desk, query: str | bytes) -> None:
+    """400, never a 5xx, never a redirect (req 29)."""
+    text = query.decode("latin-1") if isinstance(query, bytes) else query
+    for path in ("/authorize", "/logout"):
+        answer = _raw(desk, path, environ_overrides={"QUERY_STRING": text})
+        assert answer.status_code == 400
+        assert "Location" not in answer.headers
+        form = "application/x-www-form-urlencoded"
+        posted = _raw(desk, path, method="POST", data=text.encode("latin-1"), content_type=form)
+        assert posted.status_code == 400
+
+
+def test_no_row_is_written_for_a_mistake(desk: Desk) -> None:
+    """A request that is only shown or refused leaves no flow and no cookie."""
+    for changes in (
+        {"client_id": "unknown"},
+        {"redirect_uri": "https://evil.example/"},
+        {"response_type": "x"},
+    ):
+        answer = _raw(desk, query_string=desk.portal.parameters(**changes))
+        assert "Set-Cookie" not in answer.headers
+
+
+def test_a_posted_request_belongs_to_the_first_browser_that_follows(desk: Desk) -> None:
+    """It came without cookies; the second browser is refused (req 41)."""
+    location = _raw(desk, method="POST", data=desk.portal.parameters()).headers["Location"]
+    first, second = Browser(desk.gateway), Browser(desk.gateway)
+    assert first.get(location.removeprefix(desk.issuer)).status_code == 200
+    assert "/login" in first.url
+    assert second.get(location.removeprefix(desk.issuer)).status_code == 400
+
+
+def _flow(browser: Browser) -> str:
+    return browser.url.partition("flow=")[2]
+
+
+def test_a_portal_that_changed_meanwhile(desk: Desk) -> None:
+    """Its redirect URI was taken out, or the whole client: nobody is sent there any more."""
+    with desk.work() as ctx:
+        made = cast.register(ctx, "moving")
+    forget_snapshot(desk.gateway)
+    desk.portal.registered = made
+    browser = Browser(desk.gateway)
+    desk.portal.authorize(browser)
+    flow = _flow(browser)
+    with desk.work() as ctx:
+        clients.change(
+            ctx.acting(OPERATOR),
+            {
+                "client_id": "moving",
+                "client_name": "Moving",
+                "first_party": True,
+                "redirect_uris": ["https://new.example/callback"],
+                "home_uri": "https://new.example/",
+            },
+        )
+    forget_snapshot(desk.gateway)
+    answer = browser.get(f"/authorize/{flow}")
+    assert answer.status_code == 400
+    assert 'href="https://new.example/"' in answer.text
+    with desk.work() as ctx:
+        clients.disable(ctx.acting(OPERATOR), "moving")
+    forget_snapshot(desk.gateway)
+    assert browser.get(f"/authorize/{flow}").status_code == 400
+
+
+def test_flows_of_another_purpose(desk: Desk) -> None:
+    """A sign-out's flow is no sign-in's."""
+    browser = Browser(desk.gateway)
+    desk.portal.sign_in(browser, "paul")
+    browser.get("/logout")
+    flow = browser.url.rpartition("/")[2]
+    assert len(flow) == 43
+    assert browser.get(f"/authorize/{flow}").status_code == 400
+
+
+def test_an_open_session_is_answered_by_the_first_request(desk: Desk) -> None:
+    """Without a redirect to the hub (design §6)."""
+    browser = Browser(desk.gateway)
+    desk.portal.sign_in(browser, "paul")
+    answer = browser.client.get("/authorize", query_string=desk.portal.parameters(), base_url=desk.issuer)
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith(f"{cast.REDIRECT}?code=")
