@@ -240,6 +240,12 @@ def test_stop_and_start_again(tmp_path: Path) -> None:
     assert _until_gone(tree) == []
 
 
+def _memory(process: psutil.Process) -> int:
+    """Return a process's share in bytes: what several use together counts once (only Linux knows that)."""
+    size = process.memory_full_info()
+    return int(getattr(size, "pss", size.uss))
+
+
 def test_memory_in_use_and_nothing_left_after_a_kill(
     tmp_path: Path, browser: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,11 +257,11 @@ def test_memory_in_use_and_nothing_left_after_a_kill(
     _submit(browser, page, username="ben", password=running.person("ben")["password"])
     browser.get(running.facts["support_portal"] + "/login")
     tree = running.tree()
-    memory = sum(process.memory_info().rss for process in tree)
+    memory = sum(_memory(process) for process in tree)
     assert running.stop(signal.SIGKILL) == -signal.SIGKILL
     assert len(tree) >= 7
     assert _until_gone(tree[1:]) == []
-    assert memory <= 400 * _MEGABYTE
+    assert 100 * _MEGABYTE < memory <= 400 * _MEGABYTE
 
 
 def test_a_part_that_dies_ends_the_demo(tmp_path: Path) -> None:
