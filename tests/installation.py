@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -11,7 +12,6 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_der_private_key,
 )
 from joserfc.jwk import ECKey, RSAKey
 
@@ -42,35 +42,34 @@ def make_services(settings: Settings, database: Database, *, now: datetime = NOW
 
 
 @cache
-def _key_material() -> tuple[tuple[str, bytes], ...]:
-    """Return private keys made once a process: an RSA key takes a second."""
-    makers = {
-        "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
-        "RS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
-    }
-    return tuple(
-        (alg, make().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
-        for alg, make in makers.items()
-        for _ in range(2)
-    )
+def _key_material() -> tuple[tuple[str, bytes, dict[str, Any]], ...]:
+    """Return algorithm, private key and public JWK, made once a process: an RSA key takes a second."""
+    made = []
+    for alg in ("ES256", "ES256", "RS256", "RS256"):
+        private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+        if alg == "ES256":
+            private = ec.generate_private_key(ec.SECP256R1())
+        else:
+            private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        kind: type[ECKey | RSAKey] = ECKey if alg == "ES256" else RSAKey
+        pkcs8 = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        made.append((alg, pkcs8, kind.import_key(pem).as_dict(private=False)))
+    return tuple(made)
 
 
 def install_signing_keys(services: Services, now: datetime = NOW) -> None:
     """Give an installation an active and a next key per algorithm without making new ones."""
     states = (ACTIVE, NEXT, ACTIVE, NEXT)
     with services.database.session() as db:
-        for (alg, pkcs8), state in zip(_key_material(), states, strict=True):
+        for (alg, pkcs8, jwk), state in zip(_key_material(), states, strict=True):
             kid = new_id()
-            kind = ECKey if alg == "ES256" else RSAKey
-            public = load_der_private_key(pkcs8, None).public_key()
-            pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
             db.add(
                 SigningKey(
                     kid=kid,
                     alg=alg,
                     state=state,
-                    public_jwk=kind.import_key(pem).as_dict(private=False)
-                    | {"kid": kid, "alg": alg, "use": "sig"},
+                    public_jwk=jwk | {"kid": kid, "alg": alg, "use": "sig"},
                     sealed=services.vault.seal(pkcs8, table="signing_key", row=kid),
                     created_at=now,
                     activated_at=now if state == ACTIVE else None,
