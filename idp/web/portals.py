@@ -37,8 +37,11 @@ def portal_of(client: RegisteredClient) -> Portal:
 
 
 def portal_by_row(client_row_id: str | None) -> Portal | None:
-    """Return the portal of a flow, or None: it has none, or the client is gone."""
-    client = provider().snapshots.current().by_row.get(client_row_id or "")
+    """Return the portal of a flow, or None: it has none, or the client is gone.
+
+    Error pages name portals too, so the database need not be there.
+    """
+    client = provider().snapshots.published().by_row.get(client_row_id) if client_row_id else None
     return portal_of(client) if client else None
 
 
