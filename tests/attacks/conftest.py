@@ -1,14 +1,18 @@
 """What attacks run against: the product over HTTP, with a portal and people of Muster GmbH."""
 
+import io
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+import structlog
 
 from idp.app import create_app
 from idp.db import Database
+from idp.logging import configure
 from idp.settings import Settings
 from idp.settings.models import ThrottleSettings
 from tests import cast
@@ -17,6 +21,18 @@ from tests.attacks.parties import Party
 from tests.attacks.visitor import Visitor
 from tests.builders import make_membership, make_organization
 from tests.installation import install_signing_keys, make_services, unit_of_work
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Write log lines as in production, but nowhere: thousands of refused requests have each their own."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    configure(stream=io.StringIO())
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture

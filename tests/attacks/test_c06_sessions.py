@@ -1,5 +1,7 @@
 """C6: a planted, swapped or left-over cookie never opens somebody else's session or flow (req 12, 40-42)."""
 
+from urllib.parse import urlencode
+
 import pytest
 
 from idp.crypto import random_token
@@ -183,9 +185,7 @@ def test_cookies_have_their_flags(stage: Stage) -> None:
     visitor = stage.visitor()
     lines = []
     for answer in (
-        visitor.once(
-            "GET", f"/authorize?client_id=portal&redirect_uri={stage.portal.registered.redirect_uri}"
-        ),
+        visitor.once("GET", f"/authorize?{urlencode(stage.portal.parameters())}"),
         visitor.once("GET", "/login?lang=en&theme=dark"),
     ):
         lines += [value for name, value in answer.headers if name == "Set-Cookie"]
@@ -193,7 +193,7 @@ def test_cookies_have_their_flags(stage: Stage) -> None:
     answer = visitor.post_once(form.action, form.fields | {"username": "anna", "password": scenes.PASSWORD})
     lines += [value for name, value in answer.headers if name == "Set-Cookie"]
     names = {line.partition("=")[0] for line in lines}
-    assert {SID, DEVICE, FORM} <= names
+    assert {SID, FLOW, DEVICE, FORM} <= names
     for line in lines:
         flags = {part.strip().partition("=")[0].lower(): part.strip() for part in line.split(";")[1:]}
         assert line.startswith("__Host-"), line

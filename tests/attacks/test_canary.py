@@ -1,13 +1,10 @@
 """Canaries: no password, code, token or cookie of a whole sign-in is written down anywhere (req 67, 105)."""
 
 import io
-import logging
 import sqlite3
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-import structlog
 
 from idp.logging import configure
 from tests import cast
@@ -23,15 +20,11 @@ CANARY = "Canary-4711-wrong-password"
 
 
 @pytest.fixture
-def log() -> Iterator[io.StringIO]:
+def log(quiet: None) -> io.StringIO:
     """All that is logged, at the most talkative level."""
-    handlers, level = logging.getLogger().handlers, logging.getLogger().level
     stream = io.StringIO()
     configure(level="debug", stream=stream)
-    yield stream
-    logging.getLogger().handlers = handlers
-    logging.getLogger().setLevel(level)
-    structlog.reset_defaults()
+    return stream
 
 
 def test_no_secret_of_a_sign_in_is_written_down(live: Live, log: io.StringIO) -> None:

@@ -1,0 +1,139 @@
+"""With the database away: 503 with Retry-After, documents there, no help needed later (req 107)."""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from idp.app import create_app
+from idp.db import Base, Database
+from idp.settings import Settings
+from tests import infrastructure
+from tests.attacks.bad_input import places
+from tests.attacks.conftest import populate
+from tests.attacks.live import FORM, Answer, Live, serving
+from tests.attacks.parties import Party
+from tests.attacks.visitor import SAME_ORIGIN, Visitor
+from tests.infrastructure import PostgreSQL, ProgramMissing
+from tests.installation import install_signing_keys, make_services
+
+pytestmark = pytest.mark.enable_socket
+
+DOCUMENTS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/jwks")
+#: answers that need no row: documents, files, health, and what is refused by its shape
+WITHOUT_DATABASE = (*DOCUMENTS, "/health/live", "/static/")
+
+
+@pytest.fixture
+def cluster() -> Iterator[PostgreSQL]:
+    """A PostgreSQL that this test alone uses and may stop."""
+    try:
+        server = infrastructure.start_postgresql()
+    except ProgramMissing as error:
+        pytest.skip(f"needs postgresql: {error}")
+    yield server
+    server.stop()
+
+
+def test_postgresql_stopped(cluster: PostgreSQL, attacked: Settings) -> None:
+    """Stopped and started again under the running product (issue, Bad input; F2)."""
+    url = cluster.create_database("away")
+    database = Database(url)
+    Base.metadata.create_all(database.engine)
+    services = make_services(attacked, database)
+    install_signing_keys(services)
+    with serving(create_app(attacked, services), services) as live:
+        party = populate(live)
+        visitor = Visitor(live)
+        tokens = party.tokens(visitor)
+        _control(cluster, "stop", "-m", "immediate")
+        _away(live, party, visitor, tokens)
+        _control(cluster, "start", "-w", "-l", "/dev/null", "-o", _options(cluster))
+        _back(party, visitor, tokens)
+    database.dispose()
+    _control(cluster, "stop", "-m", "immediate")
+
+
+def test_tables_unusable(live: Live, portal: Party, visitor: Visitor) -> None:
+    """A SQLite file whose tables are gone, as after a restore that went wrong; then they are back."""
+    tokens = portal.tokens(visitor)
+    names = ("session", "flow", "authorization", "refresh_token", "installation", "account")
+    _rename(live, [(name, f"{name}_away") for name in names])
+    _away(live, portal, visitor, tokens)
+    _rename(live, [(f"{name}_away", name) for name in names])
+    _back(portal, visitor, tokens)
+
+
+def _away(live: Live, portal: Party, visitor: Visitor, tokens: dict[str, str]) -> None:
+    """Every path: 503 with Retry-After or an answer that needs no database; nothing is opened or leaked."""
+    for path in DOCUMENTS:
+        answer = live.send("GET", path)
+        assert (answer.status, answer.header("ETag") is not None) == (200, True), path
+    assert live.send("GET", "/health/live").status == 200
+    assert live.send("GET", "/health/ready").status == 503
+    known = Visitor(live, dict(visitor.cookies))
+    asked = {
+        "a page of a person": known.once("GET", "/"),
+        "an authorization request": known.post_once("/authorize", portal.parameters(), FORM),
+        "a sign-out": known.post_once("/logout", {"client_id": "portal"}, FORM),
+        "userinfo": portal.userinfo(tokens["access_token"]),
+        "introspection": portal.introspect(tokens["access_token"]),
+        "revocation": portal.revoke(tokens["refresh_token"]),
+        "a refresh": portal.refresh(tokens["refresh_token"]),
+        "a code": portal.redeem("A" * 43),
+    }
+    for name, answer in asked.items():
+        _unavailable(name, answer)
+    for path in places(live):
+        answer = known.once("GET", path, headers=SAME_ORIGIN)
+        assert answer.status < 500 or answer.status == 503, path
+        assert answer.status != 503 or answer.header("Retry-After") or path == "/health/ready", path
+        if answer.status == 200:
+            assert path.startswith(WITHOUT_DATABASE) or "anna" not in answer.text, path
+
+
+def _unavailable(name: str, answer: Answer) -> None:
+    assert answer.status == 503, (name, answer.status, answer.text[:300])
+    assert int(answer.header("Retry-After") or 0) > 0, name
+    for trace in ("Traceback", "sqlalchemy", "psycopg", "sqlite3", "SELECT", "anna@"):
+        assert trace not in answer.text, (name, trace)
+    assert "__Host-sid" not in answer.cookies(), name
+
+
+def _back(portal: Party, visitor: Visitor, tokens: dict[str, str]) -> None:
+    """Session, tokens and a new sign-in work without a restart; the refresh token was not spent."""
+    assert "anna@muster.example" in visitor.get("/").text
+    assert portal.userinfo(tokens["access_token"]).status == 200
+    assert portal.refresh(tokens["refresh_token"]).status == 200
+    assert portal.tokens(Visitor(portal.live), "ben")["access_token"]
+
+
+def _rename(live: Live, names: list[tuple[str, str]]) -> None:
+    with live.services.database.engine.begin() as connection:
+        for old, new in names:
+            # without it SQLite would let foreign keys follow to the new name
+            connection.exec_driver_sql("PRAGMA legacy_alter_table = ON")
+            connection.exec_driver_sql(f'ALTER TABLE "{old}" RENAME TO "{new}"')
+    live.gateway.server.provider.snapshots.expire()
+
+
+def _options(cluster: PostgreSQL) -> str:
+    return f"-p {cluster.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={cluster.folder}"
+
+
+def _control(cluster: PostgreSQL, action: str, *options: str) -> None:
+    command = [
+        infrastructure.find_postgresql() / "pg_ctl",
+        action,
+        "-D",
+        f"{cluster.folder}/data",
+        *options,
+    ]
+    subprocess.run(
+        command,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=cluster.folder,
+        **infrastructure._as_postgresql(),
+    )
