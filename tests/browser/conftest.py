@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.house import CALLBACK, House, Visitor, Visits
 from tests.demo_process import start
+
+# milliseconds: what never comes is missed as surely, and a busy machine is no failure
+expect.set_options(timeout=20_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

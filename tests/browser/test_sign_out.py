@@ -37,7 +37,8 @@ def test_signing_out_without_a_hint_is_asked(visits: Visits, visitor: Visitor) -
     expect(page.locator("h1")).to_have_text("Sie sind abgemeldet")
     again = page.get_by_role("link", name="Stand aktualisieren")
     while again.count():  # the portals are told by the worker, seconds at most
-        again.click()
+        with page.expect_navigation():
+            again.click()
     for portal in ("Kundenportal", "Supportportal"):
         expect(page.locator(".choices li", has_text=portal)).to_have_text(re.compile(r"\sabgemeldet\s*$"))
     page.goto(house.issuer)
