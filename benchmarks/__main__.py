@@ -111,7 +111,7 @@ def _stores(database: PostgreSQL) -> Iterator[tuple[str, str]]:
 
 
 def _measure(load: Load, servers: Servers, chosen: list[Scenario], runs: int) -> Report:
-    report = Report(_heading(load, runs))
+    report = Report(_heading(load, runs, with_peer=len(servers) > 1))
     idle = {name: pss_mib([found.server]) for name, found in servers.items()}
     for scenario in chosen:
         print(f"{scenario.name} …", file=sys.stderr, flush=True)
@@ -141,11 +141,11 @@ def _run(load: Load, server: Product | Peer, scenario: dict[str, Any]) -> dict[s
     return run(load, server.config, server.server, scenario)
 
 
-def _heading(load: Load, runs: int) -> str:
+def _heading(load: Load, runs: int, *, with_peer: bool) -> str:
     when = datetime.now(UTC).date().isoformat()
-    node = f"oidc-provider {peer.version(peer.cache() / 'peer')}"
+    against = f", peer oidc-provider {peer.version(peer.cache() / 'peer')}" if with_peer else ""
     return (
-        f"{when}, Python {platform.python_version()}, peer {node}; {load.connections} connections, "
+        f"{when}, Python {platform.python_version()}{against}; {load.connections} connections, "
         f"medians of {runs} runs of {load.seconds:g} s; one CPU serves, "
         "PostgreSQL commits durably on the other."
     )
