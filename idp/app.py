@@ -73,6 +73,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     provider = Provider(services)
     server = ProtocolServer(provider)
     app = Flask("idp", template_folder=str(ui.template_folder()), static_folder=None)
+    # the library would answer // with a redirect to an address of its own making, by http behind a TLS proxy
+    app.url_map.merge_slashes = False
     app.extensions |= {"lotse": services, "lotse.provider": provider, "lotse.server": server}
     app.config.update(
         SECRET_KEY=services.vault.keyed_hash("form cookie", "1"),
