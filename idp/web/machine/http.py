@@ -44,7 +44,10 @@ class MachineRequest:
     def _body(self) -> str:
         # PEP 3333: reading beyond a length that was named may wait for bytes that never come
         length = self.environ.get("CONTENT_LENGTH") or MAX_BODY + 1
-        raw = self.environ["wsgi.input"].read(int(length))
+        try:
+            raw = self.environ["wsgi.input"].read(int(length))
+        except OSError as error:  # the connection ended, or a chunk has no size
+            raise InvalidRequestError("the body cannot be read to its end") from error
         if len(raw) > MAX_BODY:
             raise InvalidRequestError("the body is longer than 64 KiB")
         try:
