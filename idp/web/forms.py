@@ -73,12 +73,6 @@ class TotpForm(PageForm):
     remember_device = BooleanField()
 
 
-class LogoutForm(PageForm):
-    """L-12: ``choice`` is ``logout`` or ``stay``."""
-
-    choice = StringField(validators=[Length(max=16)])
-
-
 class ChooseForm(PageForm):
     """L-09: ``choice`` is the id of the row that was pressed."""
 

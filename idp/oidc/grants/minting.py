@@ -41,34 +41,32 @@ def person_tokens(
     refresh_token: str | None,
 ) -> dict[str, Any]:
     """Return the token answer for a person's authorization."""
-    lifetime = provider.settings.tokens.access_token_seconds
+    keys, now, issuer = request.exchange.snapshot.keys, request.exchange.seconds, provider.issuer
+    client: RegisteredClient = request.client
+    tokens = provider.settings.tokens
     permissions = provider.statements.permissions(facts) if "permissions" in scope.split() else ()
     access_token = mint_access_token(
-        request.exchange.snapshot.keys,
-        request.client,
-        issuer=provider.issuer,
-        now=request.exchange.seconds,
-        lifetime=lifetime,
+        keys,
+        client,
+        issuer=issuer,
+        now=now,
+        lifetime=tokens.access_token_seconds,
         scope=scope,
         facts=facts,
         permissions=permissions,
     )
-    answer: dict[str, Any] = {
-        "access_token": access_token,
-        "token_type": "Bearer",
-        "expires_in": lifetime,
-        "scope": scope,
-    }
+    answer: dict[str, Any] = {"access_token": access_token, "token_type": "Bearer"}
+    answer |= {"expires_in": tokens.access_token_seconds, "scope": scope}
     if refresh_token is not None:
         answer["refresh_token"] = refresh_token
     if "openid" in scope.split():
         answer["id_token"] = mint_id_token(
-            request.exchange.snapshot.keys,
-            request.client,
+            keys,
+            client,
             facts,
-            issuer=provider.issuer,
-            now=request.exchange.seconds,
-            lifetime=provider.settings.tokens.id_token_seconds,
+            issuer=issuer,
+            now=now,
+            lifetime=tokens.id_token_seconds,
             access_token=access_token,
             scope=scope,
             permissions=permissions,
