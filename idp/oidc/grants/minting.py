@@ -42,12 +42,11 @@ def person_tokens(
 ) -> dict[str, Any]:
     """Return the token answer for a person's authorization."""
     keys, now, issuer = request.exchange.snapshot.keys, request.exchange.seconds, provider.issuer
-    client: RegisteredClient = request.client
     tokens = provider.settings.tokens
     permissions = provider.statements.permissions(facts) if "permissions" in scope.split() else ()
     access_token = mint_access_token(
         keys,
-        client,
+        request.client,
         issuer=issuer,
         now=now,
         lifetime=tokens.access_token_seconds,
@@ -62,7 +61,7 @@ def person_tokens(
     if "openid" in scope.split():
         answer["id_token"] = mint_id_token(
             keys,
-            client,
+            request.client,
             facts,
             issuer=issuer,
             now=now,
