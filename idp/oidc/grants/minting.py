@@ -56,8 +56,7 @@ def person_tokens(
     )
     answer: dict[str, Any] = {"access_token": access_token, "token_type": "Bearer"}
     answer |= {"expires_in": tokens.access_token_seconds, "scope": scope}
-    if refresh_token is not None:
-        answer["refresh_token"] = refresh_token
+    answer |= {} if refresh_token is None else {"refresh_token": refresh_token}
     if "openid" in scope.split():
         answer["id_token"] = mint_id_token(
             keys,
