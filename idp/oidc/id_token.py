@@ -49,9 +49,8 @@ def mint_id_token(
         "acr": facts.acr,
         "amr": facts.amr.split(),
         "at_hash": token_hash(access_token),
+        "sid": facts.sid,
     }
-    if facts.sid:
-        claims["sid"] = facts.sid
     if with_nonce and facts.nonce is not None:
         claims["nonce"] = facts.nonce
     return keys.sign(claims, alg=client.id_token_signed_response_alg, typ="JWT")

@@ -199,8 +199,7 @@ def _membership_step(choice: policy.Choice, person: Person) -> Step:
             return Waiting(memberships)
         case policy.Blocked(memberships):
             return Refused(memberships)
-        case policy.Missing():
-            return Refused()
+    return Refused()  # policy.Missing: a membership is demanded that the person does not have
 
 
 def _marked(done: Mapping[str, Any], step: str, person: Person) -> bool:

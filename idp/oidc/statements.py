@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -251,12 +252,7 @@ class Transaction:
         """Undo, and let go of SQLite's write lock, before another unit of work begins."""
         connection, self._connection = self._connection, None
         if connection is not None and connection.is_valid:
-            try:
-                connection.rollback()
-            except Exception as error:
-                connection.invalidate(error)
-                raise
-            connection.close()
+            connection.close()  # the pool rolls back what comes home, and drops what no longer can
 
     def consume_code(self, code_hash: bytes, now: int) -> AuthorizationFacts | None:
         """Consume an authorization code and return its authorization, or None: unknown, expired or used."""
@@ -315,7 +311,7 @@ class Statements:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._texts = _texts(database.dialect)
-        self._permissions: dict[tuple[str, int, int, str], tuple[str, ...]] = {}
+        self._permissions = lru_cache(maxsize=10_000)(self._permission_keys)
 
     def transaction(self) -> Transaction:
         """Begin a write; opens no connection before the first statement."""
@@ -354,15 +350,13 @@ class Statements:
         if facts.membership_id is None:
             return ()
         versions = (facts.membership_version or 0, facts.organization_version or 0)
-        key = (facts.membership_id, *versions, facts.client_row_id)
-        found = self._permissions.get(key)
-        if found is None:
-            values = {"membership": facts.membership_id, "client": facts.client_row_id}
-            found = tuple(row[0] for row in self._read(self._texts.permissions, values))
-            if len(self._permissions) > 10_000:
-                self._permissions.clear()
-            self._permissions[key] = found
-        return found
+        return self._permissions(facts.membership_id, facts.client_row_id, versions)
+
+    def _permission_keys(
+        self, membership_id: str, client_row_id: str, _versions: tuple[int, int]
+    ) -> tuple[str, ...]:
+        values = {"membership": membership_id, "client": client_row_id}
+        return tuple(row[0] for row in self._read(self._texts.permissions, values))
 
     def _read(self, statement: str, values: Mapping[str, Any]) -> list[Any]:
         connection = self._database.reader.raw_connection()

@@ -111,6 +111,8 @@ def test_no_mutation_is_redirected_to_after_sign_out(
     before = live.rows()
     failed = []
     for name, uri in mutations(SIGNED_OUT).items():
+        if not uri:
+            continue  # a parameter without a value counts as left out (RFC 6749 §3.1)
         query = urlencode({**by, "post_logout_redirect_uri": uri})
         if method == "GET":
             answer = visitor.once("GET", f"/logout?{query}")

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -28,11 +29,21 @@ WITHOUT_DATABASE = (*DOCUMENTS, "/health/live", "/static/")
 def cluster() -> Iterator[PostgreSQL]:
     """A PostgreSQL that this test alone uses and may stop."""
     try:
-        server = infrastructure.start_postgresql()
+        # an immediate stop must not lose what was committed
+        server = infrastructure.start_postgresql(durable=True)
     except ProgramMissing as error:
         pytest.skip(f"needs postgresql: {error}")
     yield server
     server.stop()
+
+
+@contextmanager
+def closing_database(database: Database) -> Iterator[None]:
+    """Close a test's connections however the test ends."""
+    try:
+        yield
+    finally:
+        database.dispose()
 
 
 def test_postgresql_stopped(cluster: PostgreSQL, attacked: Settings) -> None:
@@ -42,7 +53,7 @@ def test_postgresql_stopped(cluster: PostgreSQL, attacked: Settings) -> None:
     Base.metadata.create_all(database.engine)
     services = make_services(attacked, database)
     install_signing_keys(services)
-    with serving(create_app(attacked, services), services) as live:
+    with closing_database(database), serving(create_app(attacked, services), services) as live:
         party = populate(live)
         visitor = Visitor(live)
         tokens = party.tokens(visitor)
@@ -50,7 +61,6 @@ def test_postgresql_stopped(cluster: PostgreSQL, attacked: Settings) -> None:
         _away(live, party, visitor, tokens)
         _control(cluster, "start", "-w", "-l", "/dev/null", "-o", _options(cluster))
         _back(party, visitor, tokens)
-    database.dispose()
     _control(cluster, "stop", "-m", "immediate")
 
 
