@@ -10,6 +10,9 @@ from typing import Any
 
 import psutil
 
+from idp.cli.demo.plan import PORTS
+from tests.infrastructure import free_port
+
 
 @dataclass
 class Demo:
@@ -54,15 +57,17 @@ def launch(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
 
 
 def start(folder: Path, *arguments: str) -> Demo:
-    """Start a demo on free ports and return when it says that it is ready."""
-    process = launch(folder, *(arguments or ("--port", "0")))
+    """Start a demo, on free ports where none is named, and return when it says that it is ready."""
+    chosen = () if "--port" in arguments else ("--port", str(free_port(PORTS)))
+    process = launch(folder, *chosen, *arguments)
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
         lines.append(line)
         if line.startswith("Stop with"):
             return Demo(process, folder, "".join(lines))
-    raise AssertionError("".join(lines))
+    process.stdout.close()
+    raise AssertionError(f"ended with {process.wait()}: " + "".join(lines))
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:

@@ -4,6 +4,7 @@ Nothing here uses a server that already runs: each is private, on a free port of
 its data are deleted when it stops.
 """
 
+import itertools
 import os
 import pwd
 import shutil
@@ -27,6 +28,7 @@ CHROMIUM_ARGUMENTS = [
     *(f"--disable-{part}" for part in ("background-networking", "component-update", "sync", "gpu", "quic")),
 ]
 _USER = "lotse"
+_ports = itertools.count(0, 5)
 #: a Popen that is forgotten while its program runs warns; these outlive the function that starts them
 _started: list[subprocess.Popen[bytes]] = []
 
@@ -39,11 +41,27 @@ class StartFailed(Exception):
     """A program ended, or did not answer in time; the text is the end of its log."""
 
 
-def free_port() -> int:
-    """Return a port of the loopback address that nobody uses now."""
+def free_port(count: int = 1) -> int:
+    """Return the first of *count* neighbouring ports of the loopback address that nobody uses.
+
+    They lie below those the system takes for outgoing connections, and each process of a test run has its own
+    thousand: what is free now is still free when the program that was told it begins to listen.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw19").removeprefix("gw"))
+    while True:
+        row = range(11_000 + 1000 * (worker % 20) + next(_ports) % 990, 32_000)[:count]
+        if all(map(_free, row)):
+            return row[0]
+
+
+def _free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def find_postgresql() -> Path:

@@ -15,7 +15,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.demo_process import Demo, launch, run, start
+from idp.cli.demo.plan import PORTS
+from tests.demo_process import Demo, run, start
 from tests.infrastructure import free_port
 
 CALLBACK = "http://localhost:9/callback"
@@ -26,7 +27,7 @@ _MEGABYTE = 1 << 20
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo for the tests of this module that only look."""
-    running = start(tmp_path_factory.mktemp("demo") / "data", "--port", "0", *_START)
+    running = start(tmp_path_factory.mktemp("demo") / "data", *_START)
     yield running
     if running.process.poll() is None:
         running.stop()
@@ -280,15 +281,9 @@ def test_a_part_that_dies_ends_the_demo(tmp_path: Path) -> None:
 
 def test_behind_a_proxy(tmp_path: Path) -> None:
     """With ``--public-url`` the issuer is the proxy's address, and the server answers to that name."""
-    port = free_port()
-    process = launch(tmp_path / "data", "--port", str(port), "--public-url", "https://login.example")
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("Stop with"):
-            break
+    port = free_port(PORTS)
+    running = start(tmp_path / "data", "--port", str(port), "--public-url", "https://login.example")
     path = f"http://127.0.0.1:{port}/.well-known/openid-configuration"
     answer = httpx.get(path, headers={"Host": "login.example"})
     assert answer.json()["issuer"] == "https://login.example"
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 0
-    process.stdout.close()
+    assert running.stop() == 0

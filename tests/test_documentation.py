@@ -213,7 +213,8 @@ def _create(demo: Demo, words: list[str]) -> dict[str, str]:
     made = dict(re.findall(r"^(client_id|client_secret) +(\S+)$", _run(demo, words), re.MULTILINE))
     credentials = (made["client_id"], made["client_secret"])
     address = demo.facts["issuer"] + "/introspect"
-    assert until(lambda: httpx.post(address, auth=credentials).status_code != 401, seconds=20)
+    # 400: the client is known, and says no token
+    assert until(lambda: httpx.post(address, auth=credentials).status_code == 400, seconds=20)
     return made
 
 
@@ -255,8 +256,8 @@ def _follow(browser: httpx.Client, answer: httpx.Response) -> httpx.Response:
 def _submit(browser: httpx.Client, page: httpx.Response, **fields: str) -> httpx.Response:
     action = re.search(r'<form[^>]* action="([^"]*)"', page.text)
     token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', page.text)
-    assert action is not None
-    assert token is not None
+    assert action is not None, page.text
+    assert token is not None, page.text
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(str(page.url)))
     address = urljoin(str(page.url), unescape(action[1]))
     return browser.post(address, data={"csrf_token": token[1], **fields}, headers={"Origin": origin})

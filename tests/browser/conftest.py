@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def house(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The demo, running; not started where Chromium is missing."""
     folder = tmp_path_factory.mktemp("demo") / "data"
-    demo = start(folder, "--port", "0", "--client-redirect", CALLBACK)
+    demo = start(folder, "--client-redirect", CALLBACK)
     house = House(demo)
     yield house
     house.services.database.dispose()

@@ -55,12 +55,24 @@ def _worker(process: "subprocess.Popen[str]", but: int = 0) -> psutil.Process | 
     return None
 
 
+def _read_until(process: "subprocess.Popen[str]", text: str) -> None:
+    """Return when the process, or a child that shares its output, has said something."""
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if text in line:
+            return
+    raise AssertionError(said)
+
+
 def test_serve_keeps_its_worker_and_stops_everything(start: Start) -> None:
     """It answers, replaces a worker that died, and leaves no process behind."""
     port = free_port()
-    process = start("serve", "--workers", "1", "--port", str(port))
+    process = start("serve", "--workers", "1", "--port", str(port), LOTSE_LOGGING__LEVEL="info")
     url = f"http://127.0.0.1:{port}/.well-known/openid-configuration"
     assert until(lambda: _answers(url), seconds=60)
+    _read_until(process, "worker started")  # one that dies before has told why: the server stops too
     first = _worker(process)
     assert first is not None
     first.kill()

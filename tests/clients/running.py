@@ -1,7 +1,6 @@
 """The example clients as a process of their own."""
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,12 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
+from tests.infrastructure import free_port
 
 
 def config_for(issuer: str) -> dict[str, Any]:

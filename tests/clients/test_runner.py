@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.clients.running import config_for, free_port, running_clients
+from tests.clients.running import config_for, running_clients
+from tests.infrastructure import free_port
 
 pytestmark = pytest.mark.enable_socket
 
