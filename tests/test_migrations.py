@@ -8,7 +8,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
-from sqlalchemy import MetaData, inspect, text
+from sqlalchemy import MetaData, column, inspect, table, text
 
 import idp
 from idp import migrations
@@ -182,3 +182,39 @@ def test_every_table_is_known_to_migrations() -> None:
         if not module.name.startswith(("idp.migrations.env", "idp.migrations.versions", "idp.__main__")):
             importlib.import_module(module.name)
     assert set(Base.metadata.tables) == known
+
+
+def test_new_columns_keep_what_is_there(empty: Database) -> None:
+    """Clients and their secrets survive a step up and a step down."""
+    migrations.upgrade(empty, "0002")
+    client = {
+        "id": "c1",
+        "client_id": "portal",
+        "client_name": "Portal",
+        "kind": "web",
+        "version": 1,
+        "first_party": True,
+        "scope": "openid",
+        "token_endpoint_auth_method": "client_secret_basic",
+        "id_token_signed_response_alg": "ES256",
+        "require_pkce": True,
+        "strict_revocation": False,
+        "require_membership": False,
+        "backchannel_logout_session_required": True,
+        "subject_type": "public",
+        "created_at": 0,
+        "updated_at": 0,
+    }
+    for name in ("redirect_uris", "post_logout_redirect_uris", "grant_types", "response_types"):
+        client[name] = "[]"
+    client |= {"audiences": "[]", "default_acr_values": "[]"}
+    with empty.engine.begin() as connection:
+        connection.execute(table("client", *map(column, client)).insert(), client)
+        secret = "INSERT INTO client_secret (id, client_id, hash, created_at) VALUES ('s1', 'c1', :hash, 0)"
+        connection.execute(text(secret), {"hash": b"x"})
+    migrations.upgrade(empty)
+    with empty.engine.begin() as connection:
+        assert connection.execute(text("SELECT access_token_format FROM client")).all() == [("jwt",)]
+    migrations.downgrade(empty, "0002")
+    with empty.engine.begin() as connection:
+        assert connection.execute(text("SELECT client_id FROM client_secret")).all() == [("c1",)]

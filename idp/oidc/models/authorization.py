@@ -41,7 +41,9 @@ class Authorization(Base):
     offline: Mapped[bool] = mapped_column(Boolean, default=False)
     #: the membership's version when it was given: what the person saw
     permissions_version: Mapped[int | None] = mapped_column(Integer)
-    #: proof-of-possession key (RFC 7800)
+    #: resources its access tokens are for (RFC 8707); None: the client's audiences
+    resources: Mapped[list[str] | None] = mapped_column(JSON)
+    #: proof-of-possession key (RFC 7800), the code's too where the request named it (RFC 9449 §10)
     cnf: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -66,6 +68,33 @@ class RefreshToken(Base):
     issued_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class AccessToken(Base):
+    """An opaque access token: its SHA-256, and the claims a JWT would carry (RFC 6749 §1.4)."""
+
+    __tablename__ = "access_token"
+    __table_args__ = (
+        Index("ix_access_token_authorization_id", "authorization_id"),
+        Index("ix_access_token_expires_at", "expires_at"),
+    )
+
+    hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"))
+    authorization_id: Mapped[str | None] = mapped_column(ForeignKey("authorization.id", ondelete="CASCADE"))
+    claims: Mapped[dict[str, Any]] = mapped_column(JSON)
+    expires_at: Mapped[datetime]
+
+
+class UsedJti(Base):
+    """An assertion or proof that was presented, until it would have expired (RFC 7523 §3, RFC 9449 §11.1)."""
+
+    __tablename__ = "used_jti"
+    __table_args__ = (Index("ix_used_jti_expires_at", "expires_at"),)
+
+    #: SHA-256 of who presented it, what for, and its jti
+    hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    expires_at: Mapped[datetime]
 
 
 class RevokedJti(Base):

@@ -1,6 +1,7 @@
 """Registered clients and their secrets (RFC 7591 §2 names the metadata)."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import JSON, Boolean, ForeignKey, Index, Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -29,9 +30,23 @@ class Client(Base):
     scope: Mapped[str] = mapped_column(String(1024), default="openid")
     token_endpoint_auth_method: Mapped[str] = mapped_column(String(32))
     id_token_signed_response_alg: Mapped[str] = mapped_column(String(8), default="ES256")
+    #: None: userinfo answers plain JSON
+    userinfo_signed_response_alg: Mapped[str | None] = mapped_column(String(8))
+    #: public keys of the client, by value or where to fetch them
+    jwks: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    jwks_uri: Mapped[str | None] = mapped_column(String(2048))
+    token_endpoint_auth_signing_alg: Mapped[str | None] = mapped_column(String(8))
+    request_object_signing_alg: Mapped[str | None] = mapped_column(String(8))
+    require_pushed_authorization_requests: Mapped[bool] = mapped_column(Boolean, default=False)
+    dpop_bound_access_tokens: Mapped[bool] = mapped_column(Boolean, default=False)
     require_pkce: Mapped[bool] = mapped_column(Boolean, default=True)
     #: client ids of the resource servers its access tokens are for; empty: the issuer
     audiences: Mapped[list[str]] = mapped_column(JSON, default=list)
+    access_token_format: Mapped[str] = mapped_column(String(8), default="jwt")  # jwt | opaque
+    #: as a resource server: the URI by which portals ask for its tokens (RFC 8707)
+    resource_uri: Mapped[str | None] = mapped_column(String(2048))
+    #: origins whose scripts may read our answers (req 17)
+    allowed_origins: Mapped[list[str]] = mapped_column(JSON, default=list)
     #: introspection and userinfo of its own tokens also ask the revocation list, and each has a row
     strict_revocation: Mapped[bool] = mapped_column(Boolean, default=False)
     default_acr_values: Mapped[list[str]] = mapped_column(JSON, default=list)
@@ -46,6 +61,7 @@ class Client(Base):
     backchannel_logout_uri: Mapped[str | None] = mapped_column(String(2048))
     backchannel_logout_session_required: Mapped[bool] = mapped_column(Boolean, default=True)
     frontchannel_logout_uri: Mapped[str | None] = mapped_column(String(2048))
+    frontchannel_logout_session_required: Mapped[bool] = mapped_column(Boolean, default=True)
     event_uri: Mapped[str | None] = mapped_column(String(2048))
     sector_identifier_uri: Mapped[str | None] = mapped_column(String(2048))
     subject_type: Mapped[str] = mapped_column(String(8), default="public")
