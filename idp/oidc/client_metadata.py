@@ -4,14 +4,20 @@ Pure rules: a registration goes in, normalised values come out, or everything th
 What a field can say here has an effect; fields whose effect is not built are unknown.
 """
 
-import difflib
-import re
-import unicodedata
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR
+from idp.oidc.client_values import (
+    PERSON_SCOPES,
+    is_key,
+    is_slug,
+    name_problem,
+    one_of,
+    scope_problem,
+    slug_problem,
+)
 from idp.oidc.metadata_reader import InvalidMetadata, MetadataReader, Problem, shown
 from idp.oidc.redirect_uris import redirect_uri_matches, redirect_uri_problem, web_uri_problem
 
@@ -22,24 +28,10 @@ GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials
 PUBLIC: Final = "none"
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 ALGORITHMS: Final = ("ES256", "RS256")
-PERSON_SCOPES: Final = (
-    "openid",
-    "profile",
-    "email",
-    "phone",
-    "address",
-    "offline_access",
-    "organization",
-    "permissions",
-)
 DEFAULT_SCOPE: Final = "openid profile email phone address organization permissions"
 ACR_VALUES: Final = (AAL1, AAL2, AAL2_PHR)
 
-MAX_SCOPES: Final = 50
 MAX_AGE: Final = 10 * 365 * 24 * 3600
-_SLUG: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
-_KEY: Final = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
-_SCOPE: Final = re.compile(r"[a-z0-9]+(?:[._:/-][a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,24 +105,14 @@ def validate(registration: Mapping[str, object]) -> ClientMetadata:
     return metadata
 
 
-def is_slug(text: str) -> bool:
-    """Tell whether a text can be a client_id: small letters and digits, single ``-_.`` between."""
-    return len(text) <= 64 and _SLUG.fullmatch(text) is not None
-
-
-def is_key(text: str) -> bool:
-    """Tell whether a text can be the key of a permission: small letters and digits, single ``_`` between."""
-    return len(text) <= 64 and _KEY.fullmatch(text) is not None
-
-
 def _read(reader: MetadataReader) -> ClientMetadata:
-    kind = reader.text("kind", WEB, _one_of(KINDS))
-    client_id = reader.text("client_id", "", _slug_problem)
-    grants = reader.texts("grant_types", _default_grants(kind), _one_of(GRANT_TYPES))
+    kind = reader.text("kind", WEB, one_of(KINDS))
+    client_id = reader.text("client_id", "", slug_problem)
+    grants = reader.texts("grant_types", _default_grants(kind), one_of(GRANT_TYPES))
     uses_code = "authorization_code" in grants
     return ClientMetadata(
         client_id=client_id,
-        client_name=reader.text("client_name", client_id or "?", _name_problem),
+        client_name=reader.text("client_name", client_id or "?", name_problem),
         kind=kind,
         first_party=reader.flag("first_party", False),
         redirect_uris=reader.texts("redirect_uris", (), lambda uri: redirect_uri_problem(uri, kind)),
@@ -138,23 +120,23 @@ def _read(reader: MetadataReader) -> ClientMetadata:
             "post_logout_redirect_uris", (), lambda uri: redirect_uri_problem(uri, kind)
         ),
         grant_types=grants,
-        response_types=reader.texts("response_types", ("code",) if uses_code else (), _one_of(("code",))),
+        response_types=reader.texts("response_types", ("code",) if uses_code else (), one_of(("code",))),
         scope=_scope(reader, DEFAULT_SCOPE if uses_code else ""),
         token_endpoint_auth_method=reader.text(
             "token_endpoint_auth_method",
             PUBLIC if kind in PUBLIC_KINDS else "client_secret_basic",
-            _one_of((PUBLIC, *SECRET_METHODS)),
+            one_of((PUBLIC, *SECRET_METHODS)),
         ),
         id_token_signed_response_alg=reader.text(
-            "id_token_signed_response_alg", ALGORITHMS[0], _one_of(ALGORITHMS)
+            "id_token_signed_response_alg", ALGORITHMS[0], one_of(ALGORITHMS)
         ),
         require_pkce=reader.flag("require_pkce", True),
-        audiences=reader.texts("audiences", (), _slug_problem),
+        audiences=reader.texts("audiences", (), slug_problem),
         strict_revocation=reader.flag("strict_revocation", False),
-        default_acr_values=reader.texts("default_acr_values", (), _one_of(ACR_VALUES)),
+        default_acr_values=reader.texts("default_acr_values", (), one_of(ACR_VALUES)),
         default_max_age=reader.number("default_max_age", MAX_AGE),
         require_membership=reader.flag("require_membership", False),
-        product=reader.optional("product", _slug_problem),
+        product=reader.optional("product", slug_problem),
         home_uri=reader.optional("home_uri", web_uri_problem),
         initiate_login_uri=reader.optional("initiate_login_uri", web_uri_problem),
         policy_uri=reader.optional("policy_uri", web_uri_problem),
@@ -170,43 +152,8 @@ def _default_grants(kind: str) -> tuple[str, ...]:
 
 def _scope(reader: MetadataReader, default: str) -> str:
     """Read the ``scope`` field, a text of words with single spaces (RFC 6749 §3.3)."""
-    words = reader.text("scope", default, _scope_problem).split()
+    words = reader.text("scope", default, scope_problem).split()
     return " ".join(dict.fromkeys(words))
-
-
-def _scope_problem(text: str) -> str | None:
-    words = text.split(" ") if text else []
-    if len(words) > MAX_SCOPES or len(text) > 1024:
-        return f"must have at most {MAX_SCOPES} scopes in 1024 characters"
-    for word in words:
-        if len(word) > 64 or not _SCOPE.fullmatch(word):
-            return "must be words of small letters, digits and -, _, ., :, / with one space between"
-        near = difflib.get_close_matches(word, PERSON_SCOPES, n=1, cutoff=0.8)
-        if near and ":" not in word and word not in PERSON_SCOPES:  # a slip; "orders:read" is an API's own
-            return f"knows no {word}: is {near[0]} meant?"
-    return None
-
-
-def _one_of(words: Collection[str]) -> Callable[[str], str | None]:
-    def check(text: str) -> str | None:
-        return None if text in words else f"must be one of {', '.join(words)}"
-
-    return check
-
-
-def _slug_problem(text: str) -> str | None:
-    if is_slug(text):
-        return None
-    return "must have 1 to 64 small letters and digits, with single -, _ or . between them"
-
-
-def _name_problem(text: str) -> str | None:
-    """Check a name that pages show: nothing invisible, nothing that turns the direction of writing."""
-    if not text.strip() or text != text.strip() or len(text) > 128:
-        return "must have 1 to 128 characters and no space at its ends"
-    if any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} for character in text):
-        return "must have visible characters only"
-    return None
 
 
 def _code(client: ClientMetadata) -> bool:

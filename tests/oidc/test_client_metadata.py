@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from idp.oidc.client_metadata import InvalidMetadata, is_slug, validate
+from idp.oidc.client_metadata import InvalidMetadata, validate
 from idp.oidc.metadata_reader import shown
 
 CALLBACK = ["https://portal.example/callback"]
@@ -246,26 +246,6 @@ VALUES: list[tuple[str, object, str]] = [
 def test_values_are_refused(field: str, value: object, words: str) -> None:
     """Each refusal says what would be right."""
     assert words in problems(web(**{field: value}))[field]
-
-
-@pytest.mark.parametrize(
-    ("text", "valid"),
-    [
-        ("customer-portal", True),
-        ("a", True),
-        ("a.b_c-1", True),
-        ("a--b", False),
-        ("a-", False),
-        ("A", False),
-        ("a\n", False),
-        ("ä", False),
-        ("a b", False),
-        ("a:b", False),
-    ],
-)
-def test_slugs(text: str, valid: bool) -> None:
-    """A client_id is readable, and safe in a Basic header and in a file name."""
-    assert is_slug(text) is valid
 
 
 def test_long_values_are_shown_short() -> None:
