@@ -199,14 +199,19 @@ def _writes(statement: str, context: Any) -> bool:
     return getattr(getattr(compiled, "statement", None), "_for_update_arg", None) is not None
 
 
+def take_write_lock(connection: Connection) -> None:
+    """On SQLite, wait for the write lock now: what is read next still holds when this transaction writes."""
+    if connection.dialect.name == "sqlite" and not connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
 def try_lock(db: Session, name: str) -> bool:
     """Take the installation-wide lock *name* until this transaction ends; False when another process has it.
 
     On SQLite a writing transaction excludes all others already, so the answer is always True.
     """
     if db.get_bind().dialect.name != "postgresql":
-        if not db.connection().connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
-            db.connection().exec_driver_sql("BEGIN IMMEDIATE")
+        take_write_lock(db.connection())
         return True
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
     return bool(db.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}).scalar_one())
@@ -220,6 +225,7 @@ __all__ = [
     "delete_batch",
     "from_micros",
     "new_id",
+    "take_write_lock",
     "to_micros",
     "try_lock",
 ]

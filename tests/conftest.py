@@ -1,7 +1,9 @@
 """What every test can ask for: a database of each engine, Redis, Chromium, settings; and what a skip means.
 
-``--db sqlite|postgresql|all`` chooses the engines of tests that ask for ``database``.  ``LOTSE_TEST_REQUIRE``
-names programs (``postgresql,redis,browser``) without which a test fails instead of being skipped.
+``--db sqlite|postgresql|all`` chooses the engines of tests that ask for ``database``.  With ``all``, long
+tests marked ``alone_on`` run on the engine they name; CI runs them on SQLite, too, with the lowest versions.
+``LOTSE_TEST_REQUIRE`` names programs (``postgresql,redis,browser``) without which a test fails instead of
+being skipped.
 """
 
 import fcntl
@@ -48,7 +50,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that asks for a database once an engine."""
     if "engine_name" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--db")
-        metafunc.parametrize("engine_name", ENGINES if chosen == "all" else [chosen], scope="session")
+        alone = metafunc.definition.get_closest_marker("alone_on")
+        engines = alone.args if alone else ENGINES
+        metafunc.parametrize("engine_name", engines if chosen == "all" else [chosen], scope="session")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,16 +12,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import Select, or_, select, update
 
 from idp.audit.events import FAILURES, Event
 from idp.audit.models import AuditEvent, AuditPersonal
 from idp.context import Actor, Context
-from idp.db import new_id
+from idp.db import Base, new_id
 from idp.installation import Vault
 from idp.logging import is_secret_name
+from idp.prepared import insert_rows
 
 SALT_BYTES = 16
 _BATCH = 500
@@ -30,62 +31,69 @@ Fact = str | int | bool | list[str] | Mapping[str, Any] | None
 """What ``old`` and ``new`` hold: a word, a number, a list of words, or a few of them by name."""
 
 
-def record(
-    ctx: Context,
-    event: Event,
-    *,
-    actor: Actor | None = None,
-    target: tuple[str, str] | None = None,
-    organization: str | None = None,
-    client: str | None = None,
-    session: str | None = None,
-    old: Fact = None,
-    new: Fact = None,
-    reason: str | None = None,
-    personal: Mapping[str, Any] | None = None,
-) -> None:
-    """Write an event into the current unit of work; nothing is flushed or committed.
+class Facts(TypedDict, total=False):
+    """What an event may tell."""
 
-    :param actor: who acts, else ``ctx.actor``.
-    :param target: kind and id of what it happened to, such as ``("account", id)``.
-    :param organization: id of the organisation it concerns, else the actor's.
-    :param client: client_id.
-    :param session: table key of the session, never its cookie.
-    :param reason: a word (``wrong_password``) or an operator's sentence.
-    :param personal: details that erasure removes, such as a name that was typed.
+    #: who acts, else ``ctx.actor``
+    actor: Actor | None
+    #: kind and id of what it happened to, such as ``("account", id)``
+    target: tuple[str, str] | None
+    #: id of the organisation it concerns, else the actor's
+    organization: str | None
+    #: client_id
+    client: str | None
+    #: table key of the session, never its cookie
+    session: str | None
+    old: Fact
+    new: Fact
+    #: a word (``wrong_password``) or an operator's sentence
+    reason: str | None
+    #: details that erasure removes, such as a name that was typed
+    personal: Mapping[str, Any] | None
+
+
+def record(ctx: Context, event: Event, **facts: Unpack[Facts]) -> None:
+    """Write an event in the current unit of work; nothing is committed.
+
     :raises ValueError: a field is called like a secret.
     """
-    actor = actor or ctx.actor
-    kind, target_id = target or (None, None)
-    row = AuditEvent(
-        id=new_id(),
-        at=ctx.now,
-        event=event.value,
-        actor_kind=actor.kind,
-        actor_id=actor.id,
-        actor_role=actor.role,
-        organization=organization or actor.organization,
-        target_kind=kind,
-        target_id=target_id,
-        client=client,
-        session=session,
-        old=_fact(old),
-        new=_fact(new),
-        reason=reason,
-        request_id=ctx.origin.request_id or None,
-    )
-    _add_personal(ctx, row, dict(personal or {}), failure=event in FAILURES)
-    ctx.db.add(row)
+    insert_rows(ctx.db, *rows(ctx, event, **facts))
 
 
-def _add_personal(ctx: Context, row: AuditEvent, details: dict[str, Any], *, failure: bool) -> None:
-    origin = _origin(ctx)
-    if not (origin or details):
-        return
-    part = AuditPersonal(event_id=row.id, at=ctx.now, failure=failure)
-    part.origin, row.origin_commitment = _commit_to(ctx.vault, row.id, origin)
-    part.details, row.details_commitment = _commit_to(ctx.vault, row.id, details)
-    row.personal = part
+def rows(ctx: Context, event: Event, **facts: Unpack[Facts]) -> list[tuple[type[Base], dict[str, Any]]]:
+    """Return the rows of an event, for operations that insert them together with their own.
+
+    :raises ValueError: a field is called like a secret.
+    """
+    actor = facts.get("actor") or ctx.actor
+    kind, target_id = facts.get("target") or (None, None)
+    key = new_id()
+    origin, origin_commitment = _commit_to(ctx.vault, key, _origin(ctx))
+    details, details_commitment = _commit_to(ctx.vault, key, dict(facts.get("personal") or {}))
+    row = {
+        "id": key,
+        "at": ctx.now,
+        "event": event.value,
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "actor_role": actor.role,
+        "organization": facts.get("organization") or actor.organization,
+        "target_kind": kind,
+        "target_id": target_id,
+        "client": facts.get("client"),
+        "session": facts.get("session"),
+        "old": _fact(facts.get("old")),
+        "new": _fact(facts.get("new")),
+        "reason": facts.get("reason"),
+        "request_id": ctx.origin.request_id or None,
+        "origin_commitment": origin_commitment,
+        "details_commitment": details_commitment,
+    }
+    if origin is None and details is None:
+        return [(AuditEvent, row)]
+    failure = event in FAILURES
+    part = {"event_id": key, "at": ctx.now, "failure": failure, "origin": origin, "details": details}
+    return [(AuditEvent, row), (AuditPersonal, part)]
 
 
 def shorten(ip: str) -> str | None:

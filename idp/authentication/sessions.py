@@ -4,12 +4,12 @@ The browser holds an opaque value, the table its hash.  The value changes whenev
 the row, and with it the ``sid`` that clients know, stays.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import and_, null, select, type_coerce, update
+from sqlalchemy import and_, bindparam, select, update
 
 from idp.accounts.models import Account
 from idp.accounts.principal import Standing, principal_may_act
@@ -17,8 +17,10 @@ from idp.authentication.assurance import FIRST_FACTORS, Assurance, Limits, Proof
 from idp.authentication.models import AuthenticationEvent, Authenticator, Device, Session
 from idp.context import Context
 from idp.crypto import random_token, sha256
-from idp.db import UtcDateTime, new_id
+from idp.db import Base, new_id
+from idp.errors import Refusal
 from idp.installation import Installation
+from idp.prepared import Prepared, Row, insert_rows
 
 TOUCH_EVERY: Final = timedelta(minutes=1)
 
@@ -30,12 +32,37 @@ Methods = Iterable[tuple[str, str | None]]
 """Proven factors: amr value and the authenticator's id, None for the password."""
 
 
+class SessionFacts(NamedTuple):
+    """A session's row, as far as requests read it."""
+
+    id: str
+    cookie_hash: bytes
+    account_epoch: int
+    installation_epoch: int
+    membership_id: str | None
+    device_id: str | None
+    last_seen_at: datetime
+    active_since: datetime
+    expires_at: datetime
+
+
+class AccountFacts(NamedTuple):
+    """The account of a session, as far as requests read it."""
+
+    id: str
+    sub: str
+    status: str
+    epoch: int
+    username: str | None
+    name: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class LiveSession:
     """A session that counts now.  A snapshot: :func:`prove` returns a new one."""
 
-    session: Session
-    account: Account
+    session: SessionFacts
+    account: AccountFacts
     assurance: Assurance
     proofs: tuple[Proof, ...]
     #: kinds of second factors the account has, such as ``totp``
@@ -44,31 +71,58 @@ class LiveSession:
     device_trusted: bool
 
 
+_SESSION = tuple(getattr(Session, name) for name in SessionFacts._fields)
+_ACCOUNT = tuple(getattr(Account, name) for name in AccountFacts._fields)
+
+# One round trip, a row for each pair of proven factor and owned authenticator: there are few of either.
+_OPEN = (
+    select(
+        *_SESSION,
+        *_ACCOUNT,
+        Installation.epoch,
+        Device.trust_hash.is_not(None),
+        Device.trusted_until,
+        AuthenticationEvent.id,
+        AuthenticationEvent.method,
+        AuthenticationEvent.at,
+        Authenticator.kind,
+    )
+    .join(Account, Account.id == Session.account_id)
+    .join(Installation, Installation.id == 1)
+    .join(AuthenticationEvent, AuthenticationEvent.session_id == Session.id)
+    .outerjoin(Device, and_(Device.id == Session.device_id, Device.account_id == Session.account_id))
+    .outerjoin(Authenticator, Authenticator.account_id == Session.account_id)
+    .where(Session.ended_at.is_(None))
+)
+_BY_COOKIE = Prepared(_OPEN.where(Session.cookie_hash == bindparam("cookie_hash")))
+_BY_ID = Prepared(_OPEN.where(Session.id == bindparam("id")))
+_KINDS = Prepared(select(Authenticator.kind).where(Authenticator.account_id == bindparam("account_id")))
+_EPOCH = Prepared(select(Installation.epoch).where(Installation.id == 1))
+_TOUCH = Prepared(
+    update(Session)
+    .where(Session.id == bindparam("key"), Session.last_seen_at == bindparam("seen"))
+    .values(last_seen_at=bindparam("now"), active_since=bindparam("since"))
+)
+_USE_DEVICE = Prepared(
+    update(Session).where(Session.id == bindparam("key")).values(device_id=bindparam("device"))
+)
+_PROVE = Prepared(
+    update(Session)
+    .where(
+        Session.id == bindparam("key"), Session.cookie_hash == bindparam("known"), Session.ended_at.is_(None)
+    )
+    .values(cookie_hash=bindparam("fresh"), last_seen_at=bindparam("now"), expires_at=bindparam("expires"))
+    .returning(Session.id)
+)
+_SIGNED_IN = Prepared(
+    update(Account).where(Account.id == bindparam("key")).values(last_sign_in_at=bindparam("now"))
+)
+
+
 def find(ctx: Context, cookie_value: str) -> LiveSession | None:
     """Return the session of a cookie, or None when there is none that counts now (req 43, 44)."""
-    row = ctx.db.execute(
-        select(Session, Account, Device, Installation.epoch)
-        .join(Account, Account.id == Session.account_id)
-        .join(Installation, Installation.id == 1)
-        .outerjoin(Device, and_(Device.id == Session.device_id, Device.account_id == Session.account_id))
-        .where(Session.cookie_hash == sha256(cookie_value), Session.ended_at.is_(None))
-        .execution_options(populate_existing=True)
-    ).first()
-    if row is None:
-        return None
-    session, account, device, installation_epoch = row
-    if not _within_limits(ctx, session) or not principal_may_act(
-        Standing(
-            account_status=account.status,
-            account_epoch=account.epoch,
-            issued_account_epoch=session.account_epoch,
-            installation_epoch=installation_epoch,
-            issued_installation_epoch=session.installation_epoch,
-        )
-    ):
-        return None
-    _touch(ctx, session)
-    return _live(ctx, session, account, device)
+    live = _live(ctx, _BY_COOKIE.rows(ctx.db, cookie_hash=sha256(cookie_value)))
+    return None if live is None else _touched(ctx, live)
 
 
 def start(
@@ -78,28 +132,36 @@ def start(
 
     :param methods: what was proven just now; a first factor is among it.
     :param device: this browser's row, None without a device cookie.
+    :raises Refusal: ``principal.may_not_act`` when the account may not act any more.
     """
     value = random_token()
-    epoch = ctx.db.scalar(select(Installation.epoch).where(Installation.id == 1))
-    session = Session(
-        id=new_id(),
-        cookie_hash=sha256(value),
-        account_id=account.id,
-        account_epoch=account.epoch,
-        installation_epoch=epoch or 0,
-        device_id=device.id if device else None,
-        user_agent=ctx.origin.user_agent[:255],
-        created_at=ctx.now,
-        last_seen_at=ctx.now,
-        active_since=ctx.now,
-        expires_at=_expiry(ctx),
+    key = new_id()
+    ctx.db.flush()
+    insert_rows(
+        ctx.db,
+        (
+            Session,
+            {
+                "id": key,
+                "cookie_hash": sha256(value),
+                "account_id": account.id,
+                "account_epoch": account.epoch,
+                "installation_epoch": _installation_epoch(ctx),
+                "device_id": device.id if device else None,
+                "user_agent": ctx.origin.user_agent[:255],
+                "created_at": ctx.now,
+                "last_seen_at": ctx.now,
+                "active_since": ctx.now,
+                "expires_at": _expiry(ctx),
+            },
+        ),
+        *_events(ctx, key, methods),
     )
-    ctx.db.add(session)
-    ctx.db.flush()
-    _add_events(ctx, session, methods)
-    account.last_sign_in_at = ctx.now
-    ctx.db.flush()
-    return _live(ctx, session, account, device), value
+    _SIGNED_IN.run(ctx.db, key=account.id, now=ctx.now)
+    live = _live(ctx, _BY_ID.rows(ctx.db, id=key))
+    if live is None:
+        raise Refusal("principal.may_not_act")
+    return live, value
 
 
 def prove(ctx: Context, live: LiveSession, methods: Methods) -> tuple[LiveSession, str] | None:
@@ -110,42 +172,32 @@ def prove(ctx: Context, live: LiveSession, methods: Methods) -> tuple[LiveSessio
     """
     value = random_token()
     proven = list(methods)
-    changed = ctx.db.execute(
-        update(Session)
-        .where(
-            Session.id == live.session.id,
-            Session.cookie_hash == live.session.cookie_hash,
-            Session.ended_at.is_(None),
-        )
-        .values(cookie_hash=sha256(value), last_seen_at=ctx.now)
-        .returning(Session.id)
-        .execution_options(synchronize_session=False)
-    ).first()
+    afresh = any(method in FIRST_FACTORS for method, _ in proven)
+    changed = _PROVE.first(
+        ctx.db,
+        key=live.session.id,
+        known=live.session.cookie_hash,
+        fresh=sha256(value),
+        now=ctx.now,
+        expires=_expiry(ctx) if afresh else live.session.expires_at,
+    )
     if changed is None:
         return None
-    session = live.session
-    ctx.db.refresh(session)
-    _add_events(ctx, session, proven)
-    if any(method in FIRST_FACTORS for method, _ in proven):
-        session.expires_at = _expiry(ctx)
-        live.account.last_sign_in_at = ctx.now
-    ctx.db.flush()
-    device = ctx.db.get(Device, session.device_id) if session.device_id else None
-    return _live(ctx, session, live.account, device), value
+    insert_rows(ctx.db, *_events(ctx, live.session.id, proven))
+    if afresh:
+        _SIGNED_IN.run(ctx.db, key=live.account.id, now=ctx.now)
+    stronger = _live(ctx, _BY_ID.rows(ctx.db, id=live.session.id))
+    return None if stronger is None else (stronger, value)
 
 
 def second_factors(ctx: Context, account_id: str) -> tuple[str, ...]:
     """Return the kinds of second factors an account has, each once, in alphabetical order."""
-    kinds = ctx.db.scalars(
-        select(Authenticator.kind).where(Authenticator.account_id == account_id).distinct()
-    )
-    return tuple(sorted(kinds))
+    return tuple(sorted({row[0] for row in _KINDS.rows(ctx.db, account_id=account_id)}))
 
 
 def use_device(ctx: Context, live: LiveSession, device: Device) -> None:
     """Note the browser a session is used in, where it had none yet or this one is new."""
-    live.session.device_id = device.id
-    ctx.db.flush()
+    _USE_DEVICE.run(ctx.db, key=live.session.id, device=device.id)
 
 
 def choose_membership(ctx: Context, session_id: str, membership_id: str | None) -> None:
@@ -189,69 +241,75 @@ def _expiry(ctx: Context) -> datetime:
     return ctx.now + timedelta(days=ctx.settings.session.aal1_days)
 
 
-def _within_limits(ctx: Context, session: Session) -> bool:
+def _installation_epoch(ctx: Context) -> int:
+    found = _EPOCH.first(ctx.db)
+    return 0 if found is None else int(found[0])
+
+
+def _within_limits(ctx: Context, session: SessionFacts) -> bool:
     idle = timedelta(hours=ctx.settings.session.aal1_idle_hours)
     return ctx.now < session.expires_at and ctx.now - session.last_seen_at < idle
 
 
-def _touch(ctx: Context, session: Session) -> None:
+def _touched(ctx: Context, live: LiveSession) -> LiveSession:
     """Move the time of last use, at most once a minute; a long pause ends what aal2 was built on."""
+    session = live.session
     pause = ctx.now - session.last_seen_at
     if pause < TOUCH_EVERY:
-        return
-    values: dict[str, datetime] = {"last_seen_at": ctx.now}
-    if pause >= timedelta(minutes=ctx.settings.session.aal2_idle_minutes):
-        values["active_since"] = ctx.now
-    ctx.db.execute(
-        update(Session)
-        .where(Session.id == session.id, Session.last_seen_at == session.last_seen_at)
-        .values(**values)
-        .execution_options(synchronize_session=False)
+        return live
+    paused = pause >= timedelta(minutes=ctx.settings.session.aal2_idle_minutes)
+    since = ctx.now if paused else session.active_since
+    _TOUCH.run(ctx.db, key=session.id, seen=session.last_seen_at, now=ctx.now, since=since)
+    return replace(
+        live,
+        session=session._replace(last_seen_at=ctx.now, active_since=since),
+        assurance=_assess(ctx, live.proofs, since),
     )
-    ctx.db.refresh(session)
 
 
-def _add_events(ctx: Context, session: Session, methods: Methods) -> None:
-    for method, authenticator_id in methods:
-        ctx.db.add(
-            AuthenticationEvent(
-                id=new_id(),
-                session_id=session.id,
-                method=method,
-                authenticator_id=authenticator_id,
-                at=ctx.now,
-            )
+def _events(ctx: Context, session_id: str, methods: Methods) -> list[tuple[type[Base], dict[str, Any]]]:
+    return [
+        (
+            AuthenticationEvent,
+            {
+                "id": new_id(),
+                "session_id": session_id,
+                "method": method,
+                "authenticator_id": authenticator_id,
+                "at": ctx.now,
+            },
         )
-    ctx.db.flush()
+        for method, authenticator_id in methods
+    ]
 
 
-def _live(ctx: Context, session: Session, account: Account, device: Device | None) -> LiveSession:
-    # the second column is NULL for what the account owns
-    proved_at = type_coerce(AuthenticationEvent.at, UtcDateTime())
-    proven = select(AuthenticationEvent.method, proved_at).where(AuthenticationEvent.session_id == session.id)
-    owned = select(Authenticator.kind, type_coerce(null(), UtcDateTime())).where(
-        Authenticator.account_id == account.id
+def _live(ctx: Context, rows: Sequence[Row]) -> LiveSession | None:
+    """Return the session that rows of :data:`_OPEN` tell of, if it counts now."""
+    if not rows:
+        return None
+    width = len(SessionFacts._fields), len(SessionFacts._fields) + len(AccountFacts._fields)
+    session, account = SessionFacts(*rows[0][: width[0]]), AccountFacts(*rows[0][width[0] : width[1]])
+    installation_epoch, trusted, trusted_until = rows[0][width[1] : width[1] + 3]
+    standing = Standing(
+        account_status=account.status,
+        account_epoch=account.epoch,
+        issued_account_epoch=session.account_epoch,
+        installation_epoch=installation_epoch,
+        issued_installation_epoch=session.installation_epoch,
     )
-    proofs: list[Proof] = []
-    kinds: set[str] = set()
-    # one round trip: every page asks for both
-    rows: Iterable[Any] = ctx.db.execute(proven.union_all(owned))
-    for word, at in rows:
-        if at is None:
-            kinds.add(word)
-        else:
-            proofs.append(Proof(word, at))
-    trusted_until = device.trusted_until if device and device.trust_hash else None
+    if not (_within_limits(ctx, session) and principal_may_act(standing)):
+        return None
+    proven = {row[-4]: Proof(row[-3], row[-2]) for row in rows}
+    proofs = tuple(sorted(proven.values(), key=lambda proof: proof.at))
     return LiveSession(
         session=session,
         account=account,
-        assurance=assess(
-            proofs,
-            now=ctx.now,
-            limits=Limits.of(ctx.settings.session),
-            active_since=session.active_since,
-        ),
-        proofs=tuple(sorted(proofs, key=lambda proof: proof.at)),
-        second_factors=tuple(sorted(kinds)),
-        device_trusted=trusted_until is not None and trusted_until > ctx.now,
+        assurance=_assess(ctx, proofs, session.active_since),
+        proofs=proofs,
+        second_factors=tuple(sorted({row[-1] for row in rows if row[-1] is not None})),
+        device_trusted=bool(trusted) and trusted_until is not None and trusted_until > ctx.now,
     )
+
+
+def _assess(ctx: Context, proofs: Iterable[Proof], active_since: datetime) -> Assurance:
+    return assess(proofs, now=ctx.now, limits=Limits.of(ctx.settings.session), active_since=active_since)

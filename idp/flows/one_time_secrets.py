@@ -6,13 +6,15 @@ made for one purpose opens nothing else.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select, update
 
 from idp.context import Context
 from idp.crypto import random_token, sha256
-from idp.db import new_id
+from idp.db import Base, new_id
 from idp.flows.models import OneTimeSecret
+from idp.prepared import insert_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +39,32 @@ _COLUMNS = (
 )
 
 
-def create(
+def make(
     ctx: Context, purpose: str, *, target: str, lifetime: timedelta, flow_id: str | None = None
-) -> str:
-    """Return a new secret of 256 bit, the only time it exists in clear.
+) -> tuple[str, tuple[type[Base], dict[str, Any]]]:
+    """Return a new secret of 256 bit, the only time it exists in clear, and its row, yet to be inserted.
 
     :param target: what it opens, at most 64 characters.
     """
     token = random_token()
-    ctx.db.add(
-        OneTimeSecret(
-            id=new_id(),
-            purpose=purpose,
-            hash=sha256(token),
-            target=target,
-            flow_id=flow_id,
-            attempts=0,
-            created_at=ctx.now,
-            expires_at=ctx.now + lifetime,
-        )
-    )
-    ctx.db.flush()
+    row = {
+        "id": new_id(),
+        "purpose": purpose,
+        "hash": sha256(token),
+        "target": target,
+        "flow_id": flow_id,
+        "created_at": ctx.now,
+        "expires_at": ctx.now + lifetime,
+    }
+    return token, (OneTimeSecret, row)
+
+
+def create(
+    ctx: Context, purpose: str, *, target: str, lifetime: timedelta, flow_id: str | None = None
+) -> str:
+    """Insert a new secret and return it; as :func:`make`."""
+    token, row = make(ctx, purpose, target=target, lifetime=lifetime, flow_id=flow_id)
+    insert_rows(ctx.db, row)
     return token
 
 

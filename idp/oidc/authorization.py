@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, select, update
 
 from idp.accounts.models import Account
 from idp.accounts.principal import Standing, principal_may_act
 from idp.audit.events import Event
 from idp.audit.log import record
+from idp.audit.log import rows as audit_rows
 from idp.authentication.models import Session, SessionClient
 from idp.authentication.sessions import LiveSession
 from idp.context import Context
@@ -22,6 +24,7 @@ from idp.oidc.clients import RegisteredClient
 from idp.oidc.models import Authorization, RefreshToken
 from idp.oidc.statements import CODE_PURPOSE
 from idp.organizations.models import Membership, Organization
+from idp.prepared import Prepared, insert_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +35,49 @@ class Issued:
     authorization_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """What is locked while a code is issued."""
+class _Held(NamedTuple):
+    """What is locked while a code is issued, as it stands now."""
 
-    account: Account
+    account_status: str
+    account_epoch: int
     installation_epoch: int
-    session: Session
-    membership: Membership | None
-    organization: Organization | None
+    session_ended_at: datetime | None
+    #: the ``sid`` this client sees of the session, once it has one
+    sid: str | None
+    membership_id: str | None = None
+    membership_status: str | None = None
+    membership_epoch: int | None = None
+    membership_version: int | None = None
+    organization_id: str | None = None
+    organization_status: str | None = None
+
+
+_PERSON = (
+    select(Account.status, Account.epoch, Installation.epoch, Session.ended_at, SessionClient.id)
+    .select_from(Account)
+    .join(Installation, Installation.id == 1)
+    .join(Session, Session.account_id == Account.id)
+    .outerjoin(
+        SessionClient,
+        and_(SessionClient.session_id == Session.id, SessionClient.client_id == bindparam("client")),
+    )
+    .where(Session.id == bindparam("session"))
+)
+# Locked in the order account, membership, session: that of blocks, which end sessions last.
+_LOCK_PERSON = Prepared(_PERSON.with_for_update(read=True, of=(Account, Session)))
+_LOCK_MEMBER = Prepared(
+    _PERSON.add_columns(
+        Membership.id,
+        Membership.status,
+        Membership.epoch,
+        Membership.version,
+        Organization.id,
+        Organization.status,
+    )
+    .join(Membership, and_(Membership.account_id == Account.id, Membership.id == bindparam("membership")))
+    .join(Organization, Organization.id == Membership.organization_id)
+    .with_for_update(read=True, of=(Account, Membership, Session))
+)
 
 
 def issue(
@@ -57,67 +94,69 @@ def issue(
 
     :raises Refusal: ``principal.may_not_act`` when somebody was blocked or signed out in between.
     """
-    held = _locked(ctx, live, membership_id)
-    if not principal_may_act(_standing(held, live, membership_id)):
+    held = _locked(ctx, client, live, membership_id)
+    if held is None or not principal_may_act(_standing(held, live)):
         raise Refusal("principal.may_not_act")
-    authorization = _authorization(ctx, request, client, live, held)
-    ctx.db.add(authorization)
+    key = new_id()
+    sid = held.sid or session_identifier(ctx, live.session.id, client)
+    authorization = _authorization(ctx, request, client, live, held) | {"id": key, "sid": sid}
     lifetime = timedelta(seconds=ctx.settings.tokens.code_seconds)
-    code = one_time_secrets.create(ctx, CODE_PURPOSE, target=authorization.id, lifetime=lifetime)
-    record(
-        ctx,
-        Event.CODE_ISSUED,
-        target=("account", authorization.account_id),
-        organization=held.membership.organization_id if held.membership else None,
-        client=client.client_id,
-        session=live.session.id,
-        new={"lineage": authorization.id, "scope": authorization.scope, "acr": authorization.acr},
+    code, secret = one_time_secrets.make(ctx, CODE_PURPOSE, target=key, lifetime=lifetime)
+    insert_rows(
+        ctx.db,
+        (Authorization, authorization),
+        secret,
+        *audit_rows(
+            ctx,
+            Event.CODE_ISSUED,
+            target=("account", live.account.id),
+            organization=held.organization_id,
+            client=client.client_id,
+            session=live.session.id,
+            new={"lineage": key, "scope": authorization["scope"], "acr": live.assurance.acr},
+        ),
     )
-    return Issued(code, authorization.id)
+    return Issued(code, key)
 
 
-def _standing(held: _Held, live: LiveSession, membership_id: str | None) -> Standing:
-    account, membership, organization = held.account, held.membership, held.organization
+def _standing(held: _Held, live: LiveSession) -> Standing:
     return Standing(
-        account_status=account.status,
-        account_epoch=account.epoch,
+        account_status=held.account_status,
+        account_epoch=held.account_epoch,
         issued_account_epoch=live.session.account_epoch,
         installation_epoch=held.installation_epoch,
         issued_installation_epoch=live.session.installation_epoch,
-        membership_status=membership.status if membership else None,
-        membership_epoch=membership.epoch if membership else None,
-        issued_membership_epoch=membership.epoch if membership else None,
-        organization_status=organization.status if organization else None,
-        revoked=held.session.ended_at is not None or (membership_id is not None and membership is None),
+        membership_status=held.membership_status,
+        membership_epoch=held.membership_epoch,
+        issued_membership_epoch=held.membership_epoch,
+        organization_status=held.organization_status,
+        revoked=held.session_ended_at is not None,
     )
 
 
 def _authorization(
     ctx: Context, request: AuthorizationRequest, client: RegisteredClient, live: LiveSession, held: _Held
-) -> Authorization:
-    membership = held.membership
-    return Authorization(
-        id=new_id(),
-        account_id=held.account.id,
-        account_epoch=held.account.epoch,
-        installation_epoch=held.installation_epoch,
-        client_id=client.row_id,
-        session_id=live.session.id,
-        sid=session_identifier(ctx, live.session.id, client),
-        membership_id=membership.id if membership else None,
-        membership_epoch=membership.epoch if membership else None,
-        permissions_version=membership.version if membership else None,
-        scope=client.get_allowed_scope(request.scope),
-        claims_request=request.claims or None,
-        acr=live.assurance.acr,
-        amr=" ".join(live.assurance.amr),
-        auth_time=to_micros(live.assurance.auth_time) // 1_000_000,
-        nonce=request.nonce,
-        redirect_uri=request.redirect_uri,
-        code_challenge=request.code_challenge,
-        created_at=ctx.now,
-        expires_at=ctx.now + timedelta(days=ctx.settings.tokens.refresh_days),
-    )
+) -> dict[str, Any]:
+    return {
+        "account_id": live.account.id,
+        "account_epoch": held.account_epoch,
+        "installation_epoch": held.installation_epoch,
+        "client_id": client.row_id,
+        "session_id": live.session.id,
+        "membership_id": held.membership_id,
+        "membership_epoch": held.membership_epoch,
+        "permissions_version": held.membership_version,
+        "scope": client.get_allowed_scope(request.scope),
+        "claims_request": request.claims or None,
+        "acr": live.assurance.acr,
+        "amr": " ".join(live.assurance.amr),
+        "auth_time": to_micros(live.assurance.auth_time) // 1_000_000,
+        "nonce": request.nonce,
+        "redirect_uri": request.redirect_uri,
+        "code_challenge": request.code_challenge,
+        "created_at": ctx.now,
+        "expires_at": ctx.now + timedelta(days=ctx.settings.tokens.refresh_days),
+    }
 
 
 def session_identifier(ctx: Context, session_id: str, client: RegisteredClient) -> str:
@@ -213,31 +252,16 @@ def refresh_token_reused(ctx: Context, token_hash: bytes, client_row_id: str) ->
         )
 
 
-def _locked(ctx: Context, live: LiveSession, membership_id: str | None) -> _Held:
-    """Lock in the order account, membership, session: that of blocks, which end sessions last."""
-    fresh = {"populate_existing": True}
-    account, installation_epoch = ctx.db.execute(
-        select(Account, Installation.epoch)
-        .join(Installation, Installation.id == 1)
-        .where(Account.id == live.account.id)
-        .with_for_update(read=True, of=Account),
-        execution_options=fresh,
-    ).one()
-    member = None
-    if membership_id is not None:
-        member = ctx.db.execute(
-            select(Membership, Organization)
-            .join(Organization, Organization.id == Membership.organization_id)
-            .where(Membership.id == membership_id, Membership.account_id == account.id)
-            .with_for_update(read=True, of=Membership),
-            execution_options=fresh,
-        ).first()
-    session = ctx.db.execute(
-        select(Session).where(Session.id == live.session.id).with_for_update(read=True),
-        execution_options=fresh,
-    ).scalar_one()
-    found, organization = member or (None, None)
-    return _Held(account, installation_epoch, session, found, organization)
+def _locked(
+    ctx: Context, client: RegisteredClient, live: LiveSession, membership_id: str | None
+) -> _Held | None:
+    """Lock who acts; None where the membership is not the person's, or the session is gone."""
+    values = {"session": live.session.id, "client": client.row_id}
+    if membership_id is None:
+        row = _LOCK_PERSON.first(ctx.db, **values)
+    else:
+        row = _LOCK_MEMBER.first(ctx.db, **values, membership=membership_id)
+    return None if row is None else _Held(*row)
 
 
 def _record_revoked(ctx: Context, ids: Iterable[str], reason: str) -> None:

@@ -14,6 +14,7 @@ from idp.audit.events import Event
 from idp.audit.log import record
 from idp.authentication import sessions
 from idp.authentication.models import Session, SessionClient
+from idp.authentication.sessions import LiveSession
 from idp.context import Context
 from idp.crypto import random_token
 from idp.db import new_id
@@ -102,14 +103,14 @@ def _hint(keys: KeyRing, issuer: str, token: str | None) -> dict[str, Any] | Non
     return claims
 
 
-def hint_fits(ctx: Context, request: LogoutRequest, session: Session, account: Account) -> bool:
+def hint_fits(ctx: Context, request: LogoutRequest, live: LiveSession) -> bool:
     """Tell whether the hint names this very session, so that no question is needed."""
-    if request.hinted_sub != account.sub:
+    if request.hinted_sub != live.account.sub:
         return False
     if request.hinted_sid is None:
         return True
     owner = ctx.db.scalar(select(SessionClient.session_id).where(SessionClient.id == request.hinted_sid))
-    return owner == session.id
+    return owner == live.session.id
 
 
 def other_portals(ctx: Context, session_id: str, client_id: str | None) -> list[str]:

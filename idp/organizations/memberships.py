@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 
 from idp.context import Context
 from idp.errors import Refusal
 from idp.organizations.models import ACTIVE, BLOCKED, ENDED, INVITED, PENDING, Membership, Organization
+from idp.prepared import Prepared
 
 ADMINISTRATOR: Final = "administrator"
 MEMBER: Final = "member"
@@ -91,9 +92,12 @@ _FACTS: Final[Select[*tuple[Any, ...]]] = (
 )
 
 
+_OF_ACCOUNT: Final = Prepared(_FACTS.where(Membership.account_id == bindparam("account_id")))
+
+
 def for_account(ctx: Context, account_id: str) -> list[MembershipFacts]:
     """Return all memberships of an account, ended ones too, ordered by the organisation's name."""
-    return _facts(ctx, _FACTS.where(Membership.account_id == account_id))
+    return [MembershipFacts(*row) for row in _OF_ACCOUNT.rows(ctx.db, account_id=account_id)]
 
 
 def find(ctx: Context, membership_id: str) -> MembershipFacts | None:

@@ -43,6 +43,10 @@ class Watch:
         assert 0 <= begun <= self.accepted
 
 
+# the stricter one: it refuses NUL in a text
+pytestmark = pytest.mark.alone_on("postgresql")
+
+
 @pytest.fixture
 def party(live_on_each: Live) -> Party:
     return populate(live_on_each)

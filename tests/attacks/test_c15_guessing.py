@@ -48,6 +48,7 @@ def _events(live: Live) -> Counter[str]:
         return Counter(connection.scalars(select(AuditEvent.event)))
 
 
+@pytest.mark.alone_on("postgresql")
 def test_a_thousand_guesses_are_a_handful(portal: Party) -> None:
     """Spellings, forged addresses, parallel connections, fresh cookies: each guess counts for one account.
 

@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from idp.accounts.models import Account
 from idp.authentication import sessions
-from idp.authentication.models import Session
-from idp.context import Context, Origin
+from idp.authentication.models import SessionClient
+from idp.context import Origin
 from idp.delivery import outbox
 from idp.delivery.models import OutboxMessage
 from idp.errors import Refusal
@@ -78,21 +78,19 @@ def test_what_is_shown_as_a_mistake(desk: Desk) -> None:
         assert caught.value.parameter == parameter, pairs
 
 
-def _sessions(ctx: Context) -> list[Session]:
-    return list(ctx.db.scalars(select(Session).order_by(Session.created_at, Session.id)))
-
-
 def test_a_hint_fits_its_own_session_alone(desk: Desk) -> None:
     """Another person's, or another session's of the same person, asks first."""
     sids = [verified(desk.gateway, desk.tokens()["id_token"])[1] for _ in range(2)]
     with desk.work() as ctx:
-        first, second = _sessions(ctx)
         account = ctx.db.get_one(Account, desk.account_id)
         mine = LogoutRequest(hinted_sub=account.sub, hinted_sid=sids[0]["sid"])
-        owner = {found.id: logout.hint_fits(ctx, mine, found, account) for found in (first, second)}
-        assert sorted(owner.values()) == [False, True]
-        assert logout.hint_fits(ctx, replace(mine, hinted_sid=None), second, account)
-        assert not logout.hint_fits(ctx, replace(mine, hinted_sub="x"), first, account)
+        other, _ = sessions.start(ctx, account, methods=[("pwd", None)])
+        owner = ctx.db.get_one(SessionClient, sids[0]["sid"]).session_id
+        same = replace(other, session=other.session._replace(id=owner))
+        assert logout.hint_fits(ctx, mine, same)
+        assert not logout.hint_fits(ctx, mine, other)
+        assert logout.hint_fits(ctx, replace(mine, hinted_sid=None), other)
+        assert not logout.hint_fits(ctx, replace(mine, hinted_sub="x"), same)
 
 
 def test_the_end_of_a_session(desk: Desk) -> None:

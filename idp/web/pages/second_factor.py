@@ -82,7 +82,7 @@ def _subject(flow: Flow) -> tuple[Account | None, HalfWay | None]:
     live = current_session()
     if live is None or transaction.restart_reason(flow):
         return None, None
-    return live.account, None
+    return current().db.get(Account, live.account.id), None
 
 
 def _reserve(flow: Flow, account: Account) -> Reservation:

@@ -1,0 +1,144 @@
+"""Statements compiled once and run without the ORM, and rows inserted in one round trip (design §6).
+
+For the paths that every sign-in takes.  A statement stays the Core expression it is; what SQLAlchemy works
+out anew at each execution (its cache key, the kinds of its parameters and columns) is worked out once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, CursorResult, Delete, Insert, Select, Table, Update, bindparam, insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import Session
+
+from idp.db import Base, take_write_lock
+
+Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete
+Row = Sequence[Any]
+_Convert = Callable[[Any], Any]
+
+_DIALECTS: Mapping[str, Dialect] = {
+    "postgresql": postgresql.psycopg.dialect(),  # type: ignore[no-untyped-call]
+    "sqlite": sqlite.dialect(paramstyle="named"),
+}
+
+
+class _Text(NamedTuple):
+    """A statement in one dialect's words, and how values go in and come out."""
+
+    words: str
+    #: what the statement itself says
+    constants: Mapping[str, Any]
+    going_in: Mapping[str, _Convert | None]
+    coming_out: Sequence[_Convert | None]
+
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
+        """Execute with values as the columns' types take them; every parameter must have one."""
+        given = dict(self.constants)
+        for name, convert in self.going_in.items():
+            given[name] = values[name] if convert is None else convert(values[name])
+        return connection.exec_driver_sql(self.words, given)
+
+
+class Prepared:
+    """A Core statement with ``bindparam`` for what varies; it has no ``IN`` over a list."""
+
+    def __init__(self, statement: Statement) -> None:
+        self._statement = statement
+        self._locks = getattr(statement, "_for_update_arg", None) is not None
+        self._texts: dict[str, _Text] = {}
+
+    def rows(self, db: Session, **values: Any) -> list[Row]:
+        """Run in the session's transaction and return the rows."""
+        connection = db.connection()
+        text = self._text(connection)
+        if self._locks:
+            take_write_lock(connection)
+        found = text.run(connection, values).fetchall()
+        if not any(text.coming_out):
+            return list(found)
+        return [[_read(*cell) for cell in zip(row, text.coming_out, strict=True)] for row in found]
+
+    def first(self, db: Session, **values: Any) -> Row | None:
+        """Return the first row, or None."""
+        found = self.rows(db, **values)
+        return found[0] if found else None
+
+    def run(self, db: Session, **values: Any) -> None:
+        """Run a statement that returns nothing."""
+        connection = db.connection()
+        self._text(connection).run(connection, values)
+
+    def _text(self, connection: Connection) -> _Text:
+        name = connection.dialect.name
+        if name not in self._texts:
+            self._texts[name] = _compile(self._statement, name)
+        return self._texts[name]
+
+
+def insert_rows(db: Session, *rows: tuple[type[Base], Mapping[str, Any]]) -> None:
+    """Insert rows of one or several tables, in one round trip where the database can.
+
+    :param rows: model and values by column; columns left out get their default.  A later row may refer to an
+        earlier one.
+    """
+    connection = db.connection()
+    values = {f"{column}_{number}": row[column] for number, (_, row) in enumerate(rows) for column in row}
+    for text in _inserts(connection.dialect.name, tuple((model, tuple(row)) for model, row in rows)):
+        text.run(connection, values)
+
+
+@lru_cache(maxsize=256)
+def _inserts(dialect: str, shape: tuple[tuple[type[Base], tuple[str, ...]], ...]) -> list[_Text]:
+    texts = [_insert(dialect, number, model, columns) for number, (model, columns) in enumerate(shape)]
+    if dialect != "postgresql":
+        return texts
+    *first, last = texts
+    words = ", ".join(f"i{number} AS ({text.words})" for number, text in enumerate(first))
+    return [
+        _Text(
+            words=f"WITH {words} {last.words}" if first else last.words,
+            constants={name: value for text in texts for name, value in text.constants.items()},
+            going_in={name: convert for text in texts for name, convert in text.going_in.items()},
+            coming_out=(),
+        )
+    ]
+
+
+def _insert(dialect: str, number: int, model: type[Base], columns: tuple[str, ...]) -> _Text:
+    table = model.__table__
+    assert isinstance(table, Table)  # noqa: S101  (models are tables, not joins)
+    values: dict[str, Any] = {
+        name: bindparam(f"{name}_{number}", type_=table.c[name].type) for name in columns
+    }
+    for column in table.columns:
+        if column.name not in values and column.default is not None and column.default.is_scalar:
+            values[column.name] = bindparam(f"{column.name}_{number}", column.default.arg, type_=column.type)
+    return _compile(insert(table).values(values).inline(), dialect)
+
+
+def _compile(statement: Statement, dialect_name: str) -> _Text:
+    dialect = _DIALECTS[dialect_name]
+    compiled = statement.compile(dialect=dialect)
+    binds = {name: bind for bind, name in compiled.bind_names.items()}
+    going_in = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in binds.items()}
+    constants = {
+        name: bind.effective_value if (convert := going_in[name]) is None else convert(bind.effective_value)
+        for name, bind in binds.items()
+        if not bind.required
+    }
+    return _Text(
+        words=str(compiled),
+        constants=constants,
+        going_in={name: convert for name, convert in going_in.items() if name not in constants},
+        coming_out=tuple(
+            column.type.dialect_impl(dialect).result_processor(dialect, None)
+            for column in statement.exported_columns
+        ),
+    )
+
+
+def _read(value: Any, convert: _Convert | None) -> Any:
+    return value if convert is None else convert(value)
