@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, CursorResult, Delete, Insert, Select, Table, Update, bindparam, insert
+from sqlalchemy import Connection, Delete, Insert, Select, Table, Update, bindparam, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import Session
 
 from idp.db import Base, take_write_lock
@@ -33,13 +34,43 @@ class _Text(NamedTuple):
     constants: Mapping[str, Any]
     going_in: Mapping[str, _Convert | None]
     coming_out: Sequence[_Convert | None]
+    #: it changes something, or locks what it reads
+    writes: bool
 
-    def run(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
-        """Execute with values as the columns' types take them; every parameter must have one."""
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> Any:
+        """Execute with values as the columns' types take them, and return the driver's cursor.
+
+        Not through ``Connection.execute``: its result object costs as much as the statement.
+
+        :raises DBAPIError: as every other statement does.
+        """
         given = dict(self.constants)
         for name, convert in self.going_in.items():
             given[name] = values[name] if convert is None else convert(values[name])
-        return connection.exec_driver_sql(self.words, given)
+        if self.writes:
+            take_write_lock(connection)
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(self.words, given)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _wrapped(connection, cursor, self.words, error) from error
+        return cursor
+
+
+def _wrapped(connection: Connection, cursor: Any, words: str, error: Exception) -> StatementError:
+    """Return SQLAlchemy's exception for the driver's, without values; a dead connection leaves the pool."""
+    lost = connection.dialect.is_disconnect(error, connection.connection, cursor)  # type: ignore[arg-type]
+    if lost:
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        words,
+        None,
+        error,
+        connection.dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=lost,
+        dialect=connection.dialect,
+    )
 
 
 class Prepared:
@@ -47,28 +78,25 @@ class Prepared:
 
     def __init__(self, statement: Statement) -> None:
         self._statement = statement
-        self._locks = getattr(statement, "_for_update_arg", None) is not None
         self._texts: dict[str, _Text] = {}
 
-    def rows(self, db: Session, **values: Any) -> list[Row]:
-        """Run in the session's transaction and return the rows."""
-        connection = db.connection()
+    def rows(self, db: Session | Connection, **values: Any) -> list[Row]:
+        """Run in the transaction of a session or connection and return the rows."""
+        connection = db.connection() if isinstance(db, Session) else db
         text = self._text(connection)
-        if self._locks:
-            take_write_lock(connection)
         found = text.run(connection, values).fetchall()
         if not any(text.coming_out):
             return list(found)
         return [[_read(*cell) for cell in zip(row, text.coming_out, strict=True)] for row in found]
 
-    def first(self, db: Session, **values: Any) -> Row | None:
+    def first(self, db: Session | Connection, **values: Any) -> Row | None:
         """Return the first row, or None."""
         found = self.rows(db, **values)
         return found[0] if found else None
 
-    def run(self, db: Session, **values: Any) -> None:
+    def run(self, db: Session | Connection, **values: Any) -> None:
         """Run a statement that returns nothing."""
-        connection = db.connection()
+        connection = db.connection() if isinstance(db, Session) else db
         self._text(connection).run(connection, values)
 
     def _text(self, connection: Connection) -> _Text:
@@ -81,12 +109,16 @@ class Prepared:
 def insert_rows(db: Session, *rows: tuple[type[Base], Mapping[str, Any]]) -> None:
     """Insert rows of one or several tables, in one round trip where the database can.
 
-    :param rows: model and values by column; columns left out get their default.  A later row may refer to an
-        earlier one.
+    :param rows: model and values by column; columns left out, and those given as None, get their default.  A
+        later row may refer to an earlier one.
     """
     connection = db.connection()
-    values = {f"{column}_{number}": row[column] for number, (_, row) in enumerate(rows) for column in row}
-    for text in _inserts(connection.dialect.name, tuple((model, tuple(row)) for model, row in rows)):
+    # without what is NULL anyway: the driver keeps only statements with fewer than fifty parameters
+    given = [
+        (model, {name: value for name, value in row.items() if value is not None}) for model, row in rows
+    ]
+    values = {f"{column}_{number}": row[column] for number, (_, row) in enumerate(given) for column in row}
+    for text in _inserts(connection.dialect.name, tuple((model, tuple(row)) for model, row in given)):
         text.run(connection, values)
 
 
@@ -103,6 +135,7 @@ def _inserts(dialect: str, shape: tuple[tuple[type[Base], tuple[str, ...]], ...]
             constants={name: value for text in texts for name, value in text.constants.items()},
             going_in={name: convert for text in texts for name, convert in text.going_in.items()},
             coming_out=(),
+            writes=True,
         )
     ]
 
@@ -137,6 +170,7 @@ def _compile(statement: Statement, dialect_name: str) -> _Text:
             column.type.dialect_impl(dialect).result_processor(dialect, None)
             for column in statement.exported_columns
         ),
+        writes=not isinstance(statement, Select) or statement._for_update_arg is not None,
     )
 
 

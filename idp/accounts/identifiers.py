@@ -4,14 +4,15 @@ Addresses are sealed and found by a keyed hash, so the database alone does not t
 """
 
 import unicodedata
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from idp.accounts.models import Account, Identifier
 from idp.context import Context
 from idp.db import new_id
 from idp.errors import Refusal
+from idp.prepared import Prepared
 
 EMAIL: Final = "email"
 PHONE: Final = "phone"
@@ -44,20 +45,44 @@ def sign_in_key(typed: str) -> str:
     return email_key(typed) if "@" in typed else username_key(typed)
 
 
-def find_account(ctx: Context, typed: str) -> Account | None:
+class SignInFacts(NamedTuple):
+    """What a sign-in asks of an account."""
+
+    id: str
+    status: str
+    epoch: int
+    password_hash: str | None
+
+
+_FACTS = select(*(getattr(Account, name) for name in SignInFacts._fields))
+_BY_NAME = Prepared(_FACTS.where(Account.username_key == bindparam("key")))
+_BY_EMAIL = Prepared(
+    _FACTS.join(Identifier, Identifier.account_id == Account.id).where(
+        Identifier.kind == EMAIL,
+        Identifier.lookup == bindparam("lookup"),
+        Identifier.purpose == SIGN_IN,
+        Identifier.verified_at.is_not(None),
+    )
+)
+_LOCKED = Prepared(_FACTS.where(Account.id == bindparam("key")).with_for_update())
+
+
+def find_account(ctx: Context, typed: str) -> SignInFacts | None:
     """Return the account of a user name or a verified e-mail address, whatever its status, or None."""
     key = sign_in_key(typed)
     if not key or len(key) > LONGEST_EMAIL or "\0" in key:
         return None
     if "@" in key:
-        owner = select(Identifier.account_id).where(
-            Identifier.kind == EMAIL,
-            Identifier.lookup == lookup(ctx, EMAIL, key),
-            Identifier.purpose == SIGN_IN,
-            Identifier.verified_at.is_not(None),
-        )
-        return ctx.db.scalars(select(Account).where(Account.id.in_(owner))).one_or_none()
-    return ctx.db.scalars(select(Account).where(Account.username_key == key)).one_or_none()
+        found = _BY_EMAIL.first(ctx.db, lookup=lookup(ctx, EMAIL, key))
+    else:
+        found = _BY_NAME.first(ctx.db, key=key)
+    return None if found is None else SignInFacts(*found)
+
+
+def locked_account(ctx: Context, account_id: str) -> SignInFacts | None:
+    """Return an account as it stands now, held until the transaction ends, or None."""
+    found = _LOCKED.first(ctx.db, key=account_id)
+    return None if found is None else SignInFacts(*found)
 
 
 def set_username(ctx: Context, account: Account, username: str) -> None:

@@ -7,14 +7,16 @@ second factor where nothing demands aal2.
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from idp.authentication.models import Device
 from idp.context import Context
 from idp.crypto import random_token, same, sha256
 from idp.db import new_id
+from idp.prepared import Prepared, insert_rows
 
 _COOKIE = re.compile(r"([A-Za-z0-9_-]{43})(?:\.([A-Za-z0-9_-]{43}))?", re.ASCII)
 
@@ -46,16 +48,40 @@ class DeviceCookie:
         return f"{self.name}.{self.trust}" if self.trust else self.name
 
 
-def find(ctx: Context, account_id: str, cookie_hash: bytes | None) -> Device | None:
+class KnownDevice(NamedTuple):
+    """The row of a browser an account has signed in from."""
+
+    id: str
+    trust_hash: bytes | None
+    trusted_until: datetime | None
+
+
+_FIND = Prepared(
+    select(*(getattr(Device, name) for name in KnownDevice._fields)).where(
+        Device.account_id == bindparam("account_id"), Device.cookie_hash == bindparam("cookie_hash")
+    )
+)
+_SEEN = Prepared(
+    update(Device)
+    .where(Device.id == bindparam("key"))
+    .values(last_seen_at=bindparam("now"), user_agent=bindparam("agent"))
+)
+_TRUST = Prepared(
+    update(Device)
+    .where(Device.id == bindparam("key"))
+    .values(trust_hash=bindparam("hash"), trusted_until=bindparam("until"))
+)
+
+
+def find(ctx: Context, account_id: str, cookie_hash: bytes | None) -> KnownDevice | None:
     """Return the row of a browser this account has signed in from, or None."""
     if cookie_hash is None:
         return None
-    return ctx.db.scalars(
-        select(Device).where(Device.account_id == account_id, Device.cookie_hash == cookie_hash)
-    ).one_or_none()
+    found = _FIND.first(ctx.db, account_id=account_id, cookie_hash=cookie_hash)
+    return None if found is None else KnownDevice(*found)
 
 
-def is_trusted(ctx: Context, device: Device | None, cookie: DeviceCookie | None) -> bool:
+def is_trusted(ctx: Context, device: KnownDevice | None, cookie: DeviceCookie | None) -> bool:
     """Tell whether this browser may skip the second factor of the device row's account."""
     if device is None or cookie is None or cookie.trust is None or not ctx.settings.remember_device.days:
         return False
@@ -64,28 +90,27 @@ def is_trusted(ctx: Context, device: Device | None, cookie: DeviceCookie | None)
     return device.trusted_until > ctx.now and same(device.trust_hash, sha256(cookie.trust))
 
 
-def recognise(ctx: Context, account_id: str, cookie: DeviceCookie) -> tuple[Device, bool]:
+def recognise(ctx: Context, account_id: str, cookie: DeviceCookie) -> tuple[KnownDevice, bool]:
     """Note that an account signed in from a browser; returns its row, and whether it was known before."""
+    agent = ctx.origin.user_agent[:255]
     device = find(ctx, account_id, cookie.hash)
     if device is not None:
-        device.last_seen_at = ctx.now
-        device.user_agent = ctx.origin.user_agent[:255]
-        ctx.db.flush()
+        _SEEN.run(ctx.db, key=device.id, now=ctx.now, agent=agent)
         return device, True
-    device = Device(
-        id=new_id(),
-        account_id=account_id,
-        cookie_hash=cookie.hash,
-        user_agent=ctx.origin.user_agent[:255],
-        known_since=ctx.now,
-        last_seen_at=ctx.now,
-    )
-    ctx.db.add(device)
-    ctx.db.flush()
-    return device, False
+    key = new_id()
+    row = {
+        "id": key,
+        "account_id": account_id,
+        "cookie_hash": cookie.hash,
+        "user_agent": agent,
+        "known_since": ctx.now,
+        "last_seen_at": ctx.now,
+    }
+    insert_rows(ctx.db, (Device, row))
+    return KnownDevice(key, None, None), False
 
 
-def remember(ctx: Context, device: Device, cookie: DeviceCookie) -> DeviceCookie:
+def remember(ctx: Context, device: KnownDevice, cookie: DeviceCookie) -> DeviceCookie:
     """Let the browser skip the second factor for the days of the settings; returns its new cookie.
 
     The trust secret is new each time.  Accounts this browser is remembered for already move to the new
@@ -103,9 +128,8 @@ def remember(ctx: Context, device: Device, cookie: DeviceCookie) -> DeviceCookie
             )
             .values(trust_hash=trusted)
         )
-    device.trust_hash = trusted
-    device.trusted_until = ctx.now + timedelta(days=ctx.settings.remember_device.days)
-    ctx.db.flush()
+    until = ctx.now + timedelta(days=ctx.settings.remember_device.days)
+    _TRUST.run(ctx.db, key=device.id, hash=trusted, until=until)
     return fresh
 
 

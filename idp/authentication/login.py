@@ -12,9 +12,10 @@ An unknown, deleted or passwordless account costs and answers what a wrong passw
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, update
 
 from idp.accounts import identifiers
+from idp.accounts.identifiers import SignInFacts
 from idp.accounts.models import ACTIVE, BLOCKED, Account
 from idp.audit.events import Event
 from idp.audit.log import record
@@ -24,9 +25,13 @@ from idp.crypto import Verification
 from idp.errors import Busy, Refusal
 from idp.organizations import memberships, policy
 from idp.organizations.models import ENDED
+from idp.prepared import Prepared
 from idp.throttling import Reservation
 
 _NOBODY: Final = "-"
+_REHASH: Final = Prepared(
+    update(Account).where(Account.id == bindparam("key")).values(password_hash=bindparam("fresh"))
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,7 +59,7 @@ class Attempt:
 class Recognised:
     """A right password: whose, and how many tries failed before it (req 60)."""
 
-    account: Account
+    account: SignInFacts
     earlier_failures: int
 
 
@@ -123,9 +128,8 @@ def conclude(ctx: Context, attempt: Attempt) -> Recognised:
         record(ctx, Event.SIGN_IN_REFUSED, target=("account", account.id), reason=refusal.code)
         raise refusal
     if attempt.rehashed is not None:
-        account.password_hash = attempt.rehashed
+        _REHASH.run(ctx.db, key=account.id, fresh=attempt.rehashed)
         record(ctx, Event.PASSWORD_REHASHED, target=("account", account.id))
-    ctx.db.flush()
     return Recognised(account, attempt.reservation.earlier_failures)
 
 
@@ -143,22 +147,17 @@ def _rehash(ctx: Context, verification: Verification, password: str) -> str | No
         return None  # the next sign-in does it: nobody is turned away for housekeeping
 
 
-def _proven_account(ctx: Context, attempt: Attempt) -> Account | None:
+def _proven_account(ctx: Context, attempt: Attempt) -> SignInFacts | None:
     """Return the account, locked, if the password was right and is still the account's password."""
-    if not attempt.verification.valid:
+    if not attempt.verification.valid or attempt.candidate.account_id is None:
         return None
-    account = ctx.db.scalars(
-        select(Account)
-        .where(Account.id == attempt.candidate.account_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    account = identifiers.locked_account(ctx, attempt.candidate.account_id)
     if account is None or account.status not in (ACTIVE, BLOCKED):
         return None
     return account if account.password_hash == attempt.candidate.password_hash else None
 
 
-def _standing(ctx: Context, account: Account) -> Refusal | None:
+def _standing(ctx: Context, account: SignInFacts) -> Refusal | None:
     """Return why the person may not come in, or None (design §2, Block; req 23)."""
     if account.status == BLOCKED:
         return Refusal("account.blocked")

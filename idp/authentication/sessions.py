@@ -7,13 +7,14 @@ the row, and with it the ``sid`` that clients know, stays.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from sqlalchemy import and_, bindparam, select, update
 
 from idp.accounts.models import Account
 from idp.accounts.principal import Standing, principal_may_act
 from idp.authentication.assurance import FIRST_FACTORS, Assurance, Limits, Proof, assess
+from idp.authentication.devices import KnownDevice
 from idp.authentication.models import AuthenticationEvent, Authenticator, Device, Session
 from idp.context import Context
 from idp.crypto import random_token, sha256
@@ -30,6 +31,20 @@ TOO_MANY: Final = "too_many_sessions"
 
 Methods = Iterable[tuple[str, str | None]]
 """Proven factors: amr value and the authenticator's id, None for the password."""
+
+
+class Owner(Protocol):
+    """Whose session begins."""
+
+    @property
+    def id(self) -> str:
+        """The account's table key."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """The account's epoch when the person proved to be its owner."""
+        ...
 
 
 class SessionFacts(NamedTuple):
@@ -96,6 +111,15 @@ _OPEN = (
 )
 _BY_COOKIE = Prepared(_OPEN.where(Session.cookie_hash == bindparam("cookie_hash")))
 _BY_ID = Prepared(_OPEN.where(Session.id == bindparam("id")))
+_OPEN_IDS = Prepared(
+    select(Session.id)
+    .where(
+        Session.account_id == bindparam("account_id"),
+        Session.ended_at.is_(None),
+        Session.expires_at > bindparam("now"),
+    )
+    .order_by(Session.last_seen_at.desc(), Session.id.desc())
+)
 _KINDS = Prepared(select(Authenticator.kind).where(Authenticator.account_id == bindparam("account_id")))
 _EPOCH = Prepared(select(Installation.epoch).where(Installation.id == 1))
 _TOUCH = Prepared(
@@ -126,7 +150,7 @@ def find(ctx: Context, cookie_value: str) -> LiveSession | None:
 
 
 def start(
-    ctx: Context, account: Account, *, methods: Methods, device: Device | None = None
+    ctx: Context, account: Owner, *, methods: Methods, device: KnownDevice | None = None
 ) -> tuple[LiveSession, str]:
     """Begin a session and return it with the cookie's value; call :func:`surplus` after it.
 
@@ -195,7 +219,7 @@ def second_factors(ctx: Context, account_id: str) -> tuple[str, ...]:
     return tuple(sorted({row[0] for row in _KINDS.rows(ctx.db, account_id=account_id)}))
 
 
-def use_device(ctx: Context, live: LiveSession, device: Device) -> None:
+def use_device(ctx: Context, live: LiveSession, device: KnownDevice) -> None:
     """Note the browser a session is used in, where it had none yet or this one is new."""
     _USE_DEVICE.run(ctx.db, key=live.session.id, device=device.id)
 
@@ -223,13 +247,7 @@ def end(ctx: Context, session_id: str, reason: str) -> bool:
 
 def open_ids(ctx: Context, account_id: str) -> list[str]:
     """Return the ids of an account's sessions that have not ended or expired, the last used first."""
-    return list(
-        ctx.db.scalars(
-            select(Session.id)
-            .where(Session.account_id == account_id, Session.ended_at.is_(None), Session.expires_at > ctx.now)
-            .order_by(Session.last_seen_at.desc(), Session.id.desc())
-        )
-    )
+    return [row[0] for row in _OPEN_IDS.rows(ctx.db, account_id=account_id, now=ctx.now)]
 
 
 def surplus(ctx: Context, account_id: str) -> list[str]:

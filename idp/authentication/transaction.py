@@ -12,6 +12,7 @@ from typing import Any, Final
 from idp.accounts.models import ACTIVE, Account
 from idp.audit.events import Event
 from idp.audit.log import record
+from idp.authentication.sessions import Owner
 from idp.context import Context
 from idp.db import to_micros
 from idp.flows import engine
@@ -39,7 +40,7 @@ class HalfWay:
     earlier_failures: int
 
 
-def password_proven(ctx: Context, flow: Flow, account: Account, *, earlier_failures: int = 0) -> None:
+def password_proven(ctx: Context, flow: Flow, account: Owner, *, earlier_failures: int = 0) -> None:
     """Note a right password; the second factor has to follow within ten minutes in the same flow."""
     engine.mark(
         flow,

@@ -200,7 +200,8 @@ def find(ctx: Context, typed: str) -> str:
     :raises Refusal: ``actor.not_allowed``, ``account.unknown``.
     """
     require_operator(ctx)
-    account = identifiers.find_account(ctx, typed) or ctx.db.get(Account, typed)
+    found = identifiers.find_account(ctx, typed)
+    account = ctx.db.get(Account, found.id if found else typed)
     if account is None:
         raise Refusal("account.unknown")
     return account.id

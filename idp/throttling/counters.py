@@ -7,20 +7,20 @@ many processes ask at once.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol, cast
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    CursorResult,
     Index,
     Integer,
     String,
     Table,
     and_,
+    bindparam,
     case,
     delete,
-    literal,
     or_,
     select,
     true,
@@ -30,6 +30,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from idp.db import Base, Database, UtcDateTime
+from idp.prepared import Prepared
 from idp.throttling.limits import Limit, Rule
 
 #: how long failures of an account, or of a name that is none, are remembered after the last try
@@ -102,15 +103,24 @@ class DatabaseWindows:
 
 def hit(connection: Connection, key: str, limit: Limit, now: datetime) -> Window:
     """Count once under a key, beginning a new window where the last has ended."""
-    fresh = _c.window_start <= now - limit.period
+    found = _hit(connection.dialect.name).first(
+        connection, key=key, now=now, before=now - limit.period, expires=now + limit.period
+    )
+    assert found is not None  # noqa: S101  (nothing refuses a hit)
+    hits, window_start = found
+    return Window(hits, window_start + limit.period)
+
+
+@lru_cache
+def _hit(dialect: str) -> Prepared:
+    fresh = _c.window_start <= bindparam("before", type_=UtcDateTime())
     changes = {
         "hits": case((fresh, 1), else_=_c.hits + 1),
-        "window_start": case((fresh, _moment(now)), else_=_c.window_start),
-        "expires_at": case((fresh, _moment(now + limit.period)), else_=_c.expires_at),
+        "window_start": case((fresh, _now()), else_=_c.window_start),
+        "expires_at": case((fresh, bindparam("expires", type_=UtcDateTime())), else_=_c.expires_at),
     }
-    first = {"hits": 1, "failures": 0, "locked_until": None, "expires_at": now + limit.period}
-    row = _upsert(connection, {"key": key, "window_start": now} | first, changes).one()
-    return Window(row.hits, row.window_start + limit.period)
+    first = {"hits": 1, "failures": 0, "expires_at": bindparam("expires")}
+    return Prepared(_upsert(dialect, first, changes).returning(_c.hits, _c.window_start))
 
 
 def reserve(connection: Connection, key: str, rule: Rule, now: datetime, *, waits: bool = True) -> Try:
@@ -118,29 +128,44 @@ def reserve(connection: Connection, key: str, rule: Rule, now: datetime, *, wait
 
     :param waits: False for the lane that the delays do not hold.
     """
+    ends = {f"until_{number}": now + delay for number, delay in enumerate(rule.delays)}
+    if rule.window is not None:
+        ends["before"] = now - rule.window.period
+    delay = rule.delay(1)
+    found = _reserve(connection.dialect.name, rule, waits).first(
+        connection,
+        key=key,
+        now=now,
+        expires=now + KEEP_FAILURES,
+        first_until=None if delay is None else now + delay,
+        **ends,
+    )
+    return _refused(connection, key, rule, now) if found is None else Try(found[0])
+
+
+@lru_cache
+def _reserve(dialect: str, rule: Rule, waits: bool) -> Prepared:
     allowed: ColumnElement[bool] = _c.failures < rule.hard_stop
     if waits and rule.delays:
-        allowed = and_(allowed, or_(_c.locked_until.is_(None), _c.locked_until <= now))
+        allowed = and_(allowed, or_(_c.locked_until.is_(None), _c.locked_until <= _now()))
     fresh: ColumnElement[bool] = true()
     if rule.window is not None:
-        fresh = _c.window_start <= now - rule.window.period
+        fresh = _c.window_start <= bindparam("before", type_=UtcDateTime())
         allowed = and_(allowed, or_(fresh, _c.hits < rule.window.count))
     changes = {
         "hits": case((fresh, 1), else_=_c.hits + 1),
-        "window_start": case((fresh, _moment(now)), else_=_c.window_start),
+        "window_start": case((fresh, _now()), else_=_c.window_start),
         "failures": _c.failures + 1,
-        "locked_until": _locked_until(rule, now),
-        "expires_at": now + KEEP_FAILURES,
+        "locked_until": _locked_until(rule),
+        "expires_at": bindparam("expires"),
     }
-    delay = rule.delay(1)
     first = {
         "hits": 1,
         "failures": 1,
-        "locked_until": None if delay is None else now + delay,
-        "expires_at": now + KEEP_FAILURES,
+        "locked_until": bindparam("first_until"),
+        "expires_at": bindparam("expires"),
     }
-    row = _upsert(connection, {"key": key, "window_start": now} | first, changes, allowed).one_or_none()
-    return Try(row.failures) if row is not None else _refused(connection, key, rule, now)
+    return Prepared(_upsert(dialect, first, changes, allowed).returning(_c.failures))
 
 
 def _refused(connection: Connection, key: str, rule: Rule, now: datetime) -> Try:
@@ -155,14 +180,12 @@ def _refused(connection: Connection, key: str, rule: Rule, now: datetime) -> Try
     return Try(0, max(ends))
 
 
-def _locked_until(rule: Rule, now: datetime) -> ColumnElement[Any] | None:
+def _locked_until(rule: Rule) -> ColumnElement[Any] | None:
     if not rule.delays:
         return None
-    steps = [
-        (_c.failures + 1 == rule.free + number, _moment(now + delay))
-        for number, delay in enumerate(rule.delays[:-1])
-    ]
-    return case((_c.failures + 1 < rule.free, None), *steps, else_=_moment(now + rule.delays[-1]))
+    until = [bindparam(f"until_{number}", type_=UtcDateTime()) for number in range(len(rule.delays))]
+    steps = [(_c.failures + 1 == rule.free + number, moment) for number, moment in enumerate(until[:-1])]
+    return case((_c.failures + 1 < rule.free, None), *steps, else_=until[-1])
 
 
 def give_back(connection: Connection, key: str) -> None:
@@ -174,9 +197,12 @@ def give_back(connection: Connection, key: str) -> None:
     )
 
 
+_CLEAR = Prepared(delete(_table).where(or_(_c.key == bindparam("one"), _c.key == bindparam("other"))))
+
+
 def clear(db: Session, keys: Sequence[str]) -> None:
-    """Forget the failures under some keys, within the caller's transaction."""
-    db.execute(delete(_table).where(_c.key.in_(keys)))
+    """Forget the failures under one or two keys, within the caller's transaction."""
+    _CLEAR.run(db, one=keys[0], other=keys[-1])
 
 
 class HasUnitOfWork(Protocol):
@@ -199,21 +225,19 @@ def purge(ctx: HasUnitOfWork, limit: int) -> int:
     return len(ctx.db.execute(delete(_table).where(_c.key.in_(old)).returning(_c.key)).all())
 
 
-def _moment(moment: datetime) -> ColumnElement[datetime]:
-    return literal(moment, UtcDateTime())
+def _now() -> ColumnElement[datetime]:
+    return bindparam("now", type_=UtcDateTime())
 
 
 def _upsert(
-    connection: Connection,
+    dialect: str,
     first: dict[str, Any],
     changes: dict[str, Any],
     allowed: ColumnElement[bool] | None = None,
-) -> CursorResult[Any]:
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = (
+) -> postgresql.Insert | sqlite.Insert:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return (
         insert(_table)
-        .values(first)
+        .values(first | {"key": bindparam("key"), "window_start": _now()})
         .on_conflict_do_update(index_elements=[_c.key], set_=changes, where=allowed)
-        .returning(*_c)
     )
-    return connection.execute(statement)

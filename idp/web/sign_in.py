@@ -4,13 +4,11 @@ from collections.abc import Sequence
 
 from werkzeug.wrappers import Response
 
-from idp.accounts.models import Account
 from idp.audit.events import Event
 from idp.audit.log import record
 from idp.authentication import devices, sessions, transaction
-from idp.authentication.devices import DeviceCookie
-from idp.authentication.models import Device
-from idp.authentication.sessions import LiveSession
+from idp.authentication.devices import DeviceCookie, KnownDevice
+from idp.authentication.sessions import LiveSession, Owner
 from idp.context import Actor, Context
 from idp.flows import engine
 from idp.flows.models import Flow
@@ -24,7 +22,7 @@ Methods = Sequence[tuple[str, str | None]]
 
 def complete(
     flow: Flow | None,
-    account: Account,
+    account: Owner,
     methods: Methods,
     *,
     remember: bool = False,
@@ -91,7 +89,7 @@ def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool =
     return response
 
 
-def _session(ctx: Context, account: Account, methods: Methods, device: Device) -> tuple[LiveSession, str]:
+def _session(ctx: Context, account: Owner, methods: Methods, device: KnownDevice) -> tuple[LiveSession, str]:
     """Prove again in the same person's session, else begin a new one and end whatever was here before."""
     live = current_session()
     if live is not None and live.account.id == account.id:

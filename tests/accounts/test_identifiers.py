@@ -51,10 +51,14 @@ def test_an_account_is_found_by_name_and_by_each_verified_address(services: Serv
         identifiers.add_email(ctx, account.id, "Ben@Muster.example", verified=True)
         pending = identifiers.add_email(ctx, account.id, "neu@muster.example")
         for typed in ("ben", "BEN ", "ben@muster.example"):
-            assert identifiers.find_account(ctx, typed) is account
+            found = identifiers.find_account(ctx, typed)
+            assert found is not None
+            assert found.id == account.id
         assert identifiers.find_account(ctx, "neu@muster.example") is None
         identifiers.verify(ctx, pending)
-        assert identifiers.find_account(ctx, "neu@muster.example") is account
+        found = identifiers.find_account(ctx, "neu@muster.example")
+        assert found is not None
+        assert found.id == account.id
         assert account.username == "Ben"
 
 

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from idp.accounts.models import Account
 from idp.authentication import devices, sessions, totp
@@ -14,6 +14,7 @@ from idp.authentication.models import Session
 from idp.context import Services
 from idp.installation import Installation
 from tests.authentication.people import add_account
+from tests.driver import counted
 from tests.installation import NOW, unit_of_work
 
 PASSWORD, APP = ("pwd", None), ("otp", None)
@@ -42,27 +43,20 @@ def test_a_session_is_found_by_its_cookie_alone(services: Services) -> None:
 
 def test_reading_a_session_writes_at_most_once_a_minute(services: Services) -> None:
     value, _ = _start(services)
-    written: list[str] = []
-
-    def note(*args: object) -> None:
-        if str(args[2]).startswith("UPDATE"):
-            written.append(str(args[2]))
-
-    event.listen(services.database.engine, "before_cursor_execute", note)
-    for seconds in (1, 59, 60, 61, 119, 120):
-        with unit_of_work(services, NOW + timedelta(seconds=seconds)) as ctx:
-            sessions.find(ctx, value)
-    assert len(written) == 2
+    with counted(services.database) as traffic:
+        for seconds in (1, 59, 60, 61, 119, 120):
+            with unit_of_work(services, NOW + timedelta(seconds=seconds)) as ctx:
+                sessions.find(ctx, value)
+    assert len([text for text in traffic.statements if text.lstrip().startswith("UPDATE")]) == 2
 
 
 def test_one_statement_reads_a_session(services: Services) -> None:
     """(design §6): no page pays for more."""
     value, _ = _start(services)
-    seen: list[str] = []
-    event.listen(services.database.engine, "before_cursor_execute", lambda *args: seen.append(str(args[2])))
-    with unit_of_work(services) as ctx:
-        sessions.find(ctx, value)
-    assert len(seen) == 1, seen
+    with counted(services.database) as traffic:
+        with unit_of_work(services) as ctx:
+            sessions.find(ctx, value)
+        assert len(traffic.statements) == 1, traffic.statements
 
 
 def test_limits_of_one_factor(services: Services) -> None:
