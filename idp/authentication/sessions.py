@@ -13,6 +13,8 @@ from sqlalchemy import and_, bindparam, select, update
 
 from idp.accounts.models import Account
 from idp.accounts.principal import Standing, principal_may_act
+from idp.audit.events import Event
+from idp.audit.log import rows as audit_rows
 from idp.authentication.assurance import FIRST_FACTORS, Assurance, Limits, Proof, assess
 from idp.authentication.devices import KnownDevice
 from idp.authentication.models import AuthenticationEvent, Authenticator, Device, Session
@@ -180,6 +182,7 @@ def start(
             },
         ),
         *_events(ctx, key, methods),
+        *audit_rows(ctx, Event.SESSION_STARTED, target=("account", account.id), session=key),
     )
     _SIGNED_IN.run(ctx.db, key=account.id, now=ctx.now)
     live = _live(ctx, _BY_ID.rows(ctx.db, id=key))

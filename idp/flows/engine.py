@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm import Session, make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 
 from idp.context import Context
 from idp.crypto import random_token, same
 from idp.errors import Refusal
 from idp.flows.models import Flow
+from idp.prepared import Prepared, insert_rows
 
 AUTHORIZATION: Final = "authorization"
 SIGN_IN: Final = "sign_in"
@@ -22,6 +26,22 @@ SIGN_IN: Final = "sign_in"
 UNBOUND: Final = b""
 """Browser hash of a flow that another site's form began: cookies do not come with such a request."""
 
+_NAMES: Final = tuple(column.name for column in Flow.__table__.columns)
+_ROW = select(*Flow.__table__.columns).where(Flow.id == bindparam("key"))
+_LOAD: Final = Prepared(_ROW)
+_HOLD: Final = Prepared(_ROW.with_for_update())
+_ADOPT: Final = Prepared(
+    update(Flow)
+    .where(Flow.id == bindparam("key"), Flow.browser_hash == bindparam("unbound"))
+    .values(browser_hash=bindparam("hash"))
+    .returning(Flow.id)
+)
+_FINISH: Final = Prepared(
+    update(Flow)
+    .where(Flow.id == bindparam("key"), Flow.finished_at.is_(None))
+    .values(finished_at=bindparam("now"))
+    .returning(Flow.id)
+)
 _ID = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -39,19 +59,18 @@ def start(
     :param browser_hash: SHA-256 of this browser's ``__Host-flow`` secret, or :data:`UNBOUND`.
     :param request: what was asked for, validated, as JSON; it is never read from a request again.
     """
-    flow = Flow(
-        id=random_token(),
-        purpose=purpose,
-        client_id=client_id,
-        browser_hash=browser_hash,
-        request=dict(request),
-        done={},
-        created_at=ctx.now,
-        expires_at=ctx.now + timedelta(minutes=ctx.settings.flow.minutes),
-    )
-    ctx.db.add(flow)
-    ctx.db.flush()
-    return flow
+    row = {
+        "id": random_token(),
+        "purpose": purpose,
+        "client_id": client_id,
+        "browser_hash": browser_hash,
+        "request": dict(request),
+        "done": {},
+        "created_at": ctx.now,
+        "expires_at": ctx.now + timedelta(minutes=ctx.settings.flow.minutes),
+    }
+    insert_rows(ctx.db, (Flow, row))
+    return _attached(ctx.db, {**dict.fromkeys(_NAMES), **row})
 
 
 def adopt(ctx: Context, flow_id: str, browser_hash: bytes) -> bool:
@@ -61,14 +80,7 @@ def adopt(ctx: Context, flow_id: str, browser_hash: bytes) -> bool:
     """
     if not _ID.fullmatch(flow_id):
         return False
-    bound = ctx.db.execute(
-        update(Flow)
-        .where(Flow.id == flow_id, Flow.browser_hash == UNBOUND)
-        .values(browser_hash=browser_hash)
-        .returning(Flow.id)
-        .execution_options(synchronize_session=False)
-    ).first()
-    return bound is not None
+    return _ADOPT.first(ctx.db, key=flow_id, unbound=UNBOUND, hash=browser_hash) is not None
 
 
 def load(ctx: Context, flow_id: str, browser_hash: bytes | None, *, lock: bool = False) -> Flow:
@@ -99,12 +111,24 @@ def load_finished(ctx: Context, flow_id: str, browser_hash: bytes | None) -> Flo
 def _of_browser(ctx: Context, flow_id: str, browser_hash: bytes | None, *, lock: bool) -> Flow:
     if not _ID.fullmatch(flow_id):
         raise Refusal("flow.lost")
-    query = select(Flow).where(Flow.id == flow_id).execution_options(populate_existing=True)
-    flow = ctx.db.scalars(query.with_for_update() if lock else query).one_or_none()
-    if flow is None:
+    found = (_HOLD if lock else _LOAD).first(ctx.db, key=flow_id)
+    if found is None:
         raise Refusal("flow.lost")
+    flow = _attached(ctx.db, dict(zip(_NAMES, found, strict=True)))
     if browser_hash is None or not same(browser_hash, flow.browser_hash):
         raise Refusal("flow.other_browser", client_id=flow.client_id)
+    return flow
+
+
+def _attached(db: Session, row: Mapping[str, Any]) -> Flow:
+    """Return a row that was just read as the session's object, which writes what is changed in it."""
+    known = db.identity_map.get(identity_key(Flow, row["id"]))
+    flow = Flow() if known is None else known
+    for name, value in row.items():
+        set_committed_value(flow, name, value)
+    if known is None:
+        make_transient_to_detached(flow)
+        db.add(flow)
     return flow
 
 
@@ -121,12 +145,7 @@ def unmark(flow: Flow, *steps: str) -> None:
 def finish(ctx: Context, flow: Flow) -> bool:
     """End a flow; False when it was ended before, so that its answer is given once (req 22)."""
     ctx.db.flush()
-    ended = ctx.db.execute(
-        update(Flow)
-        .where(Flow.id == flow.id, Flow.finished_at.is_(None))
-        .values(finished_at=ctx.now)
-        .returning(Flow.id)
-        .execution_options(synchronize_session=False)
-    ).first()
-    ctx.db.refresh(flow)
-    return ended is not None
+    if _FINISH.first(ctx.db, key=flow.id, now=ctx.now) is None:
+        return False
+    set_committed_value(flow, "finished_at", ctx.now)
+    return True

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.accounts.models import Account
 from idp.accounts.principal import Standing, principal_may_act
@@ -18,7 +20,7 @@ from idp.context import Context
 from idp.db import new_id, to_micros
 from idp.errors import Refusal
 from idp.flows import one_time_secrets
-from idp.installation import Installation, insert_once
+from idp.installation import Installation
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.models import Authorization, RefreshToken
@@ -159,18 +161,28 @@ def _authorization(
     }
 
 
+_SID = Prepared(
+    select(SessionClient.id).where(
+        SessionClient.session_id == bindparam("session"), SessionClient.client_id == bindparam("client")
+    )
+)
+
+
 def session_identifier(ctx: Context, session_id: str, client: RegisteredClient) -> str:
     """Return the ``sid`` this client sees of a session, making it at the first sign-in there."""
-    mine = select(SessionClient.id).where(
-        SessionClient.session_id == session_id, SessionClient.client_id == client.row_id
-    )
-    found = ctx.db.scalar(mine)
-    if found is None:
-        values = {"id": new_id(), "session_id": session_id, "client_id": client.row_id, "created_at": ctx.now}
-        insert_once(ctx.db, SessionClient.metadata.tables["session_client"], values)
-        found = ctx.db.scalar(mine)
+    values = {"id": new_id(), "session_id": session_id, "client_id": client.row_id, "created_at": ctx.now}
+    made = _new_sid(ctx.db.get_bind().dialect.name).first(ctx.db, **values)
+    found = made or _SID.first(ctx.db, session=session_id, client=client.row_id)
     assert found is not None  # noqa: S101  (inserted by us or by a parallel request)
-    return found
+    return str(found[0])
+
+
+@lru_cache
+def _new_sid(dialect: str) -> Prepared:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    columns = ("id", "session_id", "client_id", "created_at")
+    values: dict[str, Any] = {name: bindparam(name) for name in columns}
+    return Prepared(insert(SessionClient).values(values).on_conflict_do_nothing().returning(SessionClient.id))
 
 
 def revoke(

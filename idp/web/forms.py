@@ -40,7 +40,10 @@ class PageForm(FlaskForm):
     """A form that is read from form fields alone: an uploaded file or a JSON body fills in nothing."""
 
     class Meta(FlaskForm.Meta):
-        """Replaces the library's reading of files and JSON."""
+        """Replaces the library's reading of files and JSON, and its catalogues: every message is ours."""
+
+        def get_translations(self, form: FlaskForm) -> None:
+            """Return no catalogue; to look the library's up costs as much as the rest of a form."""
 
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
             """Return the fields of the body, unless fields were handed in, or None for nothing."""

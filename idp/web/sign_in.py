@@ -99,9 +99,7 @@ def _session(ctx: Context, account: Owner, methods: Methods, device: KnownDevice
             return proven
     elif live is not None:
         end_session(ctx, live.session.id, sessions.OTHER_PERSON)
-    live, value = sessions.start(ctx, account, methods=methods, device=device)
-    record(ctx, Event.SESSION_STARTED, target=("account", account.id), session=live.session.id)
-    return live, value
+    return sessions.start(ctx, account, methods=methods, device=device)
 
 
 def _way_on(ctx: Context, flow: Flow | None, live: LiveSession) -> Response:
