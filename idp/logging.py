@@ -26,7 +26,8 @@ _SECRET_NAME = re.compile(
 # Names that say "token" or "code" and hold a plain word.
 _PLAIN_NAME = re.compile(
     r"^(error_code|status_code|event_code|token_type|token_type_hint|token_endpoint_auth_method"
-    r"|id_token_signed_response_alg)$"
+    r"|token_endpoint_auth_signing_alg|id_token_signed_response_alg|access_token_format"
+    r"|dpop_bound_access_tokens)$"
 )
 _SHAPES = (
     (re.compile(r"eyJ[\w-]{5,}(\.[\w-]*)+"), HIDDEN),  # JWT, JWE

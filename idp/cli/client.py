@@ -1,9 +1,11 @@
 """``idp client``: portals and services that rely on this provider (RFC 7591 §2 names the metadata)."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -45,7 +47,7 @@ def client() -> None:
 @click.option(
     "--auth-method",
     "token_endpoint_auth_method",
-    type=click.Choice(["client_secret_basic", "client_secret_post", "none"]),
+    type=click.Choice(["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]),
     help="How it authenticates; default: what fits its kind.",
 )
 @click.option("--no-require-pkce", is_flag=True, help="For certification only: accept requests without PKCE.")
@@ -77,11 +79,27 @@ def client() -> None:
 @click.option("--strict-revocation", is_flag=True, help="Its access tokens can be revoked one by one.")
 @click.option("--backchannel-logout", "backchannel_logout_uri", metavar="URI", help="Where logout tokens go.")
 @click.option("--home", "home_uri", metavar="URI", help="Where a person is led back to.")
+@click.option(
+    "--jwks",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Its public keys, a JWK set.",
+)
+@click.option("--jwks-uri", metavar="URI", help="Where it publishes them.")
+@click.option(
+    "--require-par",
+    "require_pushed_authorization_requests",
+    is_flag=True,
+    help="Only requests it pushed itself are taken (RFC 9126).",
+)
 @click.option("--initiate-login", "initiate_login_uri", metavar="URI", help="Where a sign-in can be started.")
 @as_json_option
 @pass_state
 def create(state: State, /, *, as_json: bool, name: str, **flags: Any) -> None:
-    """Register a client; its secret is shown this once and stored as a hash."""
+    """Register a client; its secret is shown this once and stored as a hash.
+
+    A client with private_key_jwt has no secret: it signs, and --jwks or --jwks-uri says with which keys.
+    """
     registration = registration_of(name, flags)
     with state.operation() as ctx:
         try:
@@ -213,10 +231,20 @@ def registration_of(name: str, flags: Mapping[str, Any]) -> dict[str, object]:
     }
     if given.pop("no_require_pkce"):
         registration["require_pkce"] = False
+    if (jwks := given.pop("jwks", None)) is not None:
+        registration["jwks"] = _key_set(jwks)
     for field, value in given.items():
         if value not in (None, False, ()):
             registration[field] = list(value) if isinstance(value, tuple) else value
     return registration
+
+
+def _key_set(file: Path) -> object:
+    """Return what a file of keys holds; whether it is a key set is for the registration to say."""
+    try:
+        return json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise Refused(f"{file} cannot be read as JSON") from error
 
 
 def slug(name: str) -> str:

@@ -10,6 +10,7 @@ _SENTENCES: Final = {
     "account.unknown": "There is no such account; see: idp account list",
     "actor.not_allowed": "This needs an operator.",
     "client.public": "{client_id} is a public client and has no secret.",
+    "client.signs": "{client_id} signs with a key of its own and has no secret; change jwks: idp apply FILE",
     "client.status": "{client_id} is in that state already; see: idp client show {client_id}",
     "client.taken": "There is a client {client_id} already; see: idp client show {client_id}",
     "client.unknown": "There is no client {client_id}; see: idp client list",

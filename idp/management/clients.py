@@ -19,6 +19,7 @@ from idp.installation import insert_once, snapshot_changed
 from idp.management.actors import require_operator
 from idp.management.ending import Ended, end_client
 from idp.oidc.client_metadata import (
+    KEY_METHOD,
     PUBLIC_KINDS,
     ClientMetadata,
     InvalidMetadata,
@@ -59,7 +60,7 @@ class Credentials:
     """What a client signs in with; the secret is told once and stored as its SHA-256 (req 20)."""
 
     client_id: str
-    #: None for a public client
+    #: None for a client that is public or signs with a key of its own
     secret: str | None = field(repr=False)
 
 
@@ -85,7 +86,7 @@ def insert(ctx: Context, metadata: ClientMetadata) -> Credentials:
     values = {"id": row_id, **metadata.columns(), "created_at": ctx.now, "updated_at": ctx.now}
     if not insert_once(ctx.db, Client.metadata.tables["client"], values):
         raise Refusal("client.taken", client_id=metadata.client_id)
-    secret = None if metadata.kind in PUBLIC_KINDS else _new_secret(ctx, row_id)
+    secret = _new_secret(ctx, row_id) if metadata.has_secret else None
     _record(ctx, Event.CLIENT_CREATED, row_id, metadata.client_id, new=metadata.columns())
     return Credentials(metadata.client_id, secret)
 
@@ -93,8 +94,8 @@ def insert(ctx: Context, metadata: ClientMetadata) -> Credentials:
 def change(ctx: Context, registration: Mapping[str, object]) -> list[str]:
     """Make an existing client what a whole registration says; returns the fields that differed.
 
-    Fields that are not named go back to their defaults.  A client that becomes public loses its secrets; one
-    that becomes confidential needs :func:`rotate_secret`.
+    Fields that are not named go back to their defaults.  A client that becomes public, or signs with a key of
+    its own from now on, loses its secrets; one that has to have a secret now needs :func:`rotate_secret`.
 
     :raises InvalidMetadata: with every problem.
     :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id).
@@ -118,7 +119,7 @@ def update(ctx: Context, metadata: ClientMetadata) -> list[str]:
     old = {name: getattr(client, name) for name in new}
     for name, value in new.items():
         setattr(client, name, value)
-    if metadata.kind in PUBLIC_KINDS:
+    if not metadata.has_secret:
         ctx.db.execute(sql_delete(ClientSecret).where(ClientSecret.client_id == client.id))
     _touch(ctx, client)
     _record(ctx, Event.CLIENT_CHANGED, client.id, client.client_id, old=old, new=new)
@@ -129,12 +130,15 @@ def rotate_secret(ctx: Context, client_id: str, *, overlap: timedelta = OVERLAP)
     """Give a client a new secret; the newest old one works on for *overlap*, older ones end now (req 20).
 
     :param overlap: zero where the old secret has leaked.
-    :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id), ``client.public`` (client_id).
+    :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id), ``client.public`` (client_id),
+        ``client.signs`` (client_id): it has keys of its own and no secret.
     """
     require_operator(ctx)
     client = _locked(ctx, client_id)
     if client.kind in PUBLIC_KINDS:
         raise Refusal("client.public", client_id=client_id)
+    if client.token_endpoint_auth_method == KEY_METHOD:
+        raise Refusal("client.signs", client_id=client_id)
     old = select(ClientSecret).where(ClientSecret.client_id == client.id)
     newest_first = old.order_by(ClientSecret.created_at.desc(), ClientSecret.id.desc())
     until = ctx.now + overlap

@@ -6,7 +6,7 @@ and does not form-decode Basic credentials.
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote_plus
@@ -14,7 +14,12 @@ from urllib.parse import unquote_plus
 from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
+from idp.oidc.client_assertion import ASSERTION_TYPE
+from idp.oidc.client_jwt import ClientJwtRefused, unverified_claims
 from idp.oidc.clients import RegisteredClient
+
+CheckAssertion = Callable[[RegisteredClient, str], None]
+"""Accepts a client assertion once; raises ClientJwtRefused."""
 
 
 class ClientRefused(OAuth2Error):
@@ -40,6 +45,8 @@ class Credentials:
     client_id: str
     secret: str | None
     method: str
+    #: a JWT the client signed (RFC 7523 §2.2)
+    assertion: str | None = None
 
 
 def read_credentials(authorization: str | None, form: Mapping[str, str]) -> Credentials:
@@ -50,7 +57,7 @@ def read_credentials(authorization: str | None, form: Mapping[str, str]) -> Cred
     """
     posted_id, posted_secret = form.get("client_id"), form.get("client_secret")
     if "client_assertion" in form or "client_assertion_type" in form:
-        raise ClientRefused("client_assertion is not supported", client_id=posted_id)
+        return _assertion(authorization, form)
     if authorization is None:
         if not posted_id:
             raise ClientRefused("client authentication is missing: send HTTP Basic or client_id")
@@ -64,6 +71,27 @@ def read_credentials(authorization: str | None, form: Mapping[str, str]) -> Cred
     if posted_id is not None and posted_id != client_id:
         raise InvalidRequestError("client_id differs from the one in the Authorization header")
     return Credentials(client_id, secret, "client_secret_basic")
+
+
+def _assertion(authorization: str | None, form: Mapping[str, str]) -> Credentials:
+    """Read an assertion; whose it says it is decides only which key must have signed it."""
+    posted_id = form.get("client_id")
+    if authorization is not None or "client_secret" in form:
+        raise InvalidRequestError(
+            "two ways of client authentication in one request: send client_assertion and no secret"
+        )
+    if form.get("client_assertion_type") != ASSERTION_TYPE:
+        raise ClientRefused(f"client_assertion_type must be {ASSERTION_TYPE}", client_id=posted_id)
+    assertion = form.get("client_assertion", "")
+    try:
+        client_id = unverified_claims(assertion).get("sub")
+    except ClientJwtRefused as refused:
+        raise ClientRefused(f"client_assertion: {refused}", client_id=posted_id) from refused
+    if not isinstance(client_id, str):
+        raise ClientRefused("client_assertion: sub must be the client_id", client_id=posted_id)
+    if posted_id is not None and posted_id != client_id:
+        raise InvalidRequestError("client_id differs from sub of the client_assertion")
+    return Credentials(client_id, None, "private_key_jwt", assertion)
 
 
 def _basic(header: str) -> tuple[str, str]:
@@ -85,10 +113,14 @@ def _basic(header: str) -> tuple[str, str]:
 
 
 def authenticate(
-    clients: Mapping[str, RegisteredClient], credentials: Credentials, now: datetime
+    clients: Mapping[str, RegisteredClient],
+    credentials: Credentials,
+    now: datetime,
+    check_assertion: CheckAssertion,
 ) -> RegisteredClient:
     """Return the authenticated client.
 
+    :param check_assertion: asked for a client that signs; everything else was compared before.
     :raises ClientRefused: unknown, expired, wrong secret, or not its registered method.
     """
     client = clients.get(credentials.client_id)
@@ -100,6 +132,11 @@ def authenticate(
             f"this client is registered for {registered}, received {credentials.method}",
             client_id=client.client_id,
         )
-    if not client.public and not client.check_secret(credentials.secret or "", now):
+    if credentials.assertion is not None:
+        try:
+            check_assertion(client, credentials.assertion)
+        except ClientJwtRefused as refused:
+            raise ClientRefused(f"client_assertion: {refused}", client_id=client.client_id) from refused
+    elif not client.public and not client.check_secret(credentials.secret or "", now):
         raise ClientRefused("client authentication failed", client_id=client.client_id)
     return client

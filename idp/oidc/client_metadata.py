@@ -19,6 +19,7 @@ from idp.oidc.client_values import (
     slug_problem,
 )
 from idp.oidc.metadata_reader import InvalidMetadata, MetadataReader, Problem, shown
+from idp.oidc.public_jwks import CLIENT_ALGORITHMS, jwks_problem, usable_keys
 from idp.oidc.redirect_uris import redirect_uri_matches, redirect_uri_problem, web_uri_problem
 
 WEB, SPA, NATIVE, MACHINE = "web", "spa", "native", "machine"
@@ -27,6 +28,8 @@ PUBLIC_KINDS: Final = frozenset({SPA, NATIVE})
 GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials")
 PUBLIC: Final = "none"
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
+KEY_METHOD: Final = "private_key_jwt"
+CONFIDENTIAL_METHODS: Final = (*SECRET_METHODS, KEY_METHOD)
 ALGORITHMS: Final = ("ES256", "RS256")
 DEFAULT_SCOPE: Final = "openid profile email phone address organization permissions"
 ACR_VALUES: Final = (AAL1, AAL2, AAL2_PHR)
@@ -62,6 +65,16 @@ class ClientMetadata:
     tos_uri: str | None
     backchannel_logout_uri: str | None
     backchannel_logout_session_required: bool
+    jwks: dict[str, Any] | None
+    jwks_uri: str | None
+    token_endpoint_auth_signing_alg: str | None
+    request_object_signing_alg: str | None
+    require_pushed_authorization_requests: bool
+
+    @property
+    def has_secret(self) -> bool:
+        """Tell whether the client proves who it is by a secret; others sign, or have no proof."""
+        return self.token_endpoint_auth_method in SECRET_METHODS
 
     def columns(self) -> dict[str, Any]:
         """Return the values by column name."""
@@ -125,7 +138,7 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         token_endpoint_auth_method=reader.text(
             "token_endpoint_auth_method",
             PUBLIC if kind in PUBLIC_KINDS else "client_secret_basic",
-            one_of((PUBLIC, *SECRET_METHODS)),
+            one_of((PUBLIC, *CONFIDENTIAL_METHODS)),
         ),
         id_token_signed_response_alg=reader.text(
             "id_token_signed_response_alg", ALGORITHMS[0], one_of(ALGORITHMS)
@@ -137,12 +150,33 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         default_max_age=reader.number("default_max_age", MAX_AGE),
         require_membership=reader.flag("require_membership", False),
         product=reader.optional("product", slug_problem),
+        **_links(reader),
+        **_signing(reader),
+        require_pushed_authorization_requests=reader.flag("require_pushed_authorization_requests", False),
+    )
+
+
+def _links(reader: MetadataReader) -> dict[str, Any]:
+    """Read addresses of the client that are no redirect URIs."""
+    return dict(
         home_uri=reader.optional("home_uri", web_uri_problem),
         initiate_login_uri=reader.optional("initiate_login_uri", web_uri_problem),
         policy_uri=reader.optional("policy_uri", web_uri_problem),
         tos_uri=reader.optional("tos_uri", web_uri_problem),
         backchannel_logout_uri=reader.optional("backchannel_logout_uri", web_uri_problem),
         backchannel_logout_session_required=reader.flag("backchannel_logout_session_required", True),
+    )
+
+
+def _signing(reader: MetadataReader) -> dict[str, Any]:
+    """Read what the client signs with; received keys are not shown, for one may be private."""
+    return dict(
+        jwks=reader.sealed_table("jwks", jwks_problem),
+        jwks_uri=reader.optional("jwks_uri", web_uri_problem),
+        token_endpoint_auth_signing_alg=reader.optional(
+            "token_endpoint_auth_signing_alg", one_of(CLIENT_ALGORITHMS)
+        ),
+        request_object_signing_alg=reader.optional("request_object_signing_alg", one_of(CLIENT_ALGORITHMS)),
     )
 
 
@@ -164,6 +198,17 @@ def _public(client: ClientMetadata) -> bool:
     return client.kind in PUBLIC_KINDS
 
 
+def _has_keys(client: ClientMetadata) -> bool:
+    return client.jwks is not None or client.jwks_uri is not None
+
+
+def _signs_with(client: ClientMetadata, alg: str | None) -> bool:
+    """Tell whether a registered key has an algorithm; of published keys nothing is known yet."""
+    if alg is None or client.jwks is None:
+        return True
+    return any(alg in key.algorithms for key in usable_keys(client.jwks))
+
+
 def _person_scopes(client: ClientMetadata) -> list[str]:
     return [word for word in client.scope.split() if word in PERSON_SCOPES]
 
@@ -177,7 +222,7 @@ _CONSISTENCY: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...
     (
         "token_endpoint_auth_method",
         lambda client: not _public(client) and client.token_endpoint_auth_method == PUBLIC,
-        f"must be one of {', '.join(SECRET_METHODS)} for a web or machine client",
+        f"must be one of {', '.join(CONFIDENTIAL_METHODS)} for a web or machine client",
     ),
     (
         "require_pkce",
@@ -234,6 +279,44 @@ _CONSISTENCY: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...
         "audiences",
         lambda client: len(_person_scopes(client)) < len(client.scope.split()) and not client.audiences,
         "must name the resource server that the client's other scopes belong to",
+    ),
+    (
+        "jwks_uri",
+        lambda client: client.jwks is not None and client.jwks_uri is not None,
+        "must not stand beside jwks (RFC 7591 §2)",
+    ),
+    (
+        "jwks",
+        lambda client: client.token_endpoint_auth_method == KEY_METHOD and not _has_keys(client),
+        f"must have the client's public keys for {KEY_METHOD}, or jwks_uri say where they are",
+    ),
+    (
+        "jwks",
+        lambda client: client.request_object_signing_alg is not None and not _has_keys(client),
+        "must have the client's public keys for request objects, or jwks_uri say where they are",
+    ),
+    (
+        "token_endpoint_auth_signing_alg",
+        lambda client: (
+            client.token_endpoint_auth_signing_alg is not None
+            and client.token_endpoint_auth_method != KEY_METHOD
+        ),
+        f"must be absent without {KEY_METHOD}",
+    ),
+    (
+        "token_endpoint_auth_signing_alg",
+        lambda client: not _signs_with(client, client.token_endpoint_auth_signing_alg),
+        "must be an algorithm of a key in jwks",
+    ),
+    (
+        "request_object_signing_alg",
+        lambda client: not _signs_with(client, client.request_object_signing_alg),
+        "must be an algorithm of a key in jwks",
+    ),
+    (
+        "require_pushed_authorization_requests",
+        lambda client: client.require_pushed_authorization_requests and not _code(client),
+        "must be false without authorization_code",
     ),
 )
 """How fields must fit together: the field, when it does not, and what it must be."""

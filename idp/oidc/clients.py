@@ -1,5 +1,6 @@
 """Clients as requests see them: an immutable record in the shape Authlib asks for (RFC 7591 §2)."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,6 +51,12 @@ class RegisteredClient(ClientMixin):
     backchannel_logout_uri: str | None
     secrets: tuple[tuple[bytes, datetime | None], ...]
     expires_at: datetime | None
+    #: public keys by value, as JSON, or where they are published
+    jwks: str | None
+    jwks_uri: str | None
+    token_endpoint_auth_signing_alg: str | None
+    request_object_signing_alg: str | None
+    require_pushed_authorization_requests: bool
 
     @property
     def public(self) -> bool:
@@ -123,4 +130,9 @@ def registered(row: Client) -> RegisteredClient:
         backchannel_logout_uri=row.backchannel_logout_uri,
         secrets=tuple((secret.hash, secret.expires_at) for secret in row.secrets),
         expires_at=row.expires_at,
+        jwks=json.dumps(row.jwks) if row.jwks else None,
+        jwks_uri=row.jwks_uri,
+        token_endpoint_auth_signing_alg=row.token_endpoint_auth_signing_alg,
+        request_object_signing_alg=row.request_object_signing_alg,
+        require_pushed_authorization_requests=row.require_pushed_authorization_requests,
     )

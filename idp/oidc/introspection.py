@@ -24,7 +24,7 @@ def introspect(provider: Provider, request: ProtocolRequest) -> dict[str, Any]:
     client = provider.authenticate(request)
     if client.public:
         # RFC 7662 §2.1: else anyone could scan for valid tokens
-        raise UnauthorizedClientError("introspection needs a client that authenticates with a secret")
+        raise UnauthorizedClientError("introspection needs a client that proves who it is")
     token = request.form.get("token")
     if not token:
         raise InvalidRequestError("token is missing")

@@ -112,6 +112,17 @@ class MetadataReader:
         self.problem(field, value, "must be a table")
         return {}
 
+    def sealed_table(self, field: str, check: Callable[[object], str | None]) -> dict[str, object] | None:
+        """Return a table, or None where the field is absent; a refusal does not show what was received."""
+        if field not in self._registration:
+            return None
+        value = self._registration[field]
+        expected = check(value)
+        if expected is None and isinstance(value, Mapping):
+            return dict(value)
+        self.problem(field, type(value).__name__, expected or "must be a table")
+        return None
+
     def tables(self, field: str) -> list[Mapping[str, object]]:
         """Return a list of tables, empty where the field is absent."""
         value = self._registration.get(field, [])

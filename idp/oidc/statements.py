@@ -178,6 +178,11 @@ _PERSON_BY_ID = "SELECT {person} FROM account u {addresses} WHERE u.id = :id"
 
 _JTI = "SELECT 1 FROM revoked_jti WHERE jti = :jti"
 
+# of any number of workers that insert the same row, one is told that it did
+_USE_JTI = """
+  INSERT INTO used_jti (hash, expires_at) VALUES (:hash, :expires)
+  ON CONFLICT (hash) DO NOTHING RETURNING 1"""
+
 _PERMISSIONS = """
   SELECT p.key FROM membership_permission mp
   JOIN membership m ON m.id = mp.membership_id
@@ -198,6 +203,7 @@ class _Texts:
     person_and_jti: str
     person: str
     jti: str
+    use_jti: str
     permissions: str
     one_step: bool
 
@@ -222,6 +228,7 @@ def _texts(dialect: str) -> _Texts:
         person_and_jti=write(_PERSON_AND_JTI),
         person=write(_PERSON_BY_ID),
         jti=write(_JTI),
+        use_jti=write(_USE_JTI),
         permissions=write(_PERMISSIONS),
         one_step=one_step,
     )
@@ -289,6 +296,14 @@ class Transaction:
                 "expires": expires,
             },
         )
+
+    def use_jti(self, jti_hash: bytes, expires: int) -> bool:
+        """Note that an assertion or proof was presented; False where it was before (RFC 7523 §3).
+
+        :param jti_hash: SHA-256 of who presented it, what for, and its ``jti``.
+        """
+        values = {"hash": jti_hash, "expires": expires}
+        return self._execute(self._texts.use_jti, values).fetchone() is not None
 
     def _consume(self, statement: str, values: Mapping[str, Any]) -> AuthorizationFacts | None:
         row = self._execute(statement, values).fetchone()

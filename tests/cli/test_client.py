@@ -1,9 +1,13 @@
 """``idp client`` (design §5: scripts outside rely on the flags of ``create``)."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from idp.cli.client import slug
 from tests.cli.terminal import Terminal
+from tests.signers import Signer
 
 CALLBACK = "https://portal.example/callback"
 
@@ -83,6 +87,30 @@ def test_rotate_secret(terminal: Terminal) -> None:
     assert "24 more hours" in terminal.ok("client", "rotate-secret", "portal")
     assert "has ended" in terminal.ok("client", "rotate-secret", "portal", "--overlap-hours", "0")
     assert len(terminal.json("client", "show", "portal")["secrets"]) == 1
+
+
+def test_a_client_that_signs(terminal: Terminal, tmp_path: Path) -> None:
+    """Keys from a file or an address; no secret, now or later; a private key is refused and not repeated."""
+    keys = tmp_path / "jwks.json"
+    keys.write_text(json.dumps(Signer().jwks))
+    create = ("client", "create", "portal", "--redirect", CALLBACK, "--auth-method", "private_key_jwt")
+    made = terminal.json(*create, "--jwks", str(keys), "--require-par")
+    assert made["client_secret"] is None
+    assert made["jwks"] == Signer().jwks
+    assert made["require_pushed_authorization_requests"] is True
+    refused = terminal.run("client", "rotate-secret", "portal")
+    assert (refused.exit_code, "has no secret" in refused.stderr) == (4, True)
+    elsewhere = terminal.json(*create, "--id", "b", "--jwks-uri", "https://portal.example/jwks")
+    assert (elsewhere["jwks"], elsewhere["jwks_uri"]) == (None, "https://portal.example/jwks")
+    private = Signer().private_jwk
+    for text, words in (
+        (json.dumps({"keys": [private]}), "public keys only"),
+        ("{", "cannot be read as JSON"),
+    ):
+        keys.write_text(text)
+        refused = terminal.run(*create, "--id", "c", "--jwks", str(keys))
+        assert (refused.exit_code, words in refused.stderr) == (4, True)
+        assert private["d"] not in refused.output
 
 
 def test_disable_enable_delete(terminal: Terminal) -> None:

@@ -18,6 +18,7 @@ from idp.oidc.models import Authorization, Client, ClientSecret
 from idp.organizations.models import Permission
 from tests.builders import OPERATOR, make_account, make_catalogue, make_client, sign_in
 from tests.installation import NOW, unit_of_work
+from tests.signers import Signer
 
 PORTAL: dict[str, Any] = {
     "client_id": "portal",
@@ -61,6 +62,22 @@ def test_a_public_client_has_no_secret(services: Services) -> None:
             clients.rotate_secret(ctx, "portal")
         assert refused.value == Refusal("client.public", client_id="portal")
         assert ctx.db.scalars(select(ClientSecret)).all() == []
+
+
+def test_a_client_that_signs_has_no_secret(services: Services) -> None:
+    """It loses the one it had, gets none by rotation, and one again when it signs no more (req 19)."""
+    signing = {**PORTAL, "token_endpoint_auth_method": "private_key_jwt", "jwks": Signer().jwks}
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        assert clients.create(ctx, PORTAL).secret is not None
+        assert clients.change(ctx, signing) == ["jwks", "token_endpoint_auth_method"]
+        assert ctx.db.scalars(select(ClientSecret)).all() == []
+        with pytest.raises(Refusal) as refused:
+            clients.rotate_secret(ctx, "portal")
+        assert refused.value == Refusal("client.signs", client_id="portal")
+        assert clients.change(ctx, signing) == []
+        assert clients.create(ctx, {**signing, "client_id": "other"}).secret is None
+        clients.change(ctx, PORTAL)
+        assert clients.rotate_secret(ctx, "portal").secret is not None
 
 
 def test_two_secrets_are_valid_while_one_replaces_the_other(services: Services) -> None:

@@ -8,8 +8,11 @@ import pytest
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from idp.crypto import sha256
+from idp.oidc.client_assertion import ASSERTION_TYPE
 from idp.oidc.client_authentication import ClientRefused, Credentials, authenticate, read_credentials
+from idp.oidc.client_jwt import ClientJwtRefused
 from tests.oidc.test_interaction import CLIENT
+from tests.signers import encoded, posted
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -17,6 +20,14 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 def _basic(text: str | bytes, scheme: str = "Basic") -> str:
     raw = text if isinstance(text, bytes) else text.encode()
     return f"{scheme} {base64.b64encode(raw).decode()}"
+
+
+def _unsigned(claims: object) -> str:
+    return f"{encoded({'alg': 'none'}, claims)}."
+
+
+ASSERTION = _unsigned({"sub": "p"})
+SIGNED = posted(ASSERTION)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +43,8 @@ def _basic(text: str | bytes, scheme: str = "Basic") -> str:
         (_basic("p:s"), {"client_id": "p"}, Credentials("p", "s", "client_secret_basic")),
         (None, {"client_id": "p", "client_secret": "s"}, Credentials("p", "s", "client_secret_post")),
         (None, {"client_id": "p"}, Credentials("p", None, "none")),
+        (None, SIGNED, Credentials("p", None, "private_key_jwt", ASSERTION)),
+        (None, SIGNED | {"client_id": "p"}, Credentials("p", None, "private_key_jwt", ASSERTION)),
     ],
 )
 def test_one_credential_is_read(header: str | None, form: dict[str, str], expected: Credentials) -> None:
@@ -45,7 +58,15 @@ def test_one_credential_is_read(header: str | None, form: dict[str, str], expect
         (None, {}),
         (None, {"client_secret": "s"}),
         (None, {"client_id": "p", "client_assertion": "x"}),
-        (_basic("p:s"), {"client_assertion_type": "urn:x"}),
+        (None, {"client_assertion": ASSERTION}),
+        (None, {"client_assertion_type": ASSERTION_TYPE}),
+        (None, {"client_assertion_type": "urn:x", "client_assertion": ASSERTION}),
+        (None, {"client_assertion_type": ASSERTION_TYPE, "client_assertion": "a.b"}),
+        (None, {"client_assertion_type": ASSERTION_TYPE, "client_assertion": "a." + "b" * 8192 + ".c"}),
+        (None, {"client_assertion_type": ASSERTION_TYPE, "client_assertion": _unsigned({"iss": "p"})}),
+        (None, {"client_assertion_type": ASSERTION_TYPE, "client_assertion": _unsigned({"sub": 1})}),
+        (None, {"client_assertion_type": ASSERTION_TYPE, "client_assertion": _unsigned([])}),
+        (None, {"client_assertion_type": ASSERTION_TYPE, "client_assertion": _unsigned({"sub": "\ud800"})}),
         ("Bearer abc", {}),
         ("Basic", {}),
         ("Basic !!!", {}),
@@ -65,17 +86,27 @@ def test_what_cannot_be_read_is_invalid_client(header: str | None, form: dict[st
 
 
 @pytest.mark.parametrize(
-    "form", [{"client_secret": "s"}, {"client_id": "p", "client_secret": "s"}, {"client_id": "q"}]
+    ("header", "form"),
+    [
+        (_basic("p:s"), {"client_secret": "s"}),
+        (_basic("p:s"), {"client_id": "p", "client_secret": "s"}),
+        (_basic("p:s"), {"client_id": "q"}),
+        (_basic("p:s"), SIGNED),
+        (_basic("p:s"), {"client_assertion_type": ASSERTION_TYPE}),
+        (None, SIGNED | {"client_secret": "s"}),
+        (None, SIGNED | {"client_id": "q"}),
+    ],
 )
-def test_two_ways_at_once_are_invalid_request(form: dict[str, str]) -> None:
+def test_two_ways_at_once_are_invalid_request(header: str | None, form: dict[str, str]) -> None:
     """RFC 6749 §2.3 (Authlib: the first one wins)."""
     with pytest.raises(InvalidRequestError):
-        read_credentials(_basic("p:s"), form)
+        read_credentials(header, form)
 
 
 SECRETS = ((sha256("old"), NOW + timedelta(hours=1)), (sha256("new"), None))
 CONFIDENTIAL = replace(CLIENT, secrets=SECRETS)
 PUBLIC = replace(CLIENT, token_endpoint_auth_method="none", secrets=())
+SIGNING = replace(CLIENT, token_endpoint_auth_method="private_key_jwt", secrets=SECRETS)
 POSTING = replace(CLIENT, token_endpoint_auth_method="client_secret_post", secrets=SECRETS)
 
 
@@ -95,7 +126,29 @@ def test_registered_method_and_a_valid_secret(client: object, method: str, secre
     Authlib's grants leave ``none`` out for codes and take Basic alone for refresh tokens.
     """
     credentials = Credentials("portal", secret, method)
-    assert authenticate({"portal": client}, credentials, NOW) is client  # type: ignore[dict-item]
+    assert authenticate({"portal": client}, credentials, NOW, _never) is client  # type: ignore[dict-item]
+
+
+def _never(_client: object, _assertion: str) -> None:
+    raise AssertionError("nobody signed anything")
+
+
+def test_an_assertion_decides_where_one_is_registered() -> None:
+    """It is handed over with the client it names, and its refusal is a failed authentication (req 19)."""
+    credentials = Credentials("portal", None, "private_key_jwt", ASSERTION)
+    seen = []
+    found = authenticate(
+        {"portal": SIGNING}, credentials, NOW, lambda client, jwt: seen.append((client, jwt))
+    )
+    assert found is SIGNING
+    assert seen == [(SIGNING, ASSERTION)]
+
+    def refuse(_client: object, _assertion: str) -> None:
+        raise ClientJwtRefused("exp must be a time in the future")
+
+    with pytest.raises(ClientRefused) as caught:
+        authenticate({"portal": SIGNING}, credentials, NOW, refuse)
+    assert (caught.value.client_id, caught.value.status_code) == ("portal", 401)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +159,11 @@ def test_registered_method_and_a_valid_secret(client: object, method: str, secre
         (CONFIDENTIAL, "client_secret_basic", "old", NOW + timedelta(hours=1)),
         (CONFIDENTIAL, "client_secret_post", "new", NOW),
         (CONFIDENTIAL, "none", None, NOW),
+        (CONFIDENTIAL, "private_key_jwt", None, NOW),
+        (SIGNING, "client_secret_basic", "new", NOW),
+        (SIGNING, "client_secret_post", "new", NOW),
+        (SIGNING, "none", None, NOW),
+        (PUBLIC, "private_key_jwt", None, NOW),
         (POSTING, "client_secret_basic", "new", NOW),
         (PUBLIC, "client_secret_basic", "", NOW),
         (PUBLIC, "client_secret_post", "x", NOW),
@@ -116,6 +174,7 @@ def test_registered_method_and_a_valid_secret(client: object, method: str, secre
 def test_everything_else_is_refused(client: object, method: str, secret: str | None, now: datetime) -> None:
     """Another method than the registered one, a wrong or old secret, an expired client (req 18)."""
     known = {} if client is None else {"portal": client}
+    credentials = Credentials("portal", secret, method, ASSERTION if method == "private_key_jwt" else None)
     with pytest.raises(ClientRefused) as caught:
-        authenticate(known, Credentials("portal", secret, method), now)  # type: ignore[arg-type]
+        authenticate(known, credentials, now, _never)  # type: ignore[arg-type]
     assert caught.value.client_id == "portal"

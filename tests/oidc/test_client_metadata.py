@@ -6,6 +6,7 @@ import pytest
 
 from idp.oidc.client_metadata import InvalidMetadata, validate
 from idp.oidc.metadata_reader import shown
+from tests.signers import Signer
 
 CALLBACK = ["https://portal.example/callback"]
 
@@ -79,9 +80,29 @@ def test_everything_can_be_said() -> None:
         tos_uri="https://portal.example/terms",
         backchannel_logout_uri="http://localhost:8001/backchannel-logout",
         backchannel_logout_session_required=False,
+        jwks=Signer().jwks,
+        jwks_uri=None,
+        token_endpoint_auth_signing_alg=None,
+        request_object_signing_alg="ES256",
+        require_pushed_authorization_requests=True,
         kind="web",
     )
-    assert validate(said).columns() == said
+    assert validate({name: value for name, value in said.items() if value is not None}).columns() == said
+
+
+def test_a_client_that_signs_has_keys_and_no_secret() -> None:
+    """By value or where they are published; with an algorithm or any (req 19)."""
+    keys = Signer(alg="RS256").jwks
+    for fields in (
+        {"jwks": keys},
+        {"jwks": keys, "token_endpoint_auth_signing_alg": "PS256"},
+        {"jwks_uri": "https://portal.example/jwks", "token_endpoint_auth_signing_alg": "EdDSA"},
+    ):
+        metadata = validate(web(token_endpoint_auth_method="private_key_jwt", **fields))
+        assert not metadata.has_secret
+        assert metadata.columns()["jwks"] == fields.get("jwks")
+    assert validate(web()).has_secret
+    assert not validate(web(kind="spa")).has_secret
 
 
 def test_repeated_scopes_count_once() -> None:
@@ -103,6 +124,9 @@ TEXT_FIELDS = [
     "policy_uri",
     "tos_uri",
     "backchannel_logout_uri",
+    "jwks_uri",
+    "token_endpoint_auth_signing_alg",
+    "request_object_signing_alg",
 ]
 LIST_FIELDS = [
     "redirect_uris",
@@ -118,6 +142,7 @@ FLAG_FIELDS = [
     "strict_revocation",
     "require_membership",
     "backchannel_logout_session_required",
+    "require_pushed_authorization_requests",
 ]
 
 
@@ -146,6 +171,14 @@ def test_a_flag_is_true_or_false(field: str, value: object) -> None:
 def test_an_age_is_a_number_of_seconds(value: object) -> None:
     """``default_max_age`` is in seconds, at most ten years."""
     assert "must be a whole number" in problems(web(default_max_age=value))["default_max_age"]
+
+
+@pytest.mark.parametrize("value", [None, [], "x", 1, {}, {"keys": []}, Signer().private_jwk])
+def test_keys_are_a_set_of_public_keys(value: object) -> None:
+    """What was received is not repeated: somebody may have sent the private key (req 37)."""
+    found = problems(web(jwks=value))["jwks"]
+    assert "must have keys" in found
+    assert found.endswith(f'received "{type(value).__name__}"')
 
 
 @pytest.mark.parametrize(
@@ -201,6 +234,24 @@ CONSISTENCY: list[tuple[str, dict[str, Any], str, str]] = [
      "scope", "must have no scope about people"),
     ("offline without refresh", web(grant_types=["authorization_code"], scope="openid offline_access"),
      "scope", "must not have offline_access"),
+    ("keys twice", web(jwks=Signer().jwks, jwks_uri="https://portal.example/jwks"),
+     "jwks_uri", "must not stand beside jwks"),
+    ("signing without keys", web(token_endpoint_auth_method="private_key_jwt"),
+     "jwks", "must have the client's public keys for private_key_jwt"),
+    ("request objects without keys", web(request_object_signing_alg="ES256"),
+     "jwks", "must have the client's public keys for request objects"),
+    ("algorithm of no assertion", web(jwks=Signer().jwks, token_endpoint_auth_signing_alg="ES256"),
+     "token_endpoint_auth_signing_alg", "must be absent"),
+    ("algorithm of no key", web(token_endpoint_auth_method="private_key_jwt", jwks=Signer().jwks,
+                                token_endpoint_auth_signing_alg="RS256"),
+     "token_endpoint_auth_signing_alg", "must be an algorithm of a key"),
+    ("object's algorithm of no key", web(jwks=Signer().jwks, request_object_signing_alg="EdDSA"),
+     "request_object_signing_alg", "must be an algorithm of a key"),
+    ("public that signs", web(kind="spa", token_endpoint_auth_method="private_key_jwt", jwks=Signer().jwks),
+     "token_endpoint_auth_method", "must be none"),
+    ("machine that pushes", {"client_id": "m", "kind": "machine",
+                             "require_pushed_authorization_requests": True},
+     "require_pushed_authorization_requests", "must be false"),
     ("own scope without audience", web(scope="openid orders"), "audiences", "must name the resource server"),
 ]  # fmt: skip
 
@@ -238,6 +289,10 @@ VALUES: list[tuple[str, object, str]] = [
     ("backchannel_logout_uri", "http://portal.example/logout", "must be https"),
     ("backchannel_logout_uri", "https://portal.example/logout#x", "no fragment"),
     ("home_uri", "javascript:alert(1)", "must begin with https"),
+    ("jwks_uri", "http://portal.example/jwks", "must be https"),
+    ("token_endpoint_auth_signing_alg", "HS256", "must be one of"),
+    ("token_endpoint_auth_signing_alg", "none", "must be one of"),
+    ("request_object_signing_alg", "none", "must be one of"),
     ("initiate_login_uri", "http://portal.example/login", "must be https"),
 ]
 

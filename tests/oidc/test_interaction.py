@@ -52,6 +52,11 @@ CLIENT = RegisteredClient(
     backchannel_logout_uri=None,
     secrets=(),
     expires_at=None,
+    jwks=None,
+    jwks_uri=None,
+    token_endpoint_auth_signing_alg=None,
+    request_object_signing_alg=None,
+    require_pushed_authorization_requests=False,
 )
 PERSON = Person(
     account_id="a1",

@@ -1,0 +1,149 @@
+"""Keys of clients by value and by ``jwks_uri``: kept, fetched again, never too often (OIDC §10.1; C9)."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from idp.egress import MAX_BYTES
+from idp.oidc import client_keys
+from idp.oidc.client_keys import MAX_AGE, PATIENCE, ClientKeys
+from idp.settings import Settings
+from idp.settings.models import Egress
+from tests.key_site import KeySite, key_site
+from tests.oidc.test_interaction import CLIENT
+from tests.signers import Signer
+
+pytestmark = pytest.mark.enable_socket
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+TICK = timedelta(seconds=1)
+OLD, NEW = Signer(kid="old"), Signer(kid="new", number=1)
+DEMO = Settings(egress=Egress(allow_loopback=True))
+
+
+@pytest.fixture
+def site() -> Iterator[KeySite]:
+    with key_site() as served:
+        served.publish(OLD.jwk)
+        yield served
+
+
+@pytest.fixture
+def keys() -> ClientKeys:
+    return ClientKeys(DEMO)
+
+
+def _finds(keys: ClientKeys, site: KeySite, kid: str | None, now: datetime, client: str = "c1") -> bool:
+    wanted = replace(CLIENT, row_id=client, jwks_uri=site.uri)
+    return keys.find(wanted, kid, "ES256", now) is not None
+
+
+def test_by_value_nothing_is_fetched(keys: ClientKeys) -> None:
+    """The registered set, or none at all."""
+    registered = replace(CLIENT, jwks=json.dumps(OLD.jwks))
+    assert keys.find(registered, "old", "ES256", NOW) is not None
+    assert keys.find(registered, "new", "ES256", NOW) is None
+    assert keys.find(CLIENT, "old", "ES256", NOW) is None
+
+
+def test_fetched_keys_are_kept_for_an_hour(keys: ClientKeys, site: KeySite) -> None:
+    """Then they are fetched again, and one that was taken away counts no more."""
+    assert _finds(keys, site, "old", NOW)
+    site.publish(NEW.jwk)
+    assert _finds(keys, site, "old", NOW + MAX_AGE)
+    assert len(site.hits) == 1
+    assert not _finds(keys, site, "old", NOW + MAX_AGE + TICK)
+    assert len(site.hits) == 2
+
+
+def test_an_unknown_key_is_fetched_at_once_after_a_rotation(keys: ClientKeys, site: KeySite) -> None:
+    """oidcc-refresh-token-rp-key-rotation: refetch on unknown kid."""
+    assert _finds(keys, site, "old", NOW)
+    site.publish(OLD.jwk, NEW.jwk)
+    assert _finds(keys, site, "new", NOW + PATIENCE)
+    assert _finds(keys, site, "old", NOW + PATIENCE)
+    assert len(site.hits) == 2
+
+
+def test_unknown_keys_do_not_flood_the_portal(keys: ClientKeys, site: KeySite) -> None:
+    """One fetch in ten seconds for a client, whatever is named and whatever came of it (req 36)."""
+    for number in range(20):
+        assert not _finds(keys, site, f"made-up-{number}", NOW + timedelta(milliseconds=number))
+    assert len(site.hits) == 1
+    assert not _finds(keys, site, "made-up", NOW + PATIENCE - TICK)
+    assert len(site.hits) == 1
+    assert not _finds(keys, site, "made-up", NOW + PATIENCE)
+    assert len(site.hits) == 2
+    assert not _finds(keys, site, "made-up", NOW + PATIENCE, client="c2")
+    assert len(site.hits) == 3
+
+
+def test_who_comes_meanwhile_waits_for_the_same_answer(keys: ClientKeys, site: KeySite) -> None:
+    """After a start all threads need the keys at once: one fetch, and each finds its key."""
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: _finds(keys, site, "old", NOW), range(8)))
+    assert (found, len(site.hits)) == ([True] * 8, 1)
+
+
+BROKEN: list[tuple[str, int, object, dict[str, str]]] = [
+    ("status", 500, OLD.jwks, {"Content-Type": "application/json"}),
+    ("no JSON", 200, b"{", {"Content-Type": "application/json"}),
+    ("deep", 200, b"[" * 100_000, {"Content-Type": "application/json"}),
+    ("no set", 200, [], {"Content-Type": "application/json"}),
+    ("a page", 200, OLD.jwks, {"Content-Type": "text/html"}),
+    ("too large", 200, b" " * (MAX_BYTES + 1), {"Content-Type": "application/json"}),
+    ("a redirect", 302, b"{}", {"Content-Type": "application/json", "Location": "/jwks"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "headers"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN]
+)
+def test_a_failed_fetch_keeps_the_old_keys(
+    keys: ClientKeys, site: KeySite, status: int, content: object, headers: dict[str, str]
+) -> None:
+    """Without old ones there are none; a redirect is not followed (req 32)."""
+    assert _finds(keys, site, "old", NOW)
+    site.status, site.content, site.headers = status, content, headers
+    later = NOW + MAX_AGE + TICK
+    assert _finds(keys, site, "old", later)
+    assert not _finds(keys, site, "old", later, client="c2")
+    assert site.hits == ["/jwks"] * 3
+    site.headers = {"Content-Type": "application/jwk-set+json"}
+    site.publish(NEW.jwk)
+    assert _finds(keys, site, "new", later + PATIENCE)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1:{port}/jwks",
+        "https://127.0.0.1:{port}/jwks",
+        "https://localhost:{port}/jwks",
+        "https://2130706433:{port}/jwks",
+        "https://[::ffff:127.0.0.1]:{port}/jwks",
+        "https://10.0.0.1/jwks",
+        "https://169.254.169.254/jwks",
+        "file:///etc/passwd",
+    ],
+)
+def test_nothing_inside_is_asked_outside_the_demo(site: KeySite, uri: str) -> None:
+    """Loopback, private and link-local addresses: zero hits (req 32, C9)."""
+    strict = ClientKeys(Settings())
+    wanted = replace(CLIENT, jwks_uri=uri.format(port=site.port))
+    assert strict.find(wanted, "old", "ES256", NOW) is None
+    assert site.hits == []
+
+
+def test_what_is_remembered_is_bounded(
+    keys: ClientKeys, site: KeySite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client that was not asked for longest is fetched again."""
+    monkeypatch.setattr(client_keys, "REMEMBERED", 2)
+    for client in ("a", "b", "a", "c", "a", "b"):
+        assert _finds(keys, site, "old", NOW, client)
+    assert len(site.hits) == 4
