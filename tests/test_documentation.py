@@ -107,7 +107,7 @@ def command_problem(words: list[str]) -> str | None:
 def test_every_command_exists_with_its_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands in the pages are parsed by the command line itself."""
     monkeypatch.chdir(tmp_path)
-    for name in ("lotse.toml", "portal.toml", "ca.pem"):
+    for name in ("lotse.toml", "portal.toml", "ca.pem", "jwks.json"):
         (tmp_path / name).touch()
     (tmp_path / "demo-data").mkdir()
     (tmp_path / "demo-data" / "lotse.toml").touch()

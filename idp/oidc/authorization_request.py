@@ -1,5 +1,8 @@
 """The authorization request: read once, checked in one order, stored as plain values (OIDC Core §3.1.2.1).
 
+It comes in a query or a form, as an object the client signed (RFC 9101), or by a reference to what the client
+pushed (RFC 9126).  Those are sources; the checks behind them are the same.
+
 Until client and redirect URI are certain, a mistake is shown on a page (:class:`RelyingPartyMistake`); from
 then on it goes to the redirect URI as an :class:`OAuth2Error` (RFC 6749 §4.1.2.1, req 2).
 """
@@ -14,6 +17,7 @@ from authlib.oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, InvalidScopeError, UnsupportedResponseTypeError
 
+from idp.oidc import pushed_requests, request_object
 from idp.oidc.claims import parse_claims_request, requested_acr, requested_sub
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.request import Exchange, ProtocolRequest
@@ -23,11 +27,6 @@ PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 MAX_SCOPES = 50
 _LIMITS = {"state": 4096, "nonce": 1024, "login_hint": 320, "organization": 64, "scope": 1024}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_NOT_HERE = {
-    "request": "request_not_supported",
-    "request_uri": "request_uri_not_supported",
-    "registration": "registration_not_supported",
-}
 
 
 class RelyingPartyMistake(Exception):
@@ -84,46 +83,126 @@ class AuthorizationRequest:
         return cls(**values)
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The parameters of a source, and the names that stood in it more than once."""
+
+    parameters: Mapping[str, str]
+    repeated: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, str]]) -> "Received":
+        """Read the pairs of a query or form."""
+        parameters: dict[str, str] = {}
+        names: set[str] = set()
+        repeated = []
+        for name, value in pairs:
+            if name in names:
+                repeated.append(name)
+            elif value:  # RFC 6749 §3.1: a parameter without a value counts as left out
+                parameters[name] = value
+            names.add(name)
+        return cls(parameters, tuple(repeated))
+
+
 def read(
-    server: AuthorizationServer,
-    issuer: str,
-    exchange: Exchange,
-    method: str,
-    pairs: Iterable[tuple[str, str]],
+    server: AuthorizationServer, exchange: Exchange, method: str, pairs: Iterable[tuple[str, str]]
 ) -> AuthorizationRequest:
-    """Check an authorization request.
+    """Check a request at the authorization endpoint, whatever source it comes from.
+
+    Comes before the first statement of the caller's transaction: a client's keys may have to be fetched.
 
     :raises RelyingPartyMistake: to be shown.
     :raises OAuth2Error: to be redirected; carries ``redirect_uri`` and ``state``.
     """
-    pairs = list(pairs)
-    parameters: dict[str, str] = {}
-    names: set[str] = set()
-    repeated = []
-    for name, value in pairs:
-        if name in names:
-            repeated.append(name)
-        elif value:  # RFC 6749 §3.1: a parameter without a value counts as left out
-            parameters[name] = value
-        names.add(name)
-    client = _client(exchange, parameters, repeated)
-    redirect_uri = _redirect_uri(client, parameters, repeated)
+    received = Received.of(pairs)
+    client = _client(exchange, received)
     try:
-        if repeated:
-            raise InvalidRequestError(f"parameter sent more than once: {_safe(repeated[0])}")
-        request = ProtocolRequest(method, parameters, exchange)
-        return _checked(server, issuer, request, client)
+        resolved = _resolved(server, exchange, client, received)
     except OAuth2Error as error:
-        error.redirect_uri = redirect_uri
-        state = parameters.get("state")
-        error.state = None if "state" in repeated or (state and _unfit("state", state)) else state
+        _address(error, received, _certain_redirect_uri(error, client, received))
+        raise
+    return check(server, exchange, method, client, resolved)
+
+
+def check(
+    server: AuthorizationServer, exchange: Exchange, method: str, client: RegisteredClient, received: Received
+) -> AuthorizationRequest:
+    """Check the parameters themselves; raises as :func:`read` does."""
+    redirect_uri = _redirect_uri(client, received)
+    try:
+        _refuse_repeated(received)
+        return _checked(server, ProtocolRequest(method, received.parameters, exchange), client)
+    except OAuth2Error as error:
+        _address(error, received, redirect_uri)
         raise
 
 
-def _client(exchange: Exchange, parameters: Mapping[str, str], repeated: list[str]) -> RegisteredClient:
-    client_id = parameters.get("client_id")
+def _resolved(
+    server: AuthorizationServer, exchange: Exchange, client: RegisteredClient, received: Received
+) -> Received:
+    """Return what the client signed or pushed, where the request says so, else what was received."""
+    reference = received.parameters.get("request_uri")
+    if reference is not None:
+        _refuse_repeated(received)
+        if "request" in received.parameters:
+            raise InvalidRequestError("request and request_uri exclude each other")
+        if not reference.startswith(pushed_requests.PREFIX):
+            # RFC 9101 §10.4: an address is never fetched for whoever asks
+            raise OAuth2Error(
+                "request_uri must be one that the pushed authorization request endpoint issued",
+                error="request_uri_not_supported",
+            )
+        database = server.provider.services.database
+        return Received(pushed_requests.consume(database, client, reference, exchange.now))
+    if client.require_pushed_authorization_requests:
+        raise InvalidRequestError("this client must push its requests and send request_uri (RFC 9126)")
+    return opened(server, exchange, client, received)
+
+
+def opened(
+    server: AuthorizationServer, exchange: Exchange, client: RegisteredClient, received: Received
+) -> Received:
+    """Return what stands in the request object, where there is one; raises OAuth2Error."""
+    if "request" not in received.parameters:
+        return received
+    _refuse_repeated(received)
+    provider = server.provider
+    signed = request_object.signed_parameters(
+        received.parameters, client, provider.client_keys, issuer=provider.issuer, now=exchange.now
+    )
+    return Received(signed)
+
+
+def _certain_redirect_uri(error: OAuth2Error, client: RegisteredClient, received: Received) -> str:
+    """Return where an error of a source may go; nowhere, where it came without a registered address."""
+    try:
+        return _redirect_uri(client, received)
+    except RelyingPartyMistake as mistake:
+        if "redirect_uri" in received.parameters:
+            raise
+        source = "request_uri" if "request_uri" in received.parameters else "request"
+        raise RelyingPartyMistake(
+            error.error, source, None, error.description or mistake.expected, client=client
+        ) from error
+
+
+def _address(error: OAuth2Error, received: Received, redirect_uri: str) -> None:
+    """Say where an error goes, with the state where that can travel."""
+    error.redirect_uri = redirect_uri
+    state = received.parameters.get("state")
+    error.state = None if "state" in received.repeated or (state and _unfit("state", state)) else state
+
+
+def _refuse_repeated(received: Received) -> None:
+    if received.repeated:
+        raise InvalidRequestError(f"parameter sent more than once: {_safe(received.repeated[0])}")
+
+
+def _client(exchange: Exchange, received: Received) -> RegisteredClient:
+    client_id = received.parameters.get("client_id")
     expected = "the client_id of a registered client"
-    if client_id is None or "client_id" in repeated:
+    if client_id is None or "client_id" in received.repeated:
         raise RelyingPartyMistake("invalid_request", "client_id", client_id, f"{expected}, once")
     client = exchange.snapshot.clients.get(client_id)
     if client is None:
@@ -131,9 +210,9 @@ def _client(exchange: Exchange, parameters: Mapping[str, str], repeated: list[st
     return client
 
 
-def _redirect_uri(client: RegisteredClient, parameters: Mapping[str, str], repeated: list[str]) -> str:
-    uri = parameters.get("redirect_uri")
-    if uri is None or "redirect_uri" in repeated:
+def _redirect_uri(client: RegisteredClient, received: Received) -> str:
+    uri = received.parameters.get("redirect_uri")
+    if uri is None or "redirect_uri" in received.repeated:
         expected = "one of the registered redirect URIs, once"
         raise RelyingPartyMistake("invalid_request", "redirect_uri", uri, expected, client=client)
     if not client.check_redirect_uri(uri):
@@ -143,12 +222,13 @@ def _redirect_uri(client: RegisteredClient, parameters: Mapping[str, str], repea
 
 
 def _checked(
-    server: AuthorizationServer, issuer: str, request: ProtocolRequest, client: RegisteredClient
+    server: AuthorizationServer, request: ProtocolRequest, client: RegisteredClient
 ) -> AuthorizationRequest:
-    parameters = request.parameters
-    for name, error in _NOT_HERE.items():
-        if name in parameters:
-            raise OAuth2Error(f"the parameter {name} is not supported here", error=error)
+    parameters, issuer = request.parameters, server.provider.issuer
+    if "registration" in parameters:
+        raise OAuth2Error(
+            "the parameter registration is not supported here", error="registration_not_supported"
+        )
     for name, value in parameters.items():
         if _unfit(name, value):
             raise InvalidRequestError(f"{_safe(name)} is too long or holds control characters")

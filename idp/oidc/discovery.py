@@ -12,6 +12,7 @@ from typing import Any
 from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR
 from idp.oidc.claims import CLAIMS_SUPPORTED
 from idp.oidc.clients import OPENID_SCOPES, PERSON_SCOPES, RegisteredClient
+from idp.oidc.public_jwks import CLIENT_ALGORITHMS
 from idp.oidc.signing import ALGORITHMS
 from idp.oidc.signing_keys import JWKS_MAX_AGE
 from idp.settings import Settings
@@ -21,10 +22,11 @@ TOKEN_PATH = "/token"  # noqa: S105  (a path)
 USERINFO_PATH = "/userinfo"
 INTROSPECTION_PATH = "/introspect"
 REVOCATION_PATH = "/revoke"
+PAR_PATH = "/par"
 JWKS_PATH = "/jwks"
 END_SESSION_PATH = "/logout"
 METADATA_PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
-AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
+AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 METADATA_MAX_AGE = 300
 
 
@@ -55,13 +57,7 @@ def metadata_document(settings: Settings, clients: Iterable[RegisteredClient]) -
     return Document.of(
         {
             "issuer": issuer,
-            "authorization_endpoint": issuer + AUTHORIZATION_PATH,
-            "token_endpoint": issuer + TOKEN_PATH,
-            "userinfo_endpoint": issuer + USERINFO_PATH,
-            "jwks_uri": issuer + JWKS_PATH,
-            "introspection_endpoint": issuer + INTROSPECTION_PATH,
-            "revocation_endpoint": issuer + REVOCATION_PATH,
-            "end_session_endpoint": issuer + END_SESSION_PATH,
+            **_endpoints(issuer),
             "scopes_supported": [*OPENID_SCOPES, *sorted(own)],
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
@@ -69,18 +65,18 @@ def metadata_document(settings: Settings, clients: Iterable[RegisteredClient]) -
             "acr_values_supported": [AAL1, AAL2, AAL2_PHR],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": list(ALGORITHMS),
-            "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
-            "introspection_endpoint_auth_methods_supported": list(AUTH_METHODS[:2]),
-            "revocation_endpoint_auth_methods_supported": list(AUTH_METHODS),
+            **_client_authentication(),
             "code_challenge_methods_supported": ["S256"],
             "prompt_values_supported": ["none", "login", "consent", "select_account"],
             "display_values_supported": ["page"],
             "claim_types_supported": ["normal"],
             "claims_supported": list(CLAIMS_SUPPORTED),
             "claims_parameter_supported": True,
-            # the defaults differ from what holds here: request_uri's is true (OIDC Discovery §3)
-            "request_parameter_supported": False,
+            "request_parameter_supported": True,
+            "request_object_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
+            # references to elsewhere are refused; pushed ones need no announcement here (RFC 9126 §5)
             "request_uri_parameter_supported": False,
+            "require_pushed_authorization_requests": False,
             "authorization_response_iss_parameter_supported": True,
             "backchannel_logout_supported": True,
             "backchannel_logout_session_supported": True,
@@ -88,3 +84,27 @@ def metadata_document(settings: Settings, clients: Iterable[RegisteredClient]) -
         },
         METADATA_MAX_AGE,
     )
+
+
+def _endpoints(issuer: str) -> dict[str, str]:
+    return {
+        "authorization_endpoint": issuer + AUTHORIZATION_PATH,
+        "token_endpoint": issuer + TOKEN_PATH,
+        "userinfo_endpoint": issuer + USERINFO_PATH,
+        "jwks_uri": issuer + JWKS_PATH,
+        "pushed_authorization_request_endpoint": issuer + PAR_PATH,
+        "introspection_endpoint": issuer + INTROSPECTION_PATH,
+        "revocation_endpoint": issuer + REVOCATION_PATH,
+        "end_session_endpoint": issuer + END_SESSION_PATH,
+    }
+
+
+def _client_authentication() -> dict[str, list[str]]:
+    return {
+        "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "token_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
+        "introspection_endpoint_auth_methods_supported": list(AUTH_METHODS[:-1]),
+        "introspection_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
+        "revocation_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "revocation_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
+    }

@@ -124,6 +124,8 @@ def test_each_value_in_each_parameter_of_the_authorization_request(party: Party)
             query = f"{urlencode(others)}&{bad_input.encoded(name, value)}"
             answer = visitor.once("GET", f"/authorize?{query}")
             watch.see(f"{name}: {what}", answer)
+            pushed = _machine(party, "/par", f"{urlencode(others)}&{bad_input.encoded(name, value)}")
+            watch.see(f"/par: {name}: {what}", pushed)
             read = name in party.parameters() and name not in ("state", "nonce", "scope")
             if read and "error" not in answer.arrived and answer.status != 400:
                 watch.wrong.append((f"{name}: {what}: accepted", answer.status))

@@ -7,7 +7,7 @@ import pytest
 from idp.crypto import random_token
 from tests import cast
 from tests.attacks.live import FORM, Live
-from tests.attacks.parties import Party
+from tests.attacks.parties import Party, parsed
 from tests.attacks.redirect_uris import EVIL, mutations
 from tests.attacks.visitor import Visitor, leads_outside
 from tests.cast import REDIRECT, SIGNED_OUT
@@ -61,6 +61,15 @@ def test_no_mutation_is_redirected_to(
         if leads_outside(answer.text) - {HOME}:
             failed.append((name, answer.status, "linked"))
     assert failed == []
+    assert live.rows() == before
+
+
+def test_no_mutation_can_be_pushed(live: Live, portal: Party) -> None:
+    """The client is told at once, and nothing is kept (req 1, RFC 9126 §2.3)."""
+    before = live.rows()
+    for name, uri in mutations(REDIRECT).items():
+        answer = portal.call("/par", portal.parameters(redirect_uri=uri))
+        assert (answer.status, parsed(answer)["error"]) == (400, "invalid_request"), name
     assert live.rows() == before
 
 

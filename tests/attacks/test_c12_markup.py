@@ -94,7 +94,7 @@ def test_typed_values_are_escaped(stage: Stage) -> None:
 def test_machine_answers_are_no_markup(stage: Stage) -> None:
     """JSON with its own type and nosniff, whatever was sent (C12)."""
     body = urlencode(dict.fromkeys(NAMES, MARK))
-    for path in ("/token", "/introspect", "/revoke", "/userinfo"):
+    for path in ("/token", "/introspect", "/revoke", "/par", "/userinfo"):
         answer = stage.live.form(path, [*dict.fromkeys(NAMES, MARK).items()], **SAME_ORIGIN)
         assert answer.header("Content-Type") == "application/json", (path, body)
         assert answer.header("X-Content-Type-Options") == "nosniff"

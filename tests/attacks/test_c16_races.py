@@ -32,7 +32,8 @@ from tests.infrastructure import PostgreSQL, free_port
 from tests.infrastructure import _until as until
 from tests.installation import unit_of_work
 from tests.plain_browser import basic
-from tests.world import VERIFIER, code_for, now
+from tests.signers import Signer
+from tests.world import CHALLENGE, VERIFIER, code_for, now
 
 RACERS = 64
 PROCESSES = 2
@@ -50,17 +51,22 @@ class Cluster:
     client: Registered
     account_id: str
 
-    def call(self, path: str, form: dict[str, str], start: Callable[[], object] = lambda: None) -> Reply:
+    def call(
+        self,
+        path: str,
+        form: dict[str, str],
+        start: Callable[[], object] = lambda: None,
+        *,
+        authorization: bool = True,
+    ) -> Reply:
         """Send a form from a connection that stands before *start* returns."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.connect()
             start()
-            headers = {
-                "Host": "localhost:8000",
-                "Content-Type": "application/x-www-form-urlencoded",
-                "Authorization": basic(self.client.client_id, self.client.secret or ""),
-            }
+            headers = {"Host": "localhost:8000", "Content-Type": "application/x-www-form-urlencoded"}
+            if authorization:
+                headers["Authorization"] = basic(self.client.client_id, self.client.secret or "")
             connection.request("POST", path, urlencode(form), headers)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
@@ -69,10 +75,18 @@ class Cluster:
 
     def race(self, form: dict[str, str]) -> list[Reply]:
         """Send the same request from all racers at the same moment."""
-        barrier = threading.Barrier(RACERS)
-        with ThreadPoolExecutor(RACERS) as racers:
-            running = [racers.submit(self.call, "/token", form, barrier.wait) for _ in range(RACERS)]
-            return [racer.result() for racer in running]
+        return together(RACERS, lambda start: self.call("/token", form, start))
+
+    def visit(self, query: dict[str, str], start: Callable[[], object]) -> int:
+        """Send a browser to the authorization endpoint, and return the status."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.connect()
+            start()
+            connection.request("GET", f"/authorize?{urlencode(query)}", headers={"Host": "localhost:8000"})
+            return connection.getresponse().status
+        finally:
+            connection.close()
 
     def code(self) -> str:
         """Issue a code."""
@@ -82,6 +96,14 @@ class Cluster:
     def is_active(self, token: str) -> bool:
         """Tell whether introspection says that an access token counts."""
         return bool(self.call("/introspect", {"token": token})[1]["active"])
+
+
+def together(racers: int, call: Callable[[Callable[[], object]], Any]) -> list[Any]:
+    """Call from so many threads, each with what waits until all are there."""
+    barrier = threading.Barrier(racers)
+    with ThreadPoolExecutor(racers) as pool:
+        running = [pool.submit(call, barrier.wait) for _ in range(racers)]
+        return [racer.result() for racer in running]
 
 
 def _redemption(code: str) -> dict[str, str]:
@@ -202,6 +224,40 @@ def test_one_of_64_uses_of_a_refresh_token_succeeds(cluster: Cluster, round_numb
         family = db.scalars(select(RefreshToken).where(RefreshToken.authorization_id == newest.id)).all()
         assert newest.revoke_reason == "refresh token reused"
         assert len(family) == 2
+
+
+def test_one_of_32_presentations_of_an_assertion_succeeds(cluster: Cluster) -> None:
+    """One ``jti`` counts once over all workers (req 19, 22)."""
+    signer = Signer()
+    with unit_of_work(cluster.services, now()) as ctx:
+        cast.register(ctx, "signer", token_endpoint_auth_method="private_key_jwt", jwks=signer.jwks)
+    grant = {"grant_type": "client_credentials"}
+
+    def accepted() -> bool:
+        fresh = grant | signer.credentials("http://localhost:8000")
+        return cluster.call("/token", fresh, authorization=False)[0] == 200
+
+    assert until(lambda: all(accepted() for _ in range(4 * PROCESSES)), seconds=10)
+    form = grant | signer.credentials("http://localhost:8000")
+    replies = together(32, lambda start: cluster.call("/token", form, start, authorization=False))
+    assert sorted(status for status, _ in replies) == [200] + [401] * 31
+    assert {body["error"] for status, body in replies if status == 401} == {"invalid_client"}
+
+
+def test_one_of_32_browsers_uses_a_pushed_request(cluster: Cluster) -> None:
+    """A ``request_uri`` is used up once over all workers (req 14, 22)."""
+    form = {
+        "response_type": "code",
+        "redirect_uri": cast.REDIRECT,
+        "scope": "openid",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    }
+    status, pushed = cluster.call("/par", form)
+    assert status == 201
+    query = {"client_id": cluster.client.client_id, "request_uri": pushed["request_uri"]}
+    found = together(32, lambda start: cluster.visit(query, start))
+    assert sorted(found) == [303] + [400] * 31
 
 
 def test_different_codes_do_not_hinder_one_another(cluster: Cluster) -> None:

@@ -20,13 +20,14 @@ from tests.world import machine
 ISSUER = "https://anmeldung.example"
 BCP_47 = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
-#: OIDC Discovery §3, RFC 8414 §2, RFC 9207 §3, OIDC RP-Initiated, Back-Channel and prompt=create
+#: OIDC Discovery §3, RFC 8414 §2, RFC 9126 §5, RFC 9207 §3, OIDC RP-Initiated, Back-Channel and prompt=create
 REGISTERED = {
     "issuer": str,
     "authorization_endpoint": str,
     "token_endpoint": str,
     "userinfo_endpoint": str,
     "jwks_uri": str,
+    "pushed_authorization_request_endpoint": str,
     "introspection_endpoint": str,
     "revocation_endpoint": str,
     "end_session_endpoint": str,
@@ -38,8 +39,11 @@ REGISTERED = {
     "subject_types_supported": list,
     "id_token_signing_alg_values_supported": list,
     "token_endpoint_auth_methods_supported": list,
+    "token_endpoint_auth_signing_alg_values_supported": list,
     "introspection_endpoint_auth_methods_supported": list,
+    "introspection_endpoint_auth_signing_alg_values_supported": list,
     "revocation_endpoint_auth_methods_supported": list,
+    "revocation_endpoint_auth_signing_alg_values_supported": list,
     "code_challenge_methods_supported": list,
     "prompt_values_supported": list,
     "display_values_supported": list,
@@ -47,7 +51,9 @@ REGISTERED = {
     "claims_supported": list,
     "claims_parameter_supported": bool,
     "request_parameter_supported": bool,
+    "request_object_signing_alg_values_supported": list,
     "request_uri_parameter_supported": bool,
+    "require_pushed_authorization_requests": bool,
     "authorization_response_iss_parameter_supported": bool,
     "backchannel_logout_supported": bool,
     "backchannel_logout_session_supported": bool,
@@ -95,8 +101,15 @@ def test_oidcc_discovery_endpoint_verification(provider: Gateway) -> None:
     assert {"authorization_code", "refresh_token"} <= set(metadata["grant_types_supported"])
     assert all(BCP_47.fullmatch(tag) for tag in metadata["ui_locales_supported"])
     OpenIDProviderMetadata(metadata).validate()
-    assert metadata["request_parameter_supported"] is False
+    assert metadata["request_parameter_supported"] is True
     assert metadata["request_uri_parameter_supported"] is False
+    assert metadata["require_pushed_authorization_requests"] is False
+    signed = [name for name in metadata if name.startswith(("token_", "request_object")) and "alg" in name]
+    assert len(signed) == 2
+    for name in signed:
+        assert set(metadata[name]) == {"ES256", "RS256", "PS256", "EdDSA"}
+    assert "private_key_jwt" in metadata["token_endpoint_auth_methods_supported"]
+    assert "none" not in metadata["introspection_endpoint_auth_methods_supported"]
 
 
 def test_both_well_knowns_are_one_document(provider: Gateway) -> None:

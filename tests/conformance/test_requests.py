@@ -5,7 +5,12 @@ import json
 
 import pytest
 
+from tests import cast
 from tests.conformance.conftest import STATE, Op, asks_for_password, error_page
+from tests.installation import unit_of_work
+from tests.plain_browser import Portal
+from tests.signers import Signer
+from tests.world import ALL_SCOPES, forget_snapshot
 
 UNSIGNED = ".".join(
     base64.urlsafe_b64encode(part).rstrip(b"=").decode()
@@ -45,19 +50,32 @@ def test_oidcc_ensure_post_request_succeeds(op: Op, signed_in: bool) -> None:
     op.id_token(op.client.tokens(browser))
 
 
-@pytest.mark.parametrize("uri", ["https://portal.example/request.jwt", "urn:ietf:params:oauth:request_uri:x"])
+@pytest.mark.parametrize(
+    "uri", ["https://portal.example/request.jwt", "https://portal.example/request.jwt#x", "urn:example:x"]
+)
 def test_oidcc_request_uri_unsigned_supported_correctly_or_rejected_as_unsupported(op: Op, uri: str) -> None:
     """request_uri: request_uri_not_supported at the redirect URI."""
     assert op.refused(op.browser(), request_uri=uri)["error"] == "request_uri_not_supported"
 
 
 def test_oidcc_unsigned_request_object_supported_correctly_or_rejected_as_unsupported(op: Op) -> None:
-    """request: request_not_supported at the redirect URI; ignoring it would fail."""
-    assert op.refused(op.browser(), request=UNSIGNED)["error"] == "request_not_supported"
+    """request: signed ones are processed, an unsigned one is refused at the redirect URI, never ignored."""
+    assert op.refused(op.browser(), request=UNSIGNED)["error"] == "invalid_request_object"
 
 
 def test_oidcc_ensure_request_object_with_redirect_uri(op: Op) -> None:
-    """A bad redirect_uri outside, another one inside a request object: an error page."""
+    """A bad redirect_uri outside: what a signed object holds counts, of an unsigned one nothing does."""
     browser = op.browser()
     answer = op.client.authorize(browser, request=UNSIGNED, redirect_uri="https://evil.example/")
     assert error_page(op, browser, answer)
+    signer = Signer()
+    with unit_of_work(op.services) as ctx:
+        op.client = Portal(
+            op.gateway, cast.register(ctx, signer.client_id, scope=ALL_SCOPES, jwks=signer.jwks)
+        )
+    forget_snapshot(op.gateway)
+    signed = signer.request_object(op.issuer, op.client.parameters())
+    op.client.authorize(browser, request=signed, redirect_uri="https://evil.example/")
+    assert asks_for_password(browser)
+    browser.sign_in("paul")
+    op.id_token(op.client.tokens(browser))

@@ -28,7 +28,7 @@ def _read(desk: Desk, changes: dict[str, str | None], *more: tuple[str, str]) ->
     server = desk.gateway.server
     exchange = Exchange(server.provider.snapshots.current(), now(), Origin())
     pairs = [(name, value) for name, value in (GOOD | changes).items() if value is not None]
-    return read(server, desk.issuer, exchange, "GET", [*pairs, *more])
+    return read(server, exchange, "GET", [*pairs, *more])
 
 
 def _refusal(desk: Desk, changes: dict[str, str | None], *more: tuple[str, str]) -> OAuth2Error:
@@ -58,7 +58,8 @@ def test_an_uncertain_redirect_uri_is_never_redirected(desk: Desk) -> None:
     for uri in uris:
         for wrong in ({}, {"response_type": "token"}, {"scope": "ä"}, {"request": "x"}):
             mistake = _mistake(desk, {"redirect_uri": uri, **wrong})
-            assert mistake.parameter == "redirect_uri"
+            # without any address the request object is what could have had one
+            assert mistake.parameter == ("request" if "request" in wrong and not uri else "redirect_uri")
             assert mistake.client is not None
 
 
@@ -86,8 +87,10 @@ REFUSED: list[tuple[dict[str, str | None], str]] = [
     ({"response_mode": "fragment"}, "invalid_request"),
     ({"response_mode": "form_post"}, "invalid_request"),
     ({"response_mode": "made-up"}, "invalid_request"),
-    ({"request": "eyJ"}, "request_not_supported"),
+    ({"request": "eyJ"}, "invalid_request_object"),
     ({"request_uri": "https://x/"}, "request_uri_not_supported"),
+    ({"request_uri": "urn:ietf:params:oauth:request_uri:x"}, "invalid_request_uri"),
+    ({"request_uri": "urn:ietf:params:oauth:request_uri:x", "request": "eyJ"}, "invalid_request"),
     ({"registration": "{}"}, "registration_not_supported"),
     ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
     ({"code_challenge": None}, "invalid_request"),

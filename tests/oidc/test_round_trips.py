@@ -14,6 +14,7 @@ from tests.builders import make_catalogue, make_membership, make_organization
 from tests.driver import Traffic, counted
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal
+from tests.signers import Signer, SigningPortal
 from tests.world import ALL_SCOPES, PROFILE, Desk, machine
 
 
@@ -139,6 +140,39 @@ def test_revocation(desk: Desk, spent: Spent) -> None:
         form = {"token": token}
         found, commits = spent(lambda form=form: desk.portal.call("/revoke", form))
         assert (found <= statements, commits) == (True, 1), found
+
+
+def test_a_signed_authentication_costs_one_insert(desk: Desk, spent: Spent) -> None:
+    """The assertion's jti, committed before anything else happens (req 19)."""
+    signer = Signer()
+    with desk.work() as ctx:
+        registered = cast.register(
+            ctx, "signer", token_endpoint_auth_method="private_key_jwt", jwks=signer.jwks
+        )
+    desk.gateway.server.provider.snapshots.expire()
+    portal = SigningPortal(desk.gateway, registered, signer=signer)
+    grant = {"grant_type": "client_credentials"}
+    portal.call("/token", grant)
+    assert spent(lambda: portal.call("/token", grant)) == (1, 1)
+
+
+def test_pushed_requests(desk: Desk, spent: Spent) -> None:
+    """One insert, later one update beside what the same request costs by query."""
+    browser, query = Browser(desk.gateway), desk.portal.parameters()
+    pushed = {}
+
+    def push() -> Any:
+        answer = desk.portal.call("/par", query)
+        pushed.update(answer.get_json())
+        return answer
+
+    def ask(parameters: dict[str, str]) -> Any:
+        return browser.client.get("/authorize", query_string=parameters, base_url=browser.issuer)
+
+    assert spent(push, status=201) == (1, 1)
+    plain, commits = spent(lambda: ask(query), status=303)
+    reference = {"client_id": "portal", "request_uri": pushed["request_uri"]}
+    assert spent(lambda: ask(reference), status=303) == (plain + 1, commits + 1)
 
 
 def test_pages_of_the_protocol(desk: Desk, spent: Spent, traffic: Traffic) -> None:

@@ -9,6 +9,7 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from idp.oidc.introspection import introspect
 from idp.oidc.provider import Provider
+from idp.oidc.pushing import push
 from idp.oidc.request import Exchange, ProtocolRequest
 from idp.oidc.revocation import revoke_token
 from idp.oidc.server import Answer, ProtocolServer, error_answer, json_answer
@@ -21,6 +22,11 @@ Endpoint = Callable[[ProtocolServer, MachineRequest], Answer]
 def token(server: ProtocolServer, request: MachineRequest) -> Answer:
     """Answer a token request (RFC 6749 §3.2)."""
     return server.create_token_response(_read(server.provider, request))
+
+
+def pushed_authorization_request(server: ProtocolServer, request: MachineRequest) -> Answer:
+    """Answer a pushed authorization request (RFC 9126 §2)."""
+    return json_answer(push(server, _read(server.provider, request)), 201)
 
 
 def introspection(server: ProtocolServer, request: MachineRequest) -> Answer:

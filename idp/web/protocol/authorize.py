@@ -82,7 +82,7 @@ def _begin(pairs: Iterable[tuple[str, str]], *, posted: bool) -> Response:
     snapshot = provider().snapshots.current()
     exchange = Exchange(snapshot, ctx.now, ctx.origin)
     try:
-        wanted = read(server(), provider().issuer, exchange, request.method, pairs)
+        wanted = read(server(), exchange, request.method, pairs)
     except OAuth2Error as error:
         return _redirect(error_location(provider().issuer, error))
     client = snapshot.clients[wanted.client_id]

@@ -16,6 +16,7 @@ from tests.world import Desk, forget_snapshot, machine
         ("/token", "POST"),
         ("/introspect", "POST"),
         ("/revoke", "POST"),
+        ("/par", "POST"),
         ("/userinfo", "GET, POST"),
         ("/jwks", "GET"),
         ("/.well-known/openid-configuration", "GET"),

@@ -11,6 +11,7 @@ from tests.world import Desk, forget_snapshot, machine
 
 FORM = "application/x-www-form-urlencoded"
 ENDPOINTS = ("/token", "/introspect", "/revoke")
+READERS = (*ENDPOINTS, "/par")
 
 
 def _post(
@@ -41,7 +42,7 @@ MALFORMED: list[tuple[str, bytes, str]] = [
 
 def test_malformed_bodies(desk: Desk) -> None:
     """400 invalid_request at every endpoint, never a 5xx (Authlib takes duplicates)."""
-    for path in ENDPOINTS:
+    for path in READERS:
         for name, body, content_type in MALFORMED:
             status, answer = _post(desk, path, body, content_type)
             assert (status, answer["error"]) == (400, "invalid_request"), (path, name)
@@ -49,7 +50,7 @@ def test_malformed_bodies(desk: Desk) -> None:
 
 def test_parameters_in_the_query_are_refused(desk: Desk) -> None:
     """Also where the body has them (Authlib takes grant_type from the query alone)."""
-    for path in ENDPOINTS:
+    for path in READERS:
         for body in ("", f"{GRANT}&token=x"):
             status, answer = _post(desk, f"{path}?{GRANT}&token=x", body)
             assert (status, answer["error"]) == (400, "invalid_request")
@@ -115,7 +116,7 @@ def test_credentials_that_cannot_be_read(desk: Desk) -> None:
 
 def test_nothing_is_cached(desk: Desk) -> None:
     """Success or not (req 28)."""
-    for path in ENDPOINTS:
+    for path in READERS:
         for body in (f"{GRANT}&token=x", "x=y"):
             headers = {"Authorization": basic("portal", desk.registered.secret or "")}
             answer = machine(desk.gateway, "POST", path, data=body, content_type=FORM, headers=headers)
