@@ -35,10 +35,10 @@ class Watch:
             self.wrong.append((f"{name}: a trace", answer.status))
 
     def done(self) -> None:
-        """Compare: a request that was accepted may begin a flow, nothing else happens."""
+        """Compare: a request that was accepted may begin a flow or wait for one, nothing else happens."""
         assert not self.wrong, self.wrong[:20]
         after = self.live.rows()
-        begun = len(after.pop("flow")) - len(self.before.pop("flow"))
+        begun = sum(len(after.pop(name)) - len(self.before.pop(name)) for name in ("flow", "pushed_request"))
         assert after == self.before
         assert 0 <= begun <= self.accepted
 
