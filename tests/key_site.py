@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +17,8 @@ class KeySite:
     status: int = 200
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
     hits: list[str] = field(default_factory=list)
+    #: called at each hit, before the answer
+    on_hit: Callable[[], object] = lambda: None
     port: int = 0
 
     @property
@@ -45,6 +47,7 @@ def key_site() -> Iterator[KeySite]:
 
         def do_GET(self) -> None:
             site.hits.append(self.path)
+            site.on_hit()
             body = site.body
             self.send_response(site.status)
             for name, value in site.headers.items():

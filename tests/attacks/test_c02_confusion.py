@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from sqlalchemy import select
@@ -13,11 +13,12 @@ from idp.accounts.models import Account
 from idp.crypto import random_token
 from idp.oidc.logout import logout_token
 from tests import cast
-from tests.attacks.live import Live
+from tests.attacks.live import ISSUER, Live
 from tests.attacks.parties import Party, other_portal, parsed
 from tests.attacks.visitor import Visitor
 from tests.installation import unit_of_work
 from tests.plain_browser import basic, claims
+from tests.signers import Signer, posted
 
 pytestmark = pytest.mark.enable_socket
 
@@ -30,6 +31,8 @@ LOGOUT, SECRET, COOKIE, FLOW, FORM, CLIENT_ACCESS = (
     "form token",
     "access token of a client",
 )
+PUSHED, ASSERTION, OBJECT = "pushed request", "client assertion", "request object"
+SIGNER = Signer()
 
 
 @dataclass
@@ -64,13 +67,17 @@ class Bench:
             FLOW: self.visitor.cookies["__Host-flow"],
             FORM: page.form("/login").fields["csrf_token"],
             CLIENT_ACCESS: own["access_token"],
+            PUSHED: parsed(self.own.call("/par", self.own.parameters()))["request_uri"],
+            ASSERTION: SIGNER.sign(SIGNER.assertion_claims(ISSUER)),
+            OBJECT: SIGNER.sign(SIGNER.object_claims(ISSUER, self.own.parameters(client_id="signer"))),
         }
 
 
 @pytest.fixture
 def bench(live: Live, portal: Party, visitor: Visitor) -> Bench:
     with unit_of_work(live.services) as ctx:
-        other, api = other_portal(ctx), cast.register_api(ctx)
+        other, api = other_portal(ctx, jwks=Signer("other", number=1).jwks), cast.register_api(ctx)
+        cast.register(ctx, "signer", token_endpoint_auth_method="private_key_jwt", jwks=SIGNER.jwks)
     return Bench(live, portal, Party(live, other), Party(live, api), visitor)
 
 
@@ -87,6 +94,18 @@ def _accepts_hint(live: Live, value: str) -> bool:
     assert answer.status in (303, 400), answer.text
     # an empty parameter counts as left out: then the person is asked
     return answer.status == 303 and value != ""
+
+
+def _begins(live: Live, **parameters: str) -> bool:
+    """Tell whether an authorization request is taken."""
+    answer = live.send("GET", f"/authorize?{urlencode(parameters)}")
+    assert answer.status in (303, 400), answer.text
+    return answer.status == 303 and "error" not in answer.arrived
+
+
+def _authenticates(live: Live, assertion: str, **more: str) -> bool:
+    form = {"grant_type": "client_credentials", **posted(assertion), **more}
+    return live.form("/token", form).status == 200
 
 
 Endpoint = Callable[[Bench, str], bool]
@@ -111,6 +130,12 @@ ENDPOINTS: dict[str, tuple[Endpoint, frozenset[str]]] = {
         frozenset({SECRET}),
     ),
     "code": (lambda b, v: b.own.redeem(v).status == 200, frozenset({CODE})),
+    "request_uri": (
+        lambda b, v: bool(v) and _begins(b.live, client_id="portal", request_uri=v),
+        frozenset({PUSHED}),
+    ),
+    "client_assertion": (lambda b, v: _authenticates(b.live, v), frozenset({ASSERTION})),
+    "request": (lambda b, v: _begins(b.live, client_id="signer", request=v), frozenset({OBJECT})),
 }
 
 #: the same endpoints asked by the other portal: nothing of the first one's opens there
@@ -122,6 +147,9 @@ STRANGERS: dict[str, Endpoint] = {
         b.live.form("/token", {"grant_type": "client_credentials"}, Authorization=basic("other", v)).status
         == 200
     ),
+    "request_uri": lambda b, v: _begins(b.live, client_id="other", request_uri=v),
+    "client_assertion": lambda b, v: _authenticates(b.live, v, client_id="other"),
+    "request": lambda b, v: _begins(b.live, client_id="other", request=v),
     "code": lambda b, v: (
         b.other.redeem(v, redirect_uri=b.own.registered.redirect_uri, code_verifier=b.own.verifier).status
         == 200
@@ -200,13 +228,14 @@ def _with_letter(value: str, place: int) -> str:
     return value[:place] + ("B" if value[place] == "A" else "A") + value[place + 1 :]
 
 
-ONCE = {"refresh": REFRESH, "code": CODE}
+ONCE = {"refresh": REFRESH, "code": CODE, "request_uri": PUSHED, "client_assertion": ASSERTION}
 OFTEN = {
     "userinfo": ACCESS,
     "introspection": ACCESS,
     "session": COOKIE,
     "id_token_hint": ID,
     "client secret": SECRET,
+    "request": OBJECT,
 }
 
 

@@ -1,7 +1,7 @@
 """``private_key_jwt``: what an assertion must say, at every endpoint, each once (RFC 7523 §3; req 18, 19)."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,14 +10,10 @@ from werkzeug.test import TestResponse
 
 from idp.context import Services
 from idp.oidc.models import UsedJti
-from idp.settings import Settings
-from idp.settings.models import Egress
 from idp.web.gateway import Gateway
 from tests import cast
 from tests.cast import REDIRECT
 from tests.installation import unit_of_work
-from tests.key_site import KeySite, key_site
-from tests.plain_browser import Portal
 from tests.signers import Signer, SigningPortal, posted
 from tests.world import CHALLENGE, Desk, forget_snapshot, machine
 
@@ -168,64 +164,3 @@ def test_each_algorithm_and_only_the_registered_one(services: Services, gateway:
     assert _token(gateway, posted(other.sign(other.assertion_claims(issuer), kid=kid))).status_code == 401
     foreign = Signer("free", alg=other.alg)
     assert _token(gateway, posted(foreign.sign(foreign.assertion_claims(issuer), kid=kid))).status_code == 200
-
-
-class TestPublishedKeys:
-    """A client whose keys stand at its ``jwks_uri``."""
-
-    pytestmark = pytest.mark.enable_socket
-
-    @pytest.fixture
-    def settings(self, settings: Settings) -> Settings:
-        return settings.model_copy(update={"egress": Egress(allow_loopback=True)})
-
-    @pytest.fixture
-    def site(self) -> Iterator[KeySite]:
-        with key_site() as served:
-            served.publish(SIGNER.jwk)
-            yield served
-
-    def test_oidcc_registration_jwks_uri(self, site: KeySite, services: Services, gateway: Gateway) -> None:
-        """Keys by jwks_uri are fetched, once for many requests, and not inside a transaction (req 32)."""
-        with unit_of_work(services) as ctx:
-            registered = cast.register(
-                ctx, "signer", token_endpoint_auth_method="private_key_jwt", jwks_uri=site.uri
-            )
-        portal = SigningPortal(gateway, registered, signer=SIGNER)
-        for _ in range(3):
-            assert portal.call("/token", {"grant_type": "client_credentials"}).status_code == 200
-        assert site.hits == ["/jwks"]
-
-    def test_oidcc_refresh_token_rp_key_rotation(
-        self, site: KeySite, services: Services, gateway: Gateway
-    ) -> None:
-        """A new key id at the jwks_uri: an assertion with it works; the old key goes with its publication."""
-        new = Signer(kid="k2", number=1)
-        with unit_of_work(services) as ctx:
-            registered = cast.register(
-                ctx, "signer", token_endpoint_auth_method="private_key_jwt", jwks_uri=site.uri
-            )
-        portal = SigningPortal(gateway, registered, signer=new)
-        site.publish(SIGNER.jwk, new.jwk)
-        assert portal.call("/token", {"grant_type": "client_credentials"}).status_code == 200
-
-    def test_a_site_that_is_away(self, site: KeySite, services: Services, gateway: Gateway) -> None:
-        """Is a refusal, not an error of ours."""
-        site.status = 500
-        with unit_of_work(services) as ctx:
-            registered = cast.register(
-                ctx, "signer", token_endpoint_auth_method="private_key_jwt", jwks_uri=site.uri
-            )
-        answer = SigningPortal(gateway, registered, signer=SIGNER).call("/introspect", {"token": "x"})
-        assert (answer.status_code, answer.get_json()["error"]) == (401, "invalid_client")
-
-
-def test_oidcc_server_with_private_key_jwt(signing: SigningPortal, desk: Desk) -> None:
-    """A whole login of a client that authenticates with private_key_jwt, refresh included."""
-    issued = Desk(desk.services, desk.gateway, signing.registered, desk.account_id).code()
-    by_secret = Portal(desk.gateway, signing.registered, verifier=signing.verifier)
-    signing.verifier = desk.portal.verifier
-    assert by_secret.exchange(issued.code).status_code == 401
-    answer = signing.exchange(issued.code)
-    assert answer.status_code == 200
-    assert signing.refresh(answer.get_json()["refresh_token"]).status_code == 200
