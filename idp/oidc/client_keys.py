@@ -55,10 +55,10 @@ class ClientKeys:
             return choose(registered_keys(client.jwks), kid, alg) if client.jwks else None
         published = self._entry(client.row_id, client.jwks_uri)
         if now - published.fetched_at > MAX_AGE:
-            self._fetch(published, client, client.jwks_uri, now)
+            self._fetch(published, client, now, wait=not published.keys)
         found = choose(published.keys, kid, alg)
         if found is None:
-            self._fetch(published, client, client.jwks_uri, now)
+            self._fetch(published, client, now, wait=True)
             found = choose(published.keys, kid, alg)
         return found
 
@@ -70,17 +70,22 @@ class ClientKeys:
                 self._published.popitem(last=False)
             return entry
 
-    def _fetch(self, published: _Published, client: RegisteredClient, uri: str, now: datetime) -> None:
-        """Fetch unless somebody just did; who comes meanwhile waits for the same answer."""
-        with published.fetching:
-            if now - published.tried_at < PATIENCE:
-                return
-            published.tried_at = now
-            try:
-                answer = egress.fetch(uri, settings=self._settings, accept=MEDIA_TYPES)
-                if answer.status != 200:
-                    raise ValueError(f"status {answer.status}")
-                published.keys, published.fetched_at = usable_keys(json.loads(answer.body)), now
-            except (egress.EgressError, ValueError, RecursionError) as error:
-                # the old keys go on: an outage of the portal's site is no outage of its sign-in
-                log.warning("jwks_uri not read", client_id=client.client_id, reason=str(error)[:200])
+    def _fetch(self, published: _Published, client: RegisteredClient, now: datetime, *, wait: bool) -> None:
+        """Fetch unless somebody just did; *wait*: who comes meanwhile needs the answer too."""
+        if not published.fetching.acquire(blocking=wait):
+            return
+        try:
+            if now - published.tried_at >= PATIENCE:
+                published.tried_at = now
+                published.keys, published.fetched_at = self._download(client.jwks_uri or ""), now
+        except (egress.EgressError, ValueError, RecursionError) as error:
+            # the old keys go on: an outage of the portal's site is no outage of its sign-in
+            log.warning("jwks_uri not read", client_id=client.client_id, reason=str(error)[:200])
+        finally:
+            published.fetching.release()
+
+    def _download(self, uri: str) -> tuple[PublicKey, ...]:
+        answer = egress.fetch(uri, settings=self._settings, accept=MEDIA_TYPES)
+        if answer.status != 200:
+            raise ValueError(f"status {answer.status}")
+        return usable_keys(json.loads(answer.body))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 import pytest
 
@@ -87,6 +88,21 @@ def test_who_comes_meanwhile_waits_for_the_same_answer(keys: ClientKeys, site: K
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda _: _finds(keys, site, "old", NOW), range(8)))
     assert (found, len(site.hits)) == ([True] * 8, 1)
+
+
+def test_known_keys_go_on_while_somebody_looks_again(keys: ClientKeys, site: KeySite) -> None:
+    """A site that is slow once an hour holds up one request, not all."""
+    assert _finds(keys, site, "old", NOW)
+    asked, released = Event(), Event()
+    site.on_hit = lambda: (asked.set(), released.wait(10))
+    later = NOW + MAX_AGE + TICK
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(_finds, keys, site, "old", later)
+        assert asked.wait(10)
+        assert _finds(keys, site, "old", later)
+        assert not first.done()
+        released.set()
+        assert first.result()
 
 
 BROKEN: list[tuple[str, int, object, dict[str, str]]] = [
