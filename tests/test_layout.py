@@ -8,7 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 from typing import Any
 
@@ -214,15 +214,34 @@ def test_locks_pin_hashes_and_name_no_host(name: str) -> None:
 
     assert pins
     for pin in pins:
-        assert re.match(r"[a-z0-9._-]+==[^ ]+ \\\n    --hash=sha256:[0-9a-f]{64}", pin), pin
+        assert re.match(r"[a-z0-9._-]+(\[[a-z,]+\])?==[^ ]+ \\\n    --hash=sha256:[0-9a-f]{64}", pin), pin
     assert re.search(r"https?://|--index|--find-links|--trusted", text) is None
+
+
+def test_locks_name_the_extras_that_packages_ask_for() -> None:
+    """pip looks at the newest ``x`` for an ``x[more]`` that is not locked as such, and has no hash for it."""
+    pins = re.findall(r"(?m)^([a-z0-9._-]+)((?:\[[a-z,]+\])?)==", (ROOT / "requirements-dev.txt").read_text())
+    locked = {name: set(extras.strip("[]").split(",")) for name, extras in pins}
+    asked = [Requirement(item) for name in locked for item in requires_of(name)]
+
+    assert any(requirement.extras for requirement in asked)
+    for requirement in asked:
+        if requirement.extras and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            assert requirement.extras <= locked[canonicalize_name(requirement.name)], str(requirement)
+
+
+def requires_of(name: str) -> list[str]:
+    """Return what an installed package asks for; none where this platform has no use for it."""
+    try:
+        return requires(name) or []
+    except PackageNotFoundError:
+        return []
 
 
 def test_lock_holds_what_the_project_admits() -> None:
     """Every direct dependency is locked to a version inside its range."""
-    pins = dict(
-        re.findall(r"^([a-z0-9._-]+)==([^ ]+) ", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    )
+    text = (ROOT / "requirements.txt").read_text()
+    pins = dict(re.findall(r"(?m)^([a-z0-9._-]+)(?:\[[a-z,]+\])?==([^ ]+) ", text))
     extras = PROJECT["project"]["optional-dependencies"].values()
 
     for item in [*PROJECT["project"]["dependencies"], *(item for extra in extras for item in extra)]:

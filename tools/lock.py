@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,8 @@ def compile_lock(target: Path, requirements: list[str], arguments: list[str]) ->
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "requirements.in"
         source.write_text("\n".join(requirements) + "\n")
-        options = [f"--{what}" for what in ("quiet", "generate-hashes", "strip-extras", "allow-unsafe")]
+        # extras stay: for "x[more]" pip looks at the newest x first, and stops where the hash is missing
+        options = [f"--{what}" for what in ("quiet", "generate-hashes", "no-strip-extras", "allow-unsafe")]
         options += [f"--no-{what}" for what in ("header", "annotate")]
         options += [f"--no-emit-{what}" for what in ("index-url", "trusted-host", "find-links", "options")]
         command = [sys.executable, "-m", "piptools", "compile", *options]
@@ -50,9 +52,13 @@ def main() -> None:
     everything = ROOT / "requirements-dev.txt"
     upgrade = ["--upgrade"] if "--upgrade" in sys.argv[1:] else []
     compile_lock(everything, [*runtime, *group(project, "dev")], upgrade)
-    same = ["--constraint", str(everything), "--upgrade"]
-    compile_lock(ROOT / "requirements.txt", runtime, same)
-    compile_lock(ROOT / "requirements-build.txt", group(project, "build"), same)
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as versions:
+        # a constraint names no extras
+        versions.write(re.sub(r"(?m)^([\w.-]+)\[[^]]*\]", r"\1", everything.read_text("utf-8")))
+        versions.flush()
+        same = ["--constraint", versions.name, "--upgrade"]
+        compile_lock(ROOT / "requirements.txt", runtime, same)
+        compile_lock(ROOT / "requirements-build.txt", group(project, "build"), same)
 
 
 if __name__ == "__main__":
