@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from sqlalchemy import and_, bindparam, select, update
 
-from idp.accounts.models import Account
+from idp.accounts.models import ACTIVE, Account
 from idp.accounts.principal import Standing, principal_may_act
 from idp.audit.events import Event
 from idp.audit.log import rows as audit_rows
@@ -90,6 +90,7 @@ class LiveSession:
 
 _SESSION = tuple(getattr(Session, name) for name in SessionFacts._fields)
 _ACCOUNT = tuple(getattr(Account, name) for name in AccountFacts._fields)
+_TRUST = (Device.trust_hash.is_not(None), Device.trusted_until)
 
 # One round trip, a row for each pair of proven factor and owned authenticator: there are few of either.
 _OPEN = (
@@ -97,8 +98,7 @@ _OPEN = (
         *_SESSION,
         *_ACCOUNT,
         Installation.epoch,
-        Device.trust_hash.is_not(None),
-        Device.trusted_until,
+        *_TRUST,
         AuthenticationEvent.id,
         AuthenticationEvent.method,
         AuthenticationEvent.at,
@@ -123,7 +123,15 @@ _OPEN_IDS = Prepared(
     .order_by(Session.last_seen_at.desc(), Session.id.desc())
 )
 _KINDS = Prepared(select(Authenticator.kind).where(Authenticator.account_id == bindparam("account_id")))
-_EPOCH = Prepared(select(Installation.epoch).where(Installation.id == 1))
+_SURROUNDINGS = Prepared(
+    select(Installation.epoch, *_TRUST, Authenticator.kind)
+    .select_from(Installation)
+    .outerjoin(
+        Device, and_(Device.id == bindparam("device_id"), Device.account_id == bindparam("account_id"))
+    )
+    .outerjoin(Authenticator, Authenticator.account_id == bindparam("account_id"))
+    .where(Installation.id == 1)
+)
 _TOUCH = Prepared(
     update(Session)
     .where(Session.id == bindparam("key"), Session.last_seen_at == bindparam("seen"))
@@ -141,7 +149,10 @@ _PROVE = Prepared(
     .returning(Session.id)
 )
 _SIGNED_IN = Prepared(
-    update(Account).where(Account.id == bindparam("key")).values(last_sign_in_at=bindparam("now"))
+    update(Account)
+    .where(Account.id == bindparam("key"), Account.epoch == bindparam("epoch"), Account.status == ACTIVE)
+    .values(last_sign_in_at=bindparam("now"))
+    .returning(*_ACCOUNT)
 )
 
 
@@ -160,34 +171,40 @@ def start(
     :param device: this browser's row, None without a device cookie.
     :raises Refusal: ``principal.may_not_act`` when the account may not act any more.
     """
-    value = random_token()
-    key = new_id()
     ctx.db.flush()
+    # holds the account: a block that has committed is seen, one that has not waits and ends this session too
+    owner = _SIGNED_IN.first(ctx.db, key=account.id, epoch=account.epoch, now=ctx.now)
+    if owner is None:
+        raise Refusal("principal.may_not_act")
+    surroundings = _SURROUNDINGS.rows(ctx.db, account_id=account.id, device_id=device.id if device else None)
+    value = random_token()
+    session = SessionFacts(
+        id=new_id(),
+        cookie_hash=sha256(value),
+        account_epoch=account.epoch,
+        installation_epoch=surroundings[0][0],
+        membership_id=None,
+        device_id=device.id if device else None,
+        last_seen_at=ctx.now,
+        active_since=ctx.now,
+        expires_at=_expiry(ctx),
+    )
+    proven = tuple(methods)
+    more = {
+        "account_id": account.id,
+        "user_agent": ctx.origin.user_agent[:255],
+        "created_at": ctx.now,
+    }
     insert_rows(
         ctx.db,
-        (
-            Session,
-            {
-                "id": key,
-                "cookie_hash": sha256(value),
-                "account_id": account.id,
-                "account_epoch": account.epoch,
-                "installation_epoch": _installation_epoch(ctx),
-                "device_id": device.id if device else None,
-                "user_agent": ctx.origin.user_agent[:255],
-                "created_at": ctx.now,
-                "last_seen_at": ctx.now,
-                "active_since": ctx.now,
-                "expires_at": _expiry(ctx),
-            },
-        ),
-        *_events(ctx, key, methods),
-        *audit_rows(ctx, Event.SESSION_STARTED, target=("account", account.id), session=key),
+        (Session, session._asdict() | more),
+        *_events(ctx, session.id, proven),
+        *audit_rows(ctx, Event.SESSION_STARTED, target=("account", account.id), session=session.id),
     )
-    _SIGNED_IN.run(ctx.db, key=account.id, now=ctx.now)
-    live = _live(ctx, _BY_ID.rows(ctx.db, id=key))
-    if live is None:
-        raise Refusal("principal.may_not_act")
+    proofs = tuple(Proof(method, ctx.now) for method, _ in proven)
+    live = _snapshot(
+        ctx, session, AccountFacts(*owner), proofs, [(row[1], row[2], row[3]) for row in surroundings]
+    )
     return live, value
 
 
@@ -212,7 +229,7 @@ def prove(ctx: Context, live: LiveSession, methods: Methods) -> tuple[LiveSessio
         return None
     insert_rows(ctx.db, *_events(ctx, live.session.id, proven))
     if afresh:
-        _SIGNED_IN.run(ctx.db, key=live.account.id, now=ctx.now)
+        _SIGNED_IN.first(ctx.db, key=live.account.id, epoch=live.account.epoch, now=ctx.now)
     stronger = _live(ctx, _BY_ID.rows(ctx.db, id=live.session.id))
     return None if stronger is None else (stronger, value)
 
@@ -260,11 +277,6 @@ def surplus(ctx: Context, account_id: str) -> list[str]:
 
 def _expiry(ctx: Context) -> datetime:
     return ctx.now + timedelta(days=ctx.settings.session.aal1_days)
-
-
-def _installation_epoch(ctx: Context) -> int:
-    found = _EPOCH.first(ctx.db)
-    return 0 if found is None else int(found[0])
 
 
 def _within_limits(ctx: Context, session: SessionFacts) -> bool:
@@ -322,12 +334,27 @@ def _live(ctx: Context, rows: Sequence[Row]) -> LiveSession | None:
         return None
     proven = {row[-4]: Proof(row[-3], row[-2]) for row in rows}
     proofs = tuple(sorted(proven.values(), key=lambda proof: proof.at))
+    return _snapshot(ctx, session, account, proofs, [(trusted, trusted_until, row[-1]) for row in rows])
+
+
+def _snapshot(
+    ctx: Context,
+    session: SessionFacts,
+    account: AccountFacts,
+    proofs: tuple[Proof, ...],
+    rows: Sequence[tuple[bool | None, datetime | None, str | None]],
+) -> LiveSession:
+    """Put a session together.
+
+    :param rows: whether the device is remembered and until when, and one by one the kinds of authenticators.
+    """
+    trusted, trusted_until, _ = rows[0]
     return LiveSession(
         session=session,
         account=account,
         assurance=_assess(ctx, proofs, session.active_since),
         proofs=proofs,
-        second_factors=tuple(sorted({row[-1] for row in rows if row[-1] is not None})),
+        second_factors=tuple(sorted({kind for *_, kind in rows if kind is not None})),
         device_trusted=bool(trusted) and trusted_until is not None and trusted_until > ctx.now,
     )
 

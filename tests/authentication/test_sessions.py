@@ -2,16 +2,18 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
-from idp.accounts.models import Account
+from idp.accounts.models import BLOCKED, Account
 from idp.authentication import devices, sessions, totp
 from idp.authentication.assurance import AAL1, AAL2
 from idp.authentication.devices import DeviceCookie
 from idp.authentication.models import Session
 from idp.context import Services
+from idp.errors import Refusal
 from idp.installation import Installation
 from tests.authentication.people import add_account
 from tests.driver import counted
@@ -39,6 +41,38 @@ def test_a_session_is_found_by_its_cookie_alone(services: Services) -> None:
         for other in (value[:-1], value + "A", value.swapcase(), "", live.session.id, "\0"):
             assert sessions.find(ctx, other) is None
         assert value not in repr(live)
+
+
+@pytest.mark.parametrize("change", [{"epoch": 2}, {"status": BLOCKED}], ids=["changed", "blocked"])
+def test_no_session_begins_for_who_may_not_act_any_more(services: Services, change: dict[str, Any]) -> None:
+    """(req 23): what was proven before a block or a change counts no more after it."""
+    with unit_of_work(services) as ctx:
+        account = add_account(ctx)
+    with unit_of_work(services) as ctx:
+        ctx.db.execute(update(Account).values(change))
+    with unit_of_work(services) as ctx:
+        with pytest.raises(Refusal, match=r"principal\.may_not_act"):
+            sessions.start(ctx, account, methods=[PASSWORD])
+        assert ctx.db.scalar(select(func.count()).select_from(Session)) == 0
+        assert ctx.db.scalar(select(Account.last_sign_in_at)) is None
+
+
+def test_a_beginning_session_is_what_is_found_later(services: Services) -> None:
+    """With its level, proofs, factors and remembered device."""
+    with unit_of_work(services) as ctx:
+        account = add_account(ctx)
+        totp.enroll(ctx, account, "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "App")
+        cookie = DeviceCookie.new()
+        device, _ = devices.recognise(ctx, account.id, cookie)
+        devices.remember(ctx, device, cookie)
+        begun, value = sessions.start(ctx, account, methods=[PASSWORD, APP], device=device)
+    with unit_of_work(services) as ctx:
+        found = sessions.find(ctx, value)
+        assert found is not None
+        assert begun.device_trusted
+        assert (begun.session, begun.account) == (found.session, found.account)
+        assert (begun.assurance, begun.second_factors) == (found.assurance, found.second_factors)
+        assert {proof.method for proof in begun.proofs} == {proof.method for proof in found.proofs}
 
 
 def test_reading_a_session_writes_at_most_once_a_minute(services: Services) -> None:
