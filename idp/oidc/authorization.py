@@ -21,8 +21,10 @@ from idp.db import new_id, to_micros
 from idp.errors import Refusal
 from idp.flows import one_time_secrets
 from idp.installation import Installation
+from idp.oidc import consent
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import RegisteredClient
+from idp.oidc.consent import Granted
 from idp.oidc.models import Authorization, RefreshToken
 from idp.oidc.statements import CODE_PURPOSE
 from idp.organizations.models import Membership, Organization
@@ -92,16 +94,19 @@ def issue(
     """Write the authorization of an accepted request and return its code.
 
     Account, membership and session are read again under a share lock, so that nothing is issued after a block
-    or a sign-out has committed.
+    or a sign-out has committed; under the same lock, what the person lets the client have.
 
-    :raises Refusal: ``principal.may_not_act`` when somebody was blocked or signed out in between.
+    :raises Refusal: ``principal.may_not_act`` when somebody was blocked or signed out in between, or the
+        consent withdrawn.
     """
     held = _locked(ctx, client, live, membership_id)
     if held is None or not principal_may_act(_standing(held, live)):
         raise Refusal("principal.may_not_act")
     key = new_id()
     sid = held.sid or session_identifier(ctx, live.session.id, client)
+    granted = consent.grant_now(ctx, live.account.id, client, request.scope, request.claims)
     authorization = _authorization(ctx, request, client, live, held) | {"id": key, "sid": sid}
+    authorization |= _extent(ctx, granted)
     lifetime = timedelta(seconds=ctx.settings.tokens.code_seconds)
     code, secret = one_time_secrets.make(ctx, CODE_PURPOSE, target=key, lifetime=lifetime)
     insert_rows(
@@ -148,8 +153,6 @@ def _authorization(
         "membership_id": held.membership_id,
         "membership_epoch": held.membership_epoch,
         "permissions_version": held.membership_version,
-        "scope": client.get_allowed_scope(request.scope),
-        "claims_request": request.claims or None,
         "acr": live.assurance.acr,
         "amr": " ".join(live.assurance.amr),
         "auth_time": to_micros(live.assurance.auth_time) // 1_000_000,
@@ -157,7 +160,18 @@ def _authorization(
         "redirect_uri": request.redirect_uri,
         "code_challenge": request.code_challenge,
         "created_at": ctx.now,
-        "expires_at": ctx.now + timedelta(days=ctx.settings.tokens.refresh_days),
+    }
+
+
+def _extent(ctx: Context, granted: Granted) -> dict[str, Any]:
+    """Return what the authorization is for, and until when."""
+    tokens = ctx.settings.tokens
+    days = tokens.offline_days if granted.offline else tokens.refresh_days
+    return {
+        "scope": granted.scope,
+        "claims_request": granted.claims or None,
+        "offline": granted.offline,
+        "expires_at": ctx.now + timedelta(days=days),
     }
 
 

@@ -1,6 +1,6 @@
 """Which claims a scope or the ``claims`` parameter gives (OIDC Core §5.1, §5.4, §5.5)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
@@ -95,6 +95,25 @@ def requested_sub(claims_request: Mapping[str, Any]) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def requested_names(claims_request: Mapping[str, Any]) -> frozenset[str]:
+    """Return the personal claims that are asked for by name, in either place (§5.5)."""
+    return frozenset(name for wishes in claims_request.values() for name in wishes) & PERSONAL
+
+
+def claims_of(scopes: Iterable[str]) -> frozenset[str]:
+    """Return the personal claims that scopes bring (§5.4)."""
+    return frozenset(name for scope in scopes for name in BY_SCOPE.get(scope, ()))
+
+
+def limited(claims_request: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return a claims request without the personal claims that are not among *names*."""
+    kept = {
+        target: {name: wish for name, wish in wishes.items() if name in names or name not in PERSONAL}
+        for target, wishes in claims_request.items()
+    }
+    return {target: wishes for target, wishes in kept.items() if wishes}
+
+
 def granted_claims(
     scopes: Iterable[str], claims_request: Mapping[str, Any] | None, target: str
 ) -> frozenset[str]:
@@ -105,6 +124,5 @@ def granted_claims(
     """
     names = set((claims_request or {}).get(target, {}))
     if target == "userinfo":
-        for scope in scopes:
-            names.update(BY_SCOPE.get(scope, ()))
+        names |= claims_of(scopes)
     return frozenset(names & PERSONAL)

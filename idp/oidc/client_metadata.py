@@ -61,6 +61,7 @@ class ClientMetadata:
     product: str | None
     home_uri: str | None
     initiate_login_uri: str | None
+    logo_uri: str | None
     policy_uri: str | None
     tos_uri: str | None
     backchannel_logout_uri: str | None
@@ -161,6 +162,7 @@ def _links(reader: MetadataReader) -> dict[str, Any]:
     return dict(
         home_uri=reader.optional("home_uri", web_uri_problem),
         initiate_login_uri=reader.optional("initiate_login_uri", web_uri_problem),
+        logo_uri=reader.optional("logo_uri", web_uri_problem),
         policy_uri=reader.optional("policy_uri", web_uri_problem),
         tos_uri=reader.optional("tos_uri", web_uri_problem),
         backchannel_logout_uri=reader.optional("backchannel_logout_uri", web_uri_problem),

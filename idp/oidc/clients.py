@@ -16,7 +16,7 @@ from idp.oidc.models import Client
 #: scopes with a meaning of our own; a client's other scopes belong to its resource servers
 OPENID_SCOPES = ("openid", "profile", "email", "phone", "address", "organization", "permissions")
 
-#: ignored where no consent for it can be given (OIDC Core §11)
+#: needs the refresh grant, and the person's consent at every client (OIDC Core §11)
 OFFLINE = "offline_access"
 
 #: scopes that mean nothing where no person takes part
@@ -48,6 +48,9 @@ class RegisteredClient(ClientMixin):
     product: str | None
     home_uri: str | None
     initiate_login_uri: str | None
+    logo_uri: str | None
+    policy_uri: str | None
+    tos_uri: str | None
     backchannel_logout_uri: str | None
     secrets: tuple[tuple[bytes, datetime | None], ...]
     expires_at: datetime | None
@@ -80,7 +83,8 @@ class RegisteredClient(ClientMixin):
     def get_allowed_scope(self, scope: str | None) -> str:
         """Return the requested scopes this client may have; others are ignored (OIDC Core §3.1.2.1, §11)."""
         asked = dict.fromkeys((scope or "").split())
-        return " ".join(word for word in asked if word in self.scopes and word != OFFLINE)
+        kept = (word for word in asked if word in self.scopes)
+        return " ".join(word for word in kept if word != OFFLINE or self.check_grant_type("refresh_token"))
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """Compare with the registered values (req 1)."""
@@ -127,6 +131,9 @@ def registered(row: Client) -> RegisteredClient:
         product=row.product,
         home_uri=row.home_uri,
         initiate_login_uri=row.initiate_login_uri,
+        logo_uri=row.logo_uri,
+        policy_uri=row.policy_uri,
+        tos_uri=row.tos_uri,
         backchannel_logout_uri=row.backchannel_logout_uri,
         secrets=tuple((secret.hash, secret.expires_at) for secret in row.secrets),
         expires_at=row.expires_at,

@@ -11,7 +11,7 @@ from typing import Any
 
 from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR
 from idp.oidc.claims import CLAIMS_SUPPORTED
-from idp.oidc.clients import OPENID_SCOPES, PERSON_SCOPES, RegisteredClient
+from idp.oidc.clients import OFFLINE, OPENID_SCOPES, PERSON_SCOPES, RegisteredClient
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS
 from idp.oidc.signing import ALGORITHMS
 from idp.oidc.signing_keys import JWKS_MAX_AGE
@@ -58,7 +58,7 @@ def metadata_document(settings: Settings, clients: Iterable[RegisteredClient]) -
         {
             "issuer": issuer,
             **_endpoints(issuer),
-            "scopes_supported": [*OPENID_SCOPES, *sorted(own)],
+            "scopes_supported": [*OPENID_SCOPES, OFFLINE, *sorted(own)],
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],

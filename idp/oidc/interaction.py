@@ -14,10 +14,11 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from idp.authentication.assurance import AAL1, AAL2, LEVELS, Assurance, meets
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import RegisteredClient
+from idp.oidc.consent import Decision, asked, must_ask
 from idp.organizations import policy
 from idp.organizations.memberships import MembershipFacts
 
-LOGIN, ACCOUNT, ORGANIZATION = "login", "account", "organization"
+LOGIN, ACCOUNT, ORGANIZATION, CONSENT = "login", "account", "organization", "consent"
 """Done-marks of a flow."""
 
 _FRESH = timedelta(minutes=5)
@@ -36,6 +37,8 @@ class Person:
     device_trusted: bool
     memberships: Sequence[MembershipFacts]
     session_membership: str | None = None
+    #: what was decided about the asking client before; of no interest for a first-party one
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,20 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """Ask what the client may have."""
+
+    membership_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Issue:
     """Answer the request."""
 
     membership_id: str | None
 
 
-Step = Login | ChooseAccount | SecondFactor | ChooseOrganization | Waiting | Refused | Issue
+Step = Login | ChooseAccount | SecondFactor | ChooseOrganization | Waiting | Refused | Consent | Issue
 
 
 def next_step(
@@ -95,7 +105,7 @@ def next_step(
 
     :param done: the flow's done-marks; each counts only for the account it names (req 75).
     :raises OAuth2Error: what the portal has to hear: ``unmet_authentication_requirements``,
-        ``consent_required``, and for ``prompt=none`` ``login_required`` or ``interaction_required``.
+        ``access_denied``, and for ``prompt=none`` what OIDC Core §3.1.2.6 has for the step.
     """
     step = _decide(request, client, person, done, now)
     if "none" in request.prompt and not isinstance(step, Issue):
@@ -125,11 +135,8 @@ def _decide(
         require_membership=client.require_membership,
     )
     step = _membership_step(choice, person)
-    if isinstance(step, Issue) and not client.first_party:
-        raise OAuth2Error(
-            "the person has not consented, and this server serves first-party clients only",
-            error="consent_required",
-        )
+    if isinstance(step, Issue) and _must_consent(request, client, person, done):
+        return Consent(step.membership_id)
     return step
 
 
@@ -202,6 +209,23 @@ def _membership_step(choice: policy.Choice, person: Person) -> Step:
     return Refused()  # policy.Missing: a membership is demanded that the person does not have
 
 
+def _must_consent(
+    request: AuthorizationRequest, client: RegisteredClient, person: Person, done: Mapping[str, Any]
+) -> bool:
+    """Tell whether to ask what the client may have (req 16).
+
+    The mark says only that the person was asked in this flow; what was allowed is read where it is stored.
+
+    :raises OAuth2Error: the person was asked here, and gave nothing.
+    """
+    answered = _marked(done, CONSENT, person)
+    if answered and not done[CONSENT]["given"]:
+        raise OAuth2Error("the person did not consent", error="access_denied")
+    if "consent" in request.prompt and not answered:
+        return True
+    return must_ask(client, asked(client, request.scope, request.claims), person.decision)
+
+
 def _marked(done: Mapping[str, Any], step: str, person: Person) -> bool:
     return bool(step in done and done[step].get("account") == person.account_id)
 
@@ -215,4 +239,6 @@ def _silent_refusal(step: Step) -> OAuth2Error:
             return OAuth2Error("the person must choose", error="account_selection_required")
         case Waiting() | Refused():
             return OAuth2Error("the person has no usable membership", error="access_denied")
+        case Consent():
+            return OAuth2Error("the person has not consented to all of this", error="consent_required")
     return OAuth2Error("the person must be asked for a second factor", error="interaction_required")

@@ -76,6 +76,7 @@ def test_everything_can_be_said() -> None:
         product="rechnung",
         home_uri="https://portal.example/",
         initiate_login_uri="https://portal.example/login",
+        logo_uri="https://portal.example/logo.svg",
         policy_uri="https://portal.example/privacy",
         tos_uri="https://portal.example/terms",
         backchannel_logout_uri="http://localhost:8001/backchannel-logout",
@@ -121,6 +122,7 @@ TEXT_FIELDS = [
     "product",
     "home_uri",
     "initiate_login_uri",
+    "logo_uri",
     "policy_uri",
     "tos_uri",
     "backchannel_logout_uri",
@@ -294,6 +296,8 @@ VALUES: list[tuple[str, object, str]] = [
     ("token_endpoint_auth_signing_alg", "none", "must be one of"),
     ("request_object_signing_alg", "none", "must be one of"),
     ("initiate_login_uri", "http://portal.example/login", "must be https"),
+    ("logo_uri", "http://portal.example/logo.svg", "must be https"),
+    ("logo_uri", "https://portal.example;script-src/logo.svg", "must have a host name"),
 ]
 
 

@@ -11,9 +11,11 @@ from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR, Assurance
 from idp.oidc import interaction
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import RegisteredClient
+from idp.oidc.consent import Decision, Extent
 from idp.oidc.interaction import (
     ChooseAccount,
     ChooseOrganization,
+    Consent,
     Issue,
     Login,
     Person,
@@ -49,6 +51,9 @@ CLIENT = RegisteredClient(
     product=None,
     home_uri=None,
     initiate_login_uri=None,
+    logo_uri=None,
+    policy_uri=None,
+    tos_uri=None,
     backchannel_logout_uri=None,
     secrets=(),
     expires_at=None,
@@ -116,7 +121,6 @@ LOGIN = [
     ("but not for ever", {"max_age": 0}, PERSON, SIGNED_IN, Login()),
     ("the hint names this person", {"hinted_sub": "sub-1"}, PERSON, {}, Issue(None)),
     ("the hint names another", {"hinted_sub": "sub-2"}, PERSON, {}, Login()),
-    ("prompt=consent at a first party", {"prompt": ("consent",)}, PERSON, {}, Issue(None)),
     ("select_account", {"prompt": ("select_account",)}, PERSON, {}, ChooseAccount()),
     ("select_account, chosen", {"prompt": ("select_account",)}, PERSON, CHOSEN, Issue(None)),
     ("select_account, signed in here", {"prompt": ("select_account",)}, PERSON, SIGNED_IN, Issue(None)),
@@ -251,10 +255,63 @@ def test_an_organisations_duty_that_cannot_be_met_reaches_the_portal() -> None:
     assert caught.value.error == "unmet_authentication_requirements"
 
 
-def test_a_third_party_is_not_served_without_consent() -> None:
-    """Consent is not built, so no client gets anything that would need it (req 16)."""
+WIDE = {"scope": "openid email", "claims": {"userinfo": {"gender": None}}}
+THIRD = {"first_party": False, "scopes": frozenset({"openid", "email"})}
+ASKS = {"prompt": ("consent",)}
+ALLOWED = Decision(Extent(frozenset({"openid", "email"}), frozenset({"gender"})))
+LESS = Decision(Extent(frozenset({"openid"})))
+REFUSED_ONE = Decision(Extent(frozenset({"openid"}), frozenset({"gender"})), Extent(frozenset({"email"})))
+GIVEN = {"consent": {"account": "a1", "given": True}}
+BY_ANOTHER = {"consent": {"account": "a2", "given": True}}
+CONSENT: list[tuple[str, dict[str, Any], dict[str, Any], Decision | None, dict[str, Any], Step]] = [
+    ("the operator's own", WIDE, {}, None, {}, Issue(None)),
+    ("the operator's own, asked", ASKS, {}, None, {}, Consent(None)),
+    ("the operator's own, answered", ASKS, {}, None, GIVEN, Issue(None)),
+    ("a third party", {}, THIRD, None, {}, Consent(None)),
+    ("a mark is no consent", {}, THIRD, None, GIVEN, Consent(None)),
+    ("allowed before", WIDE, THIRD, ALLOWED, {}, Issue(None)),
+    ("less than before", {}, THIRD, ALLOWED, {}, Issue(None)),
+    ("more than before", WIDE, THIRD, LESS, {}, Consent(None)),
+    ("decided before, one of it against", WIDE, THIRD, REFUSED_ONE, {}, Issue(None)),
+    ("prompt=consent asks again", WIDE | ASKS, THIRD, ALLOWED, {}, Consent(None)),
+    ("but once", WIDE | ASKS, THIRD, ALLOWED, GIVEN, Issue(None)),
+    ("another person's answer", WIDE | ASKS, THIRD, ALLOWED, BY_ANOTHER, Consent(None)),
+    ("prompt=login first", {"prompt": ("login",)}, THIRD, None, {}, Login()),
+]
+
+
+@pytest.mark.parametrize(
+    ("request_", "client", "decision", "done", "step"),
+    [row[1:] for row in CONSENT],
+    ids=[row[0] for row in CONSENT],
+)
+def test_consent(
+    request_: dict[str, Any],
+    client: dict[str, Any],
+    decision: Decision | None,
+    done: dict[str, Any],
+    step: Step,
+) -> None:
+    """Third parties ask until all of it was decided; the mark says only who was asked here (req 16, 75)."""
+    assert _step(request_, replace(PERSON, decision=decision), done, **client) == step
+
+
+def test_the_membership_goes_with_the_question() -> None:
+    """The page shows the organisation that the answer will speak of."""
+    assert _step({}, _members(PERSON, FIRST), **THIRD) == Consent("m1")
+
+
+def test_who_gave_nothing_is_not_asked_again() -> None:
+    """The portal hears access_denied (OIDC Core §3.1.2.6)."""
     with pytest.raises(OAuth2Error) as caught:
-        _step({}, PERSON, first_party=False)
+        _step({}, PERSON, {"consent": {"account": "a1", "given": False}}, **THIRD)
+    assert caught.value.error == "access_denied"
+
+
+def test_a_silent_request_hears_that_consent_is_missing() -> None:
+    """prompt=none: consent_required."""
+    with pytest.raises(OAuth2Error) as caught:
+        _step({"prompt": ("none",)}, PERSON, **THIRD)
     assert caught.value.error == "consent_required"
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from idp.context import Services
 from idp.db import Database
-from idp.oidc import snapshot
+from idp.oidc import consent, snapshot
+from idp.oidc.clients import load_clients
+from idp.oidc.consent import Extent
 from idp.web.gateway import Gateway
 from tests import cast
 from tests.builders import make_catalogue, make_membership, make_organization
@@ -173,6 +175,25 @@ def test_pushed_requests(desk: Desk, spent: Spent) -> None:
     plain, commits = spent(lambda: ask(query), status=303)
     reference = {"client_id": "portal", "request_uri": pushed["request_uri"]}
     assert spent(lambda: ask(reference), status=303) == (plain + 1, commits + 1)
+
+
+def test_what_a_third_party_costs(desk: Desk, spent: Spent, traffic: Traffic) -> None:
+    """The decision is read for the hub, and again under the lock: two statements beside a first party's."""
+    with desk.work() as ctx:
+        registered = cast.register(ctx, "third", first_party=False)
+        everything = Extent(frozenset({"openid", "email"}))
+        consent.decide(ctx, desk.account_id, load_clients(ctx.db)["third"], everything, everything)
+    desk.gateway.server.provider.snapshots.expire()
+    browser, third = Browser(desk.gateway), Portal(desk.gateway, registered)
+    desk.portal.sign_in(browser, "paul")
+
+    def ask(portal: Portal) -> Any:
+        query = portal.parameters(scope="openid email")
+        return browser.client.get("/authorize", query_string=query, base_url=browser.issuer)
+
+    ask(third)  # the session has a sid there from the first time on
+    own, commits = spent(lambda: ask(desk.portal), status=303)
+    assert spent(lambda: ask(third), status=303) == (own + 2, commits), traffic.statements
 
 
 def test_pages_of_the_protocol(desk: Desk, spent: Spent, traffic: Traffic) -> None:

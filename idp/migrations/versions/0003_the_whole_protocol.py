@@ -47,6 +47,8 @@ def _presented() -> None:
         sa.Column("client_id", sa.String(length=32), nullable=False),
         sa.Column("scope", sa.String(length=1024), nullable=False),
         sa.Column("claims", sa.JSON(), nullable=False),
+        sa.Column("declined_scope", sa.String(length=1024), nullable=False),
+        sa.Column("declined_claims", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(

@@ -24,5 +24,8 @@ class Consent(Base):
     scope: Mapped[str] = mapped_column(String(1024))
     #: names of claims that were asked for one by one
     claims: Mapped[list[str]] = mapped_column(JSON, default=list)
+    #: the same of what was shown and left unticked, so that it is not asked again and again
+    declined_scope: Mapped[str] = mapped_column(String(1024), default="")
+    declined_claims: Mapped[list[str]] = mapped_column(JSON, default=list)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

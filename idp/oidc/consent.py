@@ -1,0 +1,198 @@
+"""What a person lets a client have (OIDC Core §3.1.2.4, §5.5, §11; RFC 6749 §3.3; req 16).
+
+The rules come first and are pure; then what is stored: one standing decision a person and client, which ends
+only when it is withdrawn.  What was left unticked is kept too, so that the same request does not ask again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import bindparam, select, update
+
+from idp.accounts import identifiers
+from idp.audit.events import Event
+from idp.audit.log import record
+from idp.context import Context
+from idp.db import new_id
+from idp.errors import Refusal
+from idp.oidc.claims import claims_of, limited, requested_names
+from idp.oidc.clients import OFFLINE, RegisteredClient
+from idp.oidc.models import Consent
+from idp.prepared import Prepared, insert_rows
+
+OPENID: Final = "openid"
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Scopes, and claims beside those that the scopes bring: what is asked for, or what is allowed."""
+
+    scopes: frozenset[str] = frozenset()
+    claims: frozenset[str] = frozenset()
+
+    def __or__(self, other: "Extent") -> "Extent":
+        return Extent(self.scopes | other.scopes, self.claims | other.claims)
+
+    def __and__(self, other: "Extent") -> "Extent":
+        return Extent(self.scopes & other.scopes, self.claims & other.claims)
+
+    def __sub__(self, other: "Extent") -> "Extent":
+        return Extent(self.scopes - other.scopes, self.claims - other.claims)
+
+    def __bool__(self) -> bool:
+        return bool(self.scopes or self.claims)
+
+
+NOTHING: Final = Extent()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided about one client."""
+
+    allowed: Extent = NOTHING
+    #: shown, and left unticked
+    declined: Extent = NOTHING
+
+    @property
+    def reach(self) -> Extent:
+        """What is allowed, with the claims that an allowed scope brings."""
+        return self.allowed | Extent(claims=claims_of(self.allowed.scopes))
+
+    def answers(self, wanted: Extent) -> bool:
+        """Tell whether all that is wanted was decided before."""
+        return not wanted - (self.reach | self.declined)
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What an authorization is for."""
+
+    scope: str
+    claims: Mapping[str, Any]
+
+    @property
+    def offline(self) -> bool:
+        """Tell whether it outlives the session (OIDC Core §11)."""
+        return OFFLINE in self.scope.split()
+
+
+def asked(client: RegisteredClient, scope: str, claims: Mapping[str, Any]) -> Extent:
+    """Return what a request asks for; a claim that an asked scope brings goes with that scope."""
+    scopes = frozenset(client.get_allowed_scope(scope).split())
+    return Extent(scopes, requested_names(claims) - claims_of(scopes))
+
+
+def fixed(client: RegisteredClient, wanted: Extent) -> Extent:
+    """Return what is no choice: who agrees at all is recognised; the operator's own portals know its people.
+
+    Access while the person is away is everybody's own choice (OIDC Core §11).
+    """
+    if client.first_party:
+        return wanted - Extent(frozenset({OFFLINE}))
+    return wanted & Extent(frozenset({OPENID}))
+
+
+def must_ask(client: RegisteredClient, wanted: Extent, decision: Decision | None) -> bool:
+    """Tell whether a person has to be asked before this client gets anything (req 16)."""
+    if client.first_party:
+        return False
+    return decision is None or not decision.answers(wanted)
+
+
+def granted(
+    client: RegisteredClient, scope: str, claims: Mapping[str, Any], decision: Decision | None
+) -> Granted:
+    """Return what of a request is granted: what is no choice, and what of the rest was allowed."""
+    wanted = asked(client, scope, claims)
+    allowed = (fixed(client, wanted) | (decision or Decision()).reach) & wanted
+    words = client.get_allowed_scope(scope).split()
+    return Granted(
+        scope=" ".join(word for word in words if word in allowed.scopes),
+        claims=limited(claims, allowed.claims | claims_of(allowed.scopes)),
+    )
+
+
+_FIND: Final = Prepared(
+    select(Consent.scope, Consent.claims, Consent.declined_scope, Consent.declined_claims).where(
+        Consent.account_id == bindparam("account"), Consent.client_id == bindparam("client")
+    )
+)
+
+
+def find(ctx: Context, account_id: str, client_row_id: str) -> Decision | None:
+    """Return what a person decided about a client, or None."""
+    row = _FIND.first(ctx.db, account=account_id, client=client_row_id)
+    if row is None:
+        return None
+    return Decision(_extent(row[0], row[1]), _extent(row[2], row[3]))
+
+
+def grant_now(
+    ctx: Context, account_id: str, client: RegisteredClient, scope: str, claims: Mapping[str, Any]
+) -> Granted:
+    """Return what is granted at this moment; the caller holds the account, which a withdrawal locks too.
+
+    Asks nothing for a client of the operator's own that wants no offline access.
+
+    :raises Refusal: ``principal.may_not_act`` where a consent is needed that was withdrawn meanwhile.
+    """
+    wanted = asked(client, scope, claims)
+    rests_on_decision = bool(wanted - fixed(client, wanted)) or not client.first_party
+    decision = find(ctx, account_id, client.row_id) if rests_on_decision else None
+    if must_ask(client, wanted, decision):
+        raise Refusal("principal.may_not_act")
+    return granted(client, scope, claims, decision)
+
+
+def decide(ctx: Context, account_id: str, client: RegisteredClient, wanted: Extent, ticked: Extent) -> None:
+    """Store what a person decided; decisions about what was not asked now stay as they were.
+
+    :param ticked: what of the choices may be had; what was not wanted is ignored.
+    :raises Refusal: ``principal.may_not_act`` when the account is gone.
+    """
+    if identifiers.locked_account(ctx, account_id) is None:
+        raise Refusal("principal.may_not_act")
+    known = find(ctx, account_id, client.row_id)
+    old = known or Decision()
+    yes = (fixed(client, wanted) | ticked) & wanted
+    new = Decision(old.allowed - wanted | yes, old.declined - wanted | (wanted - yes))
+    values = _columns(new) | {"updated_at": ctx.now}
+    if known is None:
+        keys = {"id": new_id(), "account_id": account_id, "client_id": client.row_id, "created_at": ctx.now}
+        insert_rows(ctx.db, (Consent, keys | values))
+    else:
+        mine = (Consent.account_id == account_id, Consent.client_id == client.row_id)
+        ctx.db.execute(update(Consent).where(*mine).values(values))
+    record(
+        ctx,
+        Event.CONSENT_GIVEN,
+        target=("account", account_id),
+        client=client.client_id,
+        old=_fact(old.allowed) if known else None,
+        new=_fact(new.allowed),
+    )
+
+
+def decline(ctx: Context, account_id: str, client: RegisteredClient) -> None:
+    """Note that a person gave a client nothing; what was allowed before stands until it is withdrawn."""
+    record(ctx, Event.CONSENT_DECLINED, target=("account", account_id), client=client.client_id)
+
+
+def _extent(scope: str, claims: list[str]) -> Extent:
+    return Extent(frozenset(scope.split()), frozenset(claims))
+
+
+def _columns(decision: Decision) -> dict[str, Any]:
+    allowed, declined = decision.allowed, decision.declined
+    return {
+        "scope": " ".join(sorted(allowed.scopes)),
+        "claims": sorted(allowed.claims),
+        "declined_scope": " ".join(sorted(declined.scopes)),
+        "declined_claims": sorted(declined.claims),
+    }
+
+
+def _fact(extent: Extent) -> dict[str, Any]:
+    return {"scope": " ".join(sorted(extent.scopes)), "claims": sorted(extent.claims)}
