@@ -31,6 +31,7 @@ from idp.web.machine.http import MAX_BODY
 from idp.web.pages import (
     choose_account,
     choose_organization,
+    consent,
     login,
     second_factor,
     start,
@@ -91,7 +92,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     ui.init_app(app, settings)
     csrf.init_app(app)
     errors.init_app(app)
-    for module in (authorize, end_session, login, second_factor, choose_account, choose_organization, start):
+    steps = (login, second_factor, choose_account, choose_organization, consent)
+    for module in (authorize, end_session, *steps, start):
         app.register_blueprint(module.bp)
     for page in (style_guide, outbox_page):
         page.init_app(app, settings)

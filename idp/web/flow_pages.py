@@ -11,7 +11,7 @@ from idp.flows.models import Flow
 from idp.web.browser_session import known_flow_browser
 from idp.web.context import current
 from idp.web.portals import Portal, portal_by_row
-from idp.web.security_headers import allow_form_target
+from idp.web.security_headers import allow_form_target, allow_image
 
 SEE_OTHER: Final = 303
 
@@ -47,7 +47,8 @@ def show(template: str, flow: Flow | None, *, status: int = 200, **values: Any) 
     request_facts: dict[str, Any] = flow.request if flow is not None else {}
     allow_form_target(request_facts.get("redirect_uri"))
     values.setdefault("errors", [])
-    values.setdefault("portal", portal_of_flow(flow))
+    portal = values.setdefault("portal", portal_of_flow(flow))
+    allow_image(portal.logo_uri if portal else None)
     values.setdefault("cancel_url", decline_url(flow))
     return make_response(render_template(template, **values), status)
 

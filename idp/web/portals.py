@@ -1,6 +1,7 @@
 """A client as pages name it: the portal a person comes from and goes back to."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from flask import current_app
 
@@ -17,6 +18,9 @@ class Portal:
     home_uri: str | None
     #: where a lost sign-in begins again
     restart_uri: str | None
+    logo_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
 
 
 def provider() -> Provider:
@@ -33,7 +37,25 @@ def server() -> ProtocolServer:
 
 def portal_of(client: RegisteredClient) -> Portal:
     """Return a client as a portal."""
-    return Portal(client.client_name, client.home_uri, client.initiate_login_uri or client.home_uri)
+    return Portal(
+        name=client.client_name,
+        home_uri=client.home_uri,
+        restart_uri=_initiation(client) or client.home_uri,
+        logo_uri=client.logo_uri,
+        policy_uri=client.policy_uri,
+        tos_uri=client.tos_uri,
+    )
+
+
+def _initiation(client: RegisteredClient) -> str | None:
+    """Return where a sign-in at the portal begins, with our name (OIDC Core §4).
+
+    Without ``login_hint``, which may be a mail address, and ``target_link_uri``, which only the portal knows.
+    """
+    uri = client.initiate_login_uri
+    if uri is None:
+        return None
+    return f"{uri}{'&' if '?' in uri else '?'}{urlencode({'iss': provider().issuer})}"
 
 
 def portal_by_row(client_row_id: str | None) -> Portal | None:

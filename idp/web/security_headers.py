@@ -7,7 +7,7 @@ from flask import Flask, Response, g
 from idp.settings import Settings
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src {images}; font-src 'self'; "
     "connect-src 'self'; form-action {forms}; frame-ancestors 'none'; base-uri 'none'"
 )
 _PERMISSIONS = (
@@ -27,14 +27,21 @@ def allow_form_target(*addresses: str | None) -> None:
     g.form_targets = tuple(dict.fromkeys(origins))
 
 
+def allow_image(address: str | None) -> None:
+    """Let this page show an image of a portal; its registered address, None counts as none."""
+    part = urlsplit(address or "")
+    g.image_sources = (f"{part.scheme}://{part.netloc}",) if part.netloc else ()
+
+
 def init_app(app: Flask, settings: Settings) -> None:
     """Set the headers on every answer of the pages."""
 
     @app.after_request
     def protect(response: Response) -> Response:
         forms = " ".join(("'self'", *g.get("form_targets", ())))
+        images = " ".join(("'self'", "data:", *g.get("image_sources", ())))
         headers = response.headers
-        headers["Content-Security-Policy"] = _POLICY.format(forms=forms)
+        headers["Content-Security-Policy"] = _POLICY.format(forms=forms, images=images)
         headers["Referrer-Policy"] = "same-origin"
         headers["X-Content-Type-Options"] = "nosniff"
         headers["X-Frame-Options"] = "DENY"

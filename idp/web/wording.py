@@ -47,6 +47,13 @@ REFUSALS: Mapping[str, LazyString] = {
     "totp.clock": _("Der Code passt nicht zur Uhrzeit. Prüfen Sie die Uhrzeit Ihres Smartphones."),
     "authenticator.unknown": _("Wählen Sie aus, welche App Sie benutzen."),
     "choice.missing": _("Wählen Sie einen Eintrag aus."),
+    "consent.choice": _("Wählen Sie „Zustimmen“ oder „Ablehnen“."),
+    "consent.nothing": _("Haken Sie mindestens eine Angabe an, oder lehnen Sie ab."),
+    "consent.other_person": _(
+        "Sie sind jetzt mit einem anderen Konto oder für ein anderes Unternehmen angemeldet. "
+        "Prüfen Sie die Angaben noch einmal."
+    ),
+    "consent.unknown": _("Diesem Portal haben Sie nichts erlaubt."),
     "choice.unknown": _("Diesen Eintrag gibt es nicht mehr. Wählen Sie einen anderen."),
     "admin.last": _("Sie sind der einzige Administrator. Bestimmen Sie zuerst einen zweiten."),
     "form.stale": _("Die Seite war länger offen. Ihre Eingaben sind noch da. Senden Sie sie noch einmal."),
@@ -112,6 +119,41 @@ MEMBERSHIP_STATES: Mapping[str, LazyString] = {
 ROLES: Mapping[str, LazyString] = {
     "administrator": _("Administrator"),
     "member": _("Mitarbeiter"),
+}
+
+#: scopes about people; what other scopes open, the services say that they belong to
+SCOPES: Mapping[str, LazyString] = {
+    "openid": _("Ihre Kennung"),
+    "profile": _("Profil"),
+    "email": _("E-Mail-Adresse"),
+    "phone": _("Telefonnummer"),
+    "address": _("Anschrift"),
+    "organization": _("Unternehmen"),
+    "permissions": _("Berechtigungen"),
+    "offline_access": _("Zugriff, auch wenn Sie abgemeldet sind"),
+}
+
+#: claims of OIDC Core §5.1
+CLAIMS: Mapping[str, LazyString] = {
+    "name": _("Name"),
+    "given_name": _("Vorname"),
+    "family_name": _("Nachname"),
+    "middle_name": _("Weiterer Vorname"),
+    "nickname": _("Spitzname"),
+    "preferred_username": _("Benutzername"),
+    "profile": _("Profilseite"),
+    "picture": _("Bild"),
+    "website": _("Webseite"),
+    "gender": _("Geschlecht"),
+    "birthdate": _("Geburtsdatum"),
+    "zoneinfo": _("Zeitzone"),
+    "locale": _("Sprache"),
+    "updated_at": _("Zuletzt geändert"),
+    "email": _("E-Mail-Adresse"),
+    "email_verified": _("E-Mail-Adresse bestätigt"),
+    "phone_number": _("Telefonnummer"),
+    "phone_number_verified": _("Telefonnummer bestätigt"),
+    "address": _("Anschrift"),
 }
 
 MESSAGE_KINDS: Mapping[str, LazyString] = {

@@ -105,15 +105,5 @@ def test_an_answered_request_is_answered_once(portal: Portal) -> None:
     assert portal.answer(browser)["code"]
     page = browser.get(f"/authorize/{flow}")
     assert page.status_code == 400
-    assert 'href="https://portal.example/login"' in page.text
-
-
-def test_third_parties_are_not_served_yet(portal: Portal, services: Services) -> None:
-    """A client that is not first-party needs consent, which nobody can give: consent_required (req 16)."""
-    with unit_of_work(services) as ctx:
-        registered = cast.register(ctx, "third", first_party=False)
-    portal.gateway.server.provider.snapshots.expire()
-    third, browser = Portal(portal.gateway, registered), Browser(portal.gateway)
-    third.authorize(browser)
-    browser.sign_in()
-    assert third.answer(browser)["error"] == "consent_required"
+    # the portal begins again, and is told by whom (OIDC Core §4)
+    assert 'href="https://portal.example/login?iss=http%3A%2F%2Flocalhost%3A8000"' in page.text

@@ -10,6 +10,7 @@ from flask import Flask, render_template
 from idp.settings import Settings
 from idp.settings.models import Legal, Support
 from idp.web import ui
+from idp.web.disclosure import Item
 from idp.web.forms import LoginForm, TotpForm
 from idp.web.pages import style_guide
 from idp.web.wording import word
@@ -93,6 +94,32 @@ def _organizations() -> Page:
     return "pages/choose_organization.html", {"portal": PORTAL, **values}
 
 
+def _consent(errors: list[tuple[str, str]] | None = None, **values: Any) -> Page:
+    email = Item("scope.email", "E-Mail-Adresse", (("E-Mail-Adresse", f"anna@muster.example {HOSTILE}"),))
+    nothing = Item("claim.gender", "Geschlecht", hint="Dazu ist bei uns nichts gespeichert.")
+    portal = Shown(
+        name=f"Wetter {HOSTILE}",
+        home_uri=None,
+        logo_uri="https://wetter.example/logo.svg",
+        policy_uri="https://wetter.example/privacy",
+        tos_uri="https://wetter.example/terms",
+    )
+    shown = {
+        "portal": portal,
+        "action": "/consent",
+        "person": "a1.m1",
+        "first_party": False,
+        "host": "wetter.example",
+        "fixed": [Item("scope.openid", "Ihre Kennung", hint="Eine Zeichenfolge.")],
+        "choices": [email, nothing],
+        "ticked": {"scope.email"},
+        "session_days": 30,
+        "access_minutes": 5,
+        "errors": errors or [],
+    }
+    return "pages/consent.html", shown | values
+
+
 def _start(signed_in: bool) -> Page:
     organization = Shown(name="Muster GmbH", customer_number="100200300", role="administrator")
     account = Shown(name=f"Anna {HOSTILE}", username="anna", email=None, organization=organization)
@@ -159,6 +186,11 @@ PAGES: dict[str, Callable[[], Page]] = {
     "totp-throttled": lambda: _totp(1, [("", word("code.throttled", until=NOW))], remember_days=0),
     "choose-account": _accounts,
     "choose-organization": _organizations,
+    "consent": _consent,
+    "consent-unanswered": lambda: _consent(
+        [("", word("consent.choice"))], session_days=None, access_minutes=1
+    ),
+    "consent-own": lambda: _consent(first_party=True, host="", choices=[], portal=PORTAL),
     "logout": lambda: ("pages/logout.html", {"action": "/logout", "portal": PORTAL, "other_portals": 2}),
     "logout-one": lambda: ("pages/logout.html", {"action": "/logout", "portal": PORTAL, "other_portals": 0}),
     "logout-alone": lambda: ("pages/logout.html", {"action": "/logout", "portal": None, "other_portals": 0}),

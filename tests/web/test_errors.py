@@ -87,7 +87,7 @@ def test_a_lost_flow_leads_back_to_its_portal(desk: Desk) -> None:
     flow = mine.url.partition("flow=")[2]
     stolen = other.get(f"/authorize/{flow}")
     assert stolen.status_code == 400
-    assert 'href="https://portal.example/login"' in stolen.text
+    assert 'href="https://portal.example/login?iss=' in stolen.text
     unknown = other.get("/authorize/" + "x" * 43)
     assert unknown.status_code == 400
     assert "portal.example" not in unknown.text

@@ -12,7 +12,6 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
-from idp.authentication.assurance import FIRST_FACTORS
 from idp.authentication.sessions import LiveSession
 from idp.context import Actor
 from idp.errors import Refusal
@@ -24,10 +23,10 @@ from idp.oidc.authorization_request import AuthorizationRequest, read
 from idp.oidc.authorization_response import error_location, success_location
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.request import Exchange
-from idp.organizations import memberships
 from idp.web.browser_session import current_session, flow_browser, known_flow_browser
 from idp.web.context import current
 from idp.web.csrf import cross_site
+from idp.web.hub import next_step, stored
 from idp.web.parameters import body_pairs, query_pairs
 from idp.web.portals import portal_of, provider, server
 from idp.web.security_headers import allow_form_target
@@ -58,10 +57,10 @@ def hub(flow_id: str) -> Response:
     ctx = current()
     engine.adopt(ctx, flow_id, flow_browser())
     flow = engine.load(ctx, flow_id, known_flow_browser(), lock=True)
-    wanted, client = _stored(flow)
+    wanted, client = stored(flow)
     live = current_session()
     try:
-        step = interaction.next_step(wanted, client, _person(live), flow.done, ctx.now)
+        step = next_step(wanted, client, live, flow)
         if isinstance(step, interaction.Issue) and live is not None:
             return _answer(wanted, client, live, step, flow)
     except OAuth2Error as error:
@@ -73,7 +72,7 @@ def hub(flow_id: str) -> Response:
 def decline(flow_id: str) -> Response:
     """End a flow because the person wants to: the portal hears ``access_denied``."""
     flow = engine.load(current(), flow_id, known_flow_browser(), lock=True)
-    wanted, _ = _stored(flow)
+    wanted, _ = stored(flow)
     return _refuse(wanted, OAuth2Error("the person cancelled the sign-in", error="access_denied"), flow)
 
 
@@ -89,7 +88,7 @@ def _begin(pairs: Iterable[tuple[str, str]], *, posted: bool) -> Response:
     if not posted:
         live = current_session()
         try:
-            step = interaction.next_step(wanted, client, _person(live), {}, ctx.now)
+            step = next_step(wanted, client, live, None)
         except OAuth2Error as error:
             return _refuse(wanted, error, None)
         if isinstance(step, interaction.Issue) and live is not None:
@@ -129,34 +128,6 @@ def _refuse(wanted: AuthorizationRequest, error: OAuth2Error, flow: Flow | None)
     return _redirect(error_location(provider().issuer, error))
 
 
-def _stored(flow: Flow) -> tuple[AuthorizationRequest, RegisteredClient]:
-    client = provider().snapshots.current().by_row.get(flow.client_id or "")
-    if flow.purpose != engine.AUTHORIZATION or client is None:
-        raise Refusal("flow.lost")
-    wanted = AuthorizationRequest.from_json(flow.request)
-    if not client.check_redirect_uri(wanted.redirect_uri):
-        raise Refusal(
-            "flow.expired", client_id=client.row_id
-        )  # it was taken out of the registration meanwhile
-    g.ui_locales = wanted.ui_locales
-    return wanted, client
-
-
-def _person(live: LiveSession | None) -> interaction.Person | None:
-    if live is None:
-        return None
-    return interaction.Person(
-        account_id=live.account.id,
-        sub=live.account.sub,
-        assurance=live.assurance,
-        second_factor_seen=any(proof.method not in FIRST_FACTORS for proof in live.proofs),
-        has_second_factor=bool(live.second_factors),
-        device_trusted=live.device_trusted,
-        memberships=memberships.for_account(current(), live.account.id),
-        session_membership=live.session.membership_id,
-    )
-
-
 def _page_for(
     step: interaction.Step, flow_id: str, wanted: AuthorizationRequest, client: RegisteredClient
 ) -> Response:
@@ -169,6 +140,8 @@ def _page_for(
             return _redirect(url_for("choose_account.show", flow=flow_id))
         case interaction.ChooseOrganization():
             return _redirect(url_for("choose_organization.show", flow=flow_id))
+        case interaction.Consent():
+            return _redirect(url_for("consent.show", flow=flow_id))
         case interaction.Waiting(found):
             return _state_page(
                 "pages/access_pending.html", flow_id, wanted, client, found[0].organization_name
