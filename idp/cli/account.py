@@ -16,6 +16,7 @@ from idp.cli.output import (
 )
 from idp.cli.state import State, pass_state
 from idp.management import accounts
+from idp.management import consents as management_consents
 from idp.management.ending import Ended
 
 _reason_option = click.option("--reason", help="A sentence for the audit log.")
@@ -23,7 +24,7 @@ _reason_option = click.option("--reason", help="A sentence for the audit log.")
 
 @click.group()
 def account() -> None:
-    """People: create, password, block, unblock, delete, list, show.
+    """People: create, password, block, unblock, delete, list, show, consents.
 
     WHO is a user name, a verified e-mail address, or the id of an account.
     """
@@ -166,6 +167,34 @@ def show(state: State, who: str, *, as_json: bool) -> None:
         write_json(asdict(facts))
     else:
         write_fields(asdict(facts))
+
+
+@account.command()
+@click.argument("who")
+@as_json_option
+@pass_state
+def consents(state: State, who: str, *, as_json: bool) -> None:
+    """List what a person lets portals have, by consent."""
+    with state.operation() as ctx:
+        found = management_consents.list_all(ctx, accounts.find(ctx, who))
+    rows = [asdict(facts) for facts in found]
+    if as_json:
+        write_json(rows)
+    else:
+        write_table(rows, empty=f"{who} lets no portal have anything.")
+
+
+@account.command("withdraw-consent")
+@click.argument("who")
+@click.argument("client_id")
+@as_json_option
+@pass_state
+def withdraw_consent(state: State, who: str, client_id: str, *, as_json: bool) -> None:
+    """Take back what a person lets a portal have; all its tokens for this person end."""
+    with state.operation() as ctx:
+        ended = management_consents.withdraw(ctx, accounts.find(ctx, who), client_id)
+    sentence = f"{client_id} may have nothing of {who} any more. {ended_sentence(ended)}"
+    write_done(sentence, as_json=as_json, ended=asdict(ended))
 
 
 def ended_sentence(ended: Ended) -> str:

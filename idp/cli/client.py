@@ -93,6 +93,9 @@ def client() -> None:
     help="Only requests it pushed itself are taken (RFC 9126).",
 )
 @click.option("--initiate-login", "initiate_login_uri", metavar="URI", help="Where a sign-in can be started.")
+@click.option("--logo", "logo_uri", metavar="URI", help="An image shown where people sign in and consent.")
+@click.option("--policy", "policy_uri", metavar="URI", help="What it says about privacy; linked there.")
+@click.option("--terms", "tos_uri", metavar="URI", help="Its terms of use; linked there.")
 @as_json_option
 @pass_state
 def create(state: State, /, *, as_json: bool, name: str, **flags: Any) -> None:

@@ -14,6 +14,7 @@ _SENTENCES: Final = {
     "client.status": "{client_id} is in that state already; see: idp client show {client_id}",
     "client.taken": "There is a client {client_id} already; see: idp client show {client_id}",
     "client.unknown": "There is no client {client_id}; see: idp client list",
+    "consent.unknown": "The person lets {client_id} have nothing; see: idp account consents WHO",
     "customer.format": "A customer number has 1 to 31 letters, digits, dots, hyphens or slashes.",
     "customer.taken": "There is an organisation {customer_number} already.",
     "email.format": "That is no e-mail address.",

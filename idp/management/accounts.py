@@ -21,6 +21,7 @@ from idp.db import new_id
 from idp.errors import Refusal
 from idp.management.actors import require_operator
 from idp.management.ending import Ended, end_account
+from idp.oidc.models import Consent
 from idp.organizations.models import ENDED, Membership
 
 UNDO: Final = timedelta(days=14)
@@ -187,7 +188,7 @@ def erase(ctx: Context, account_id: str) -> None:
         setattr(account, field, None)
     account.erased_at = account.updated_at = ctx.now
     ctx.db.flush()
-    for table in (Identifier, Authenticator, Device):
+    for table in (Identifier, Authenticator, Device, Consent):
         ctx.db.execute(sql_delete(table).where(table.account_id == account.id))
     record(ctx, Event.ACCOUNT_ERASED, target=("account", account.id))
     ctx.db.flush()

@@ -16,3 +16,12 @@ def require_operator(ctx: Context) -> None:
     """
     if ctx.actor.kind not in OPERATORS:
         raise Refusal("actor.not_allowed")
+
+
+def require_person_or_operator(ctx: Context, account_id: str) -> None:
+    """Let people pass for what is their own, and operators.
+
+    :raises Refusal: ``actor.not_allowed``.
+    """
+    if (ctx.actor.kind, ctx.actor.id) != ("account", account_id):
+        require_operator(ctx)

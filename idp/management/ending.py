@@ -57,6 +57,11 @@ def end_client(ctx: Context, client_row_id: str, reason: str) -> Ended:
     return _end(ctx, [], reason, client_id=client_row_id)
 
 
+def end_consent(ctx: Context, account_id: str, client_row_id: str) -> Ended:
+    """End everything issued to one client for one person, whatever session or none it belongs to."""
+    return _end(ctx, [], "consent withdrawn", account_id=account_id, client_id=client_row_id)
+
+
 def _acting_for(ctx: Context, membership_id: str, account_id: str) -> list[str]:
     served = select(Authorization.session_id).where(
         Authorization.membership_id == membership_id, Authorization.revoked_at.is_(None)

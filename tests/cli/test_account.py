@@ -4,6 +4,10 @@ import click
 import pytest
 
 from idp.cli.account import account
+from idp.cli.state import State
+from idp.oidc import consent
+from idp.oidc.clients import load_clients
+from idp.oidc.consent import Extent
 from tests.cli.terminal import Terminal
 
 PASSWORD = "Leise rieselt der Sand 8"
@@ -89,3 +93,28 @@ def test_an_account_without_password(terminal: Terminal) -> None:
 def test_unknown_accounts(terminal: Terminal, verb: str) -> None:
     """Who does not exist is "not found"."""
     assert terminal.run("account", verb, "nobody").exit_code == 3
+
+
+def test_consents(terminal: Terminal) -> None:
+    """What a person lets a portal have is listed and taken back, once (req 16)."""
+    account_id = _anna(terminal)
+    terminal.ok("client", "create", "Wetter", "--redirect", "https://wetter.example/callback")
+    assert terminal.json("account", "consents", "anna") == []
+    assert "lets no portal have anything" in terminal.ok("account", "consents", "anna")
+    state = State()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in terminal.environment.items():
+            patch.setenv(name, value)
+        with state.operation() as ctx:
+            everything = Extent(frozenset({"openid", "email"}))
+            consent.decide(ctx, account_id, load_clients(ctx.db)["wetter"], everything, everything)
+        state.close()
+    (row,) = terminal.json("account", "consents", "anna")
+    assert (row["client_id"], row["scope"], row["claims"]) == ("wetter", "email openid", [])
+    assert "email openid" in terminal.ok("account", "consents", "anna")
+    answer = terminal.json("account", "withdraw-consent", "anna", "wetter")
+    assert answer["ended"]["authorizations"] == 0
+    assert "consent.withdrawn" in terminal.ok("audit", "export")
+    result = terminal.run("account", "withdraw-consent", "anna", "wetter")
+    assert result.exit_code == 3
+    assert "idp account consents" in result.stderr

@@ -1,0 +1,89 @@
+"""Operations on consents, K-10: what a person lets portals have, and taking it back (req 16, 23)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+
+from idp.audit.events import Event
+from idp.audit.log import record
+from idp.context import Context
+from idp.errors import Refusal
+from idp.management import accounts
+from idp.management.actors import require_person_or_operator
+from idp.management.ending import Ended, end_consent
+from idp.oidc.models import Authorization, Client, Consent
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentFacts:
+    """What one portal may have."""
+
+    client_id: str
+    client_name: str
+    scope: str
+    #: asked for one by one, beside what the scopes bring
+    claims: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+    #: when the portal last got a person's answer, None: its authorizations are long gone
+    last_used_at: datetime | None
+
+
+def list_all(ctx: Context, account_id: str) -> list[ConsentFacts]:
+    """Return what a person lets portals have, by the portals' names.
+
+    :raises Refusal: ``actor.not_allowed``.
+    """
+    require_person_or_operator(ctx, account_id)
+    last_used = (
+        select(func.max(Authorization.created_at))
+        .where(Authorization.account_id == account_id, Authorization.client_id == Client.id)
+        .scalar_subquery()
+    )
+    given = (
+        select(Client.client_id, Client.client_name, Consent, last_used)
+        .join(Client, Client.id == Consent.client_id)
+        .where(Consent.account_id == account_id)
+        .order_by(Client.client_name, Client.client_id)
+    )
+    return [
+        ConsentFacts(
+            client_id=client_id,
+            client_name=name,
+            scope=row.scope,
+            claims=tuple(row.claims),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            last_used_at=used,
+        )
+        for client_id, name, row, used in ctx.db.execute(given)
+    ]
+
+
+def withdraw(ctx: Context, account_id: str, client_id: str) -> Ended:
+    """Take back what a person lets a portal have: all that was issued to it ends, offline access too.
+
+    The account is locked as at issuing a code, so that nothing is issued after this has committed.
+
+    :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``consent.unknown`` (client_id).
+    """
+    require_person_or_operator(ctx, account_id)
+    accounts.locked(ctx, account_id)
+    client_row_id = ctx.db.scalar(select(Client.id).where(Client.client_id == client_id))
+    gone = ctx.db.execute(
+        delete(Consent)
+        .where(Consent.account_id == account_id, Consent.client_id == client_row_id)
+        .returning(Consent.scope, Consent.claims),
+        execution_options={"synchronize_session": False},
+    ).first()
+    if client_row_id is None or gone is None:
+        raise Refusal("consent.unknown", client_id=client_id)
+    record(
+        ctx,
+        Event.CONSENT_WITHDRAWN,
+        target=("account", account_id),
+        client=client_id,
+        old={"scope": gone.scope, "claims": list(gone.claims)},
+    )
+    return end_consent(ctx, account_id, client_row_id)
