@@ -24,6 +24,8 @@ class Stage:
     live: Live
     portal: Party
     members: Party
+    #: not the operator's own
+    third: Party
     #: membership ids by user name
     membership: dict[str, str]
     #: the second company of ``mira``
@@ -56,6 +58,15 @@ def build(live: Live, mark: str = "") -> Stage:
     with unit_of_work(live.services) as ctx:
         portal = cast.register(ctx, client_name=f"Portal{mark}")
         members = cast.register(ctx, "members", client_name=f"Members{mark}", require_membership=True)
+        third = cast.register(
+            ctx,
+            "third",
+            client_name=f"Third{mark}",
+            first_party=False,
+            logo_uri="https://portal.example/logo.svg",
+            policy_uri="https://portal.example/privacy",
+            tos_uri="https://portal.example/terms",
+        )
         first = make_organization(ctx, name=f"Muster GmbH{mark}")
         second = make_organization(ctx, "100200400", name=f"Beispiel AG{mark}")
         found = {}
@@ -70,7 +81,8 @@ def build(live: Live, mark: str = "") -> Stage:
             if name == "mira":
                 found["mira, second"] = make_membership(ctx, second, account)
         cast.person(ctx, "nora", **facts)
-    return Stage(live, Party(live, portal), Party(live, members), found, second, mark)
+    parties = (Party(live, client) for client in (portal, members, third))
+    return Stage(live, *parties, found, second, mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +135,12 @@ def _choose_organization(stage: Stage) -> Filled:
     return _filled(visitor, "/choose-organization")
 
 
+def _consent(stage: Stage) -> Filled:
+    visitor = stage.visitor("anna")
+    visitor.get("/authorize", **stage.third.parameters())
+    return _filled(visitor, "/consent")
+
+
 def _decide(stage: Stage) -> Filled:
     visitor = stage.visitor("anna")
     visitor.get("/logout")
@@ -137,6 +155,7 @@ FORMS: dict[str, Callable[[Stage], Filled]] = {
     "choose_account.submit": _choose_account,
     "choose_account.switch": lambda stage: _choose_account(stage, "/choose-account/other"),
     "choose_organization.submit": _choose_organization,
+    "consent.submit": _consent,
     "authorize.decline": _decline,
     "end_session.decide": _decide,
 }
@@ -196,6 +215,7 @@ PAGES: dict[str, Callable[[Stage], Answer]] = {
     "second factor": _page_of(_second_factor),
     "choose account": _page_of(_choose_account),
     "choose organisation": _page_of(_choose_organization),
+    "consent": _page_of(_consent),
     "sign-out": _page_of(_decide),
     "signed out": _signed_out,
     "start, signed in": lambda stage: _shown(stage, "anna", "/"),

@@ -50,6 +50,7 @@ def test_a_flow_of_the_attacker_does_not_go_on_in_another_browser(stage: Stage) 
         f"/login/totp?flow={flow_id}",
         f"/choose-account?flow={flow_id}",
         f"/choose-organization?flow={flow_id}",
+        f"/consent?flow={flow_id}",
         f"/logout/{flow_id}",
         f"/logged-out/{flow_id}",
     ):

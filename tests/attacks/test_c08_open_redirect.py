@@ -106,7 +106,7 @@ def _stays(answer: Answer, what: object) -> None:
             assert target.partition("?")[0] in (REDIRECT, SIGNED_OUT, "https://portal.example/"), what
     named = answer.status != 303 and any(trace in answer.text for trace in TRACES)
     outside = leads_outside(answer.text, answer.url) if named else set()
-    allowed = ("https://portal.example/", "https://portal.example/login")
+    allowed = ("https://portal.example/", f"https://portal.example/login?iss={quote(ISSUER, safe='')}")
     assert not {address for address in outside if _is_address(address)} - set(allowed), (what, outside)
     assert answer.header("Refresh") is None
     assert EVIL not in (answer.header("Set-Cookie") or "")

@@ -32,7 +32,7 @@ def test_stored_texts_are_escaped(stage: Stage, page: str) -> None:
 
 def test_the_mark_is_shown(stage: Stage) -> None:
     """The sweep sees what it looks for: client, company and person stand on these pages."""
-    for page in ("login", "choose organisation", "start, signed in", "access pending"):
+    for page in ("login", "choose organisation", "consent", "start, signed in", "access pending"):
         assert "lotsemark=1" in PAGES[page](stage).text, page
 
 
