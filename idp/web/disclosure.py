@@ -108,8 +108,8 @@ def _item(field: str, label: str, rows: Iterator[Row]) -> Item:
 
 
 def _rows(names: Collection[str], values: Mapping[str, Any]) -> Iterator[Row]:
-    for name in names:
-        if name not in values or _told_with_its_address(name, names):
+    for name in CLAIMS:
+        if name not in names or name not in values or _told_with_its_address(name, names):
             continue
         text = _text(name, values[name])
         verified = values.get(_VERIFIED.get(name, ""))

@@ -18,12 +18,29 @@ from idp.authentication import totp
 from idp.cli.demo.people import BEISPIEL, MUSTER
 from idp.context import Actor, Context, Services
 from idp.delivery import outbox
-from idp.management import accounts, memberships, organizations, permissions
+from idp.management import accounts, clients, memberships, organizations, permissions
 from idp.settings import load_settings
 from tests.demo_process import Demo
 
 PASSWORD = "Leise rieselt der Sand 8"
 CALLBACK = "http://localhost:9/callback"
+LOGO = "http://localhost:9/logo.svg"
+FOREIGN: dict[str, Any] = {
+    "client_id": "wetterdienst",
+    "client_name": "Wetterdienst Nordsee",
+    "kind": "spa",
+    "redirect_uris": [CALLBACK],
+    "scope": "openid profile email phone offline_access organization permissions",
+    "logo_uri": LOGO,
+    "policy_uri": "http://localhost:9/privacy",
+    "tos_uri": "http://localhost:9/terms",
+}
+"""A client that is not the operator's own."""
+DRAWING = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 40">'
+    '<circle cx="20" cy="20" r="12" fill="#e0a100"/>'
+    '<path d="M40 28h110" stroke="#1d5a85" stroke-width="6"/></svg>'
+)
 AT_CLIENT = "Back at the client"
 #: RFC 7636 Appendix B
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
@@ -108,6 +125,12 @@ class House:
             self._regulars[key] = self.newcomer(**wishes)
         return self._regulars[key]
 
+    def foreign_portal(self) -> None:
+        """Register the portal of somebody else, where it is not; the running demo knows it a little later."""
+        with self.operator() as ctx:
+            if not clients.exists(ctx, FOREIGN["client_id"]):
+                clients.create(ctx, FOREIGN)
+
     def block(self, person: Somebody) -> None:
         """Block an account, as staff does."""
         with self.operator() as ctx:
@@ -173,6 +196,15 @@ class Visitor:
         page = f"<!doctype html><title>Client</title><h1>{AT_CLIENT}</h1>"
         self.page.route(f"{CALLBACK}*", lambda route: route.fulfill(body=page, content_type="text/html"))
         self.page.goto(self.house.authorize(**changes))
+
+    def come_from_a_stranger(self, **changes: str) -> None:
+        """The same for the portal of somebody else, whose logo is answered for it."""
+        self.house.foreign_portal()
+        self.page.route(LOGO, lambda route: route.fulfill(body=DRAWING, content_type="image/svg+xml"))
+        wishes = {"client_id": FOREIGN["client_id"], "scope": FOREIGN["scope"], **changes}
+        self.come_from_client(**wishes)
+        while self.page.locator("main summary").count():  # the portal is not known yet
+            self.come_from_client(**wishes)
 
     def press(self) -> None:
         """Press the page's one primary button and wait for what comes."""

@@ -159,6 +159,36 @@ def choose_organization(visits: Visits, visitor: Visitor) -> Visitor:
 
 
 @scene
+def login_at_a_foreign_portal(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from_a_stranger()
+    return visitor
+
+
+@scene
+def consent(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from_a_stranger(claims='{"userinfo":{"birthdate":null}}')
+    visitor.fill(visits.house.newcomer())
+    return visitor
+
+
+@scene
+def consent_unanswered(visits: Visits, visitor: Visitor) -> Visitor:
+    consent(visits, visitor)
+    for field in ("scope.email", "scope.offline_access"):
+        visitor.page.locator(f'input[name="{field}"]').check()
+    visitor.page.locator("main input[name=csrf_token]").first.evaluate("field => field.value = 'old'")
+    visitor.press()
+    return visitor
+
+
+@scene
+def consent_at_the_operators_own(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.sign_in(visits.house.customer, visits.house.regular())
+    visitor.come_from_client(prompt="consent", scope="openid profile email organization offline_access")
+    return visitor
+
+
+@scene
 def access_pending(visits: Visits, visitor: Visitor) -> Visitor:
     visitor.come_from(visits.house.customer)
     visitor.fill(visits.house.of_the_cast("emil"))

@@ -96,6 +96,7 @@ def _organizations() -> Page:
 
 def _consent(errors: list[tuple[str, str]] | None = None, **values: Any) -> Page:
     email = Item("scope.email", "E-Mail-Adresse", (("E-Mail-Adresse", f"anna@muster.example {HOSTILE}"),))
+    company = Item("scope.organization", "Unternehmen", (("Name", "Muster GmbH"), ("Rolle", HOSTILE)))
     nothing = Item("claim.gender", "Geschlecht", hint="Dazu ist bei uns nichts gespeichert.")
     portal = Shown(
         name=f"Wetter {HOSTILE}",
@@ -111,7 +112,7 @@ def _consent(errors: list[tuple[str, str]] | None = None, **values: Any) -> Page
         "first_party": False,
         "host": "wetter.example",
         "fixed": [Item("scope.openid", "Ihre Kennung", hint="Eine Zeichenfolge.")],
-        "choices": [email, nothing],
+        "choices": [email, company, nothing],
         "ticked": {"scope.email"},
         "session_days": 30,
         "access_minutes": 5,
