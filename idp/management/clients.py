@@ -232,18 +232,23 @@ def list_all(ctx: Context) -> list[ClientFacts]:
 
 
 def check_audiences(ctx: Context, metadata: ClientMetadata, *, planned: frozenset[str] = frozenset()) -> None:
-    """Check that a client's tokens are for clients that exist.
+    """Check what depends on this installation: tokens are for clients that exist, people are led by https.
 
     :param planned: client ids that the same change registers.
-    :raises InvalidMetadata: field ``audiences``.
+    :raises InvalidMetadata: fields ``audiences``, ``initiate_login_uri``.
     """
     wanted = set(metadata.audiences) - planned - {metadata.client_id}
     known = set(ctx.db.scalars(select(Client.client_id).where(Client.client_id.in_(wanted))))
     unknown = sorted(wanted - known)
+    problems = []
     if unknown:
-        raise InvalidMetadata(
-            [Problem("audiences", shown(unknown), "must be client ids of registered clients")]
-        )
+        problems.append(Problem("audiences", shown(unknown), "must be client ids of registered clients"))
+    uri = metadata.initiate_login_uri
+    if uri is not None and uri.startswith("http://") and ctx.settings.mode == "production":
+        # people are led there from our pages; on a machine of their own it would be anybody's program
+        problems.append(Problem("initiate_login_uri", shown(uri), "must be https in production"))
+    if problems:
+        raise InvalidMetadata(problems)
 
 
 def _new_secret(ctx: Context, row_id: str) -> str:

@@ -1,5 +1,8 @@
 """Consent is given by who was asked, on the page that asked, and by nothing else (req 16, 41, 75)."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from idp.crypto import random_token
@@ -160,6 +163,25 @@ def test_a_second_tab_and_a_replay(stage: Stage) -> None:
         assert answer.status == 400
         assert not answer.arrived
     assert len(stage.live.rows()["consent"]) == 1
+
+
+def test_parallel_answers(live_on_each: Live) -> None:
+    """The same form from eight windows at once: no error, one row, one code (req 22)."""
+    stage = scenes.build(live_on_each)
+    page = asked(stage)
+    barrier = threading.Barrier(8)
+
+    def press(_: int) -> Answer:
+        copy = Visitor(stage.live, dict(page.visitor.cookies))
+        barrier.wait()
+        return copy.post_once(page.target, page.fields | EVERYTHING)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(press, range(8)))
+    assert {answer.status for answer in answers} == {303}
+    assert len({answer.location for answer in answers}) == 1
+    assert len(stage.live.rows()["consent"]) == 1
+    assert "code" in page.visitor.get(answers[0].location or "").arrived
 
 
 def test_declining_cannot_be_turned_round(stage: Stage) -> None:

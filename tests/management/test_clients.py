@@ -1,5 +1,6 @@
 """Clients: registration, secrets with overlap, disabling, deletion (req 18, 20, 23, 31)."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -32,6 +33,19 @@ WRONG = {"version": 9, "client_secret": "x", "disabled_at": None, "audiences": [
 
 def snapshot_version(ctx: Context) -> int:
     return ctx.db.scalars(select(Installation.snapshot_version)).one()
+
+
+def test_people_are_led_by_https_in_production(services: Services) -> None:
+    """http to this machine is for development and demo (OIDC Core §4)."""
+    local = PORTAL | {"initiate_login_uri": "http://localhost:8001/login"}
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        clients.create(ctx, local)
+        strict = replace(ctx, settings=ctx.settings.model_copy(update={"mode": "production"}))
+        for operation in (clients.create, clients.change):
+            with pytest.raises(InvalidMetadata) as caught:
+                operation(strict, local)
+            assert [problem.field for problem in caught.value.problems] == ["initiate_login_uri"]
+        clients.change(strict, PORTAL | {"initiate_login_uri": "https://localhost:8001/login"})
 
 
 def test_a_secret_is_told_once_and_stored_as_its_hash(services: Services) -> None:
