@@ -86,6 +86,7 @@ def test_the_next_person_is_asked_with_values_of_their_own(stage: Stage) -> None
     assert (answer.status, answer.location) == (200, None)
     assert "nora@muster.example" in answer.text
     assert "anna@muster.example" not in answer.text
+    assert " checked" not in answer.text
     assert stage.live.rows()["consent"] == []
 
 

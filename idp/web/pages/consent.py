@@ -28,6 +28,7 @@ from idp.web.wording import word
 bp = Blueprint("consent", __name__)
 
 ALLOW, DECLINE = "allow", "decline"
+OTHER_PERSON = "consent.other_person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,7 @@ def show() -> Response:
     question = _question(flow)
     if question is None:
         return go_on(flow)
-    known = consent.find(current(), question.live.account.id, question.client.row_id) or Decision()
-    return _page(flow, question, known.reach)
+    return _page(flow, question, _allowed_before(question))
 
 
 @bp.post("/consent")
@@ -77,6 +77,8 @@ def submit() -> Response:
     ticked = disclosure.ticked(question.choices, request.form)
     problem = _problem(question, ticked)
     if problem is not None:
+        # what somebody else ticked is not offered to the next person
+        ticked = _allowed_before(question) if problem == OTHER_PERSON else ticked
         return _page(flow, question, ticked, [("", word(problem))])
     account_id, client = question.live.account.id, question.client
     ctx = current().acting(Actor("account", account_id))
@@ -103,12 +105,17 @@ def _question(flow: Flow) -> Question | None:
     return Question(wanted, client, live, membership)
 
 
+def _allowed_before(question: Question) -> Extent:
+    known = consent.find(current(), question.live.account.id, question.client.row_id) or Decision()
+    return known.reach
+
+
 def _problem(question: Question, ticked: Extent) -> str | None:
     """Return why an answer does not count, as a code for words, or None."""
+    if request.form.get("person") != question.shown:
+        return OTHER_PERSON
     if is_stale():
         return "form.stale"
-    if request.form.get("person") != question.shown:
-        return "consent.other_person"
     choice = request.form.get("choice")
     if choice not in (ALLOW, DECLINE):
         return "consent.choice"
