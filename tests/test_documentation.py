@@ -20,6 +20,7 @@ from flask.testing import FlaskClient
 
 from idp.audit.events import Event
 from idp.cli import cli
+from idp.migrations import HEAD
 from idp.oidc.claims import CLAIMS_SUPPORTED
 from idp.settings import load_settings
 from idp.settings.loading import known_keys
@@ -161,6 +162,17 @@ def test_the_list_of_events_is_current() -> None:
     """A new event needs ``python tools/event_reference.py``."""
     assert event_reference.TARGET.read_text("utf-8") == event_reference.reference()
     assert set(event_reference.MEANINGS) == set(Event)
+
+
+def test_the_revision_in_the_pages_is_the_newest() -> None:
+    """What ``idp db`` is shown to print is what it prints; decisions tell of their own time."""
+    shown = [
+        (page, revision)
+        for page, text in blocks("console")
+        for revision in re.findall(r"(?:revision|needs) (\d{4})\b", text, re.IGNORECASE)
+    ]
+    assert len(shown) >= 4
+    assert [found for found in shown if found[1] != HEAD] == []
 
 
 def test_every_claim_is_explained() -> None:

@@ -1,10 +1,11 @@
 """What a file of ``idp apply`` may say, checked as a whole before anything is changed.
 
 ``[[client]]`` holds a registration (``idp.oidc.client_metadata``).  ``[[catalogue]]`` names a ``client``, its
-``[[catalogue.group]]`` (``key``, ``name``) and its ``[[catalogue.permission]]`` (``key``, ``name``,
-``description``, optional ``group`` and ``delegable``) in their order; names and descriptions are tables with
-``de`` and ``en``.  ``[[organization]]`` has ``customer_number``, ``name``, optional ``join_policy``,
-``require_second_factor`` and ``permissions``, a table of client to list of keys, ``*`` for all.
+``[[catalogue.group]]`` (``key``, ``name``, optional ``description``) and its ``[[catalogue.permission]]``
+(``key``, ``name``, ``description``, optional ``group`` and ``delegable``) in their order; names and
+descriptions are tables with ``de`` and ``en``.  ``[[organization]]`` has ``customer_number``, ``name``,
+optional ``join_policy``, ``require_second_factor`` and ``permissions``, a table of client to list of keys,
+``*`` for all.
 """
 
 from collections import Counter
@@ -121,16 +122,34 @@ def _catalogue(table: Mapping[str, object], problems: list[Problem]) -> Catalogu
     groups = {}
     for group in reader.tables("group"):
         inner = MetadataReader(group, place=f"{place}group.{group.get('key', '?')}.")
-        inner.refuse_unknown(("key", "name"))
-        groups[inner.text("key", "", _key)] = _texts(inner, "name", problems)
+        inner.refuse_unknown(("key", "name", "description"))
+        groups[inner.text("key", "", _key)] = _group(group, inner, problems)
         problems += inner.problems
     entries = [_entry(entry, place, groups, problems) for entry in reader.tables("permission")]
     problems += reader.problems
     return Catalogue(client_id, entries)
 
 
+def _group(
+    table: Mapping[str, object], reader: MetadataReader, problems: list[Problem]
+) -> dict[str, str | None]:
+    """Return what each permission of a group says of it."""
+    name_de, name_en = _texts(reader, "name", problems)
+    described = "description" in table
+    texts = _texts(reader, "description", problems, longest=512) if described else (None, None)
+    return {
+        "group_name_de": name_de,
+        "group_name_en": name_en,
+        "group_description_de": texts[0],
+        "group_description_en": texts[1],
+    }
+
+
 def _entry(
-    table: Mapping[str, object], place: str, groups: Mapping[str, tuple[str, str]], problems: list[Problem]
+    table: Mapping[str, object],
+    place: str,
+    groups: Mapping[str, Mapping[str, str | None]],
+    problems: list[Problem],
 ) -> Entry:
     reader = MetadataReader(table, place=f"{place}permission.{table.get('key', '?')}.")
     reader.refuse_unknown(_ENTRY_FIELDS)
@@ -140,7 +159,6 @@ def _entry(
     group = reader.optional("group", _one_of(groups, "a group of this catalogue"))
     delegable = reader.flag("delegable", True)
     problems += reader.problems
-    group_de, group_en = groups.get(group or "", (None, None))
     return Entry(
         key=key,
         name_de=name_de,
@@ -148,9 +166,8 @@ def _entry(
         description_de=description_de,
         description_en=description_en,
         group=group or None,
-        group_name_de=group_de,
-        group_name_en=group_en,
         delegable=delegable,
+        **groups.get(group or "", {}),
     )
 
 

@@ -33,6 +33,8 @@ class Entry:
     group: str | None = None
     group_name_de: str | None = None
     group_name_en: str | None = None
+    group_description_de: str | None = None
+    group_description_en: str | None = None
     delegable: bool = True
 
 

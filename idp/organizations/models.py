@@ -80,6 +80,8 @@ class Permission(Base):
     group: Mapped[str | None] = mapped_column(String(64))
     group_name_de: Mapped[str | None] = mapped_column(String(128))
     group_name_en: Mapped[str | None] = mapped_column(String(128))
+    group_description_de: Mapped[str | None] = mapped_column(String(512))
+    group_description_en: Mapped[str | None] = mapped_column(String(512))
     position: Mapped[int] = mapped_column(Integer)
     name_de: Mapped[str] = mapped_column(String(128))
     name_en: Mapped[str] = mapped_column(String(128))

@@ -30,6 +30,8 @@ class CatalogueEntry:
     group: str | None
     group_name_de: str | None
     group_name_en: str | None
+    group_description_de: str | None
+    group_description_en: str | None
     name_de: str
     name_en: str
     description_de: str
@@ -62,6 +64,8 @@ _ENTRY: Final = select(
     Permission.group,
     Permission.group_name_de,
     Permission.group_name_en,
+    Permission.group_description_de,
+    Permission.group_description_en,
     Permission.name_de,
     Permission.name_en,
     Permission.description_de,

@@ -1,5 +1,6 @@
 """Back-Channel Logout OP (conformance reference §7, req 47): the token as a real receiver gets it."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -166,15 +167,24 @@ def test_a_receiver_that_fails_is_asked_again(
     assert len(receiver.forms) == attempts
 
 
-def test_the_page_says_how_each_portal_took_it(op: Op, worker: Worker, receiver: Receiver) -> None:
-    """L-13: the receipt of the sign-out, read from the outbox."""
+@pytest.mark.parametrize(("status", "said"), [(200, "abgemeldet"), (400, "hat nicht geantwortet")])
+def test_the_page_says_how_each_portal_took_it(
+    op: Op, worker: Worker, receiver: Receiver, status: int, said: str
+) -> None:
+    """L-13: the receipt of the sign-out, read from the outbox, portals by name."""
+    receiver.status = status
     browser = op.browser()
     hint = op.log_in(browser)["id_token"]
+    op.second.authorize(browser)
     browser.get("/logout", id_token_hint=hint)
     assert browser.page is not None
-    waiting = browser.page.text
+    assert _receipt(browser.page.text) == [("First", "wird abgemeldet"), ("Second", "wird abgemeldet")]
     worker.run_once(datetime.now(UTC))
-    sent = browser.get(browser.url.removeprefix(op.issuer)).text
-    assert "First" in waiting
-    assert "First" in sent
-    assert sent != waiting
+    after = browser.get(browser.url.removeprefix(op.issuer)).text
+    assert _receipt(after) == [("First", said), ("Second", said)]
+
+
+def _receipt(page: str) -> list[tuple[str, str]]:
+    """Return portals and what the page says of each."""
+    row = r'<span class="name">(\w+)</span>\s*<span class="badge \w+"><svg.*?</svg>(.*?)</span>'
+    return re.findall(row, page, re.DOTALL)

@@ -250,30 +250,51 @@ def test_only_operators_apply_files(services: Services, document: dict[str, Any]
         apply(ctx, document)
 
 
+SHIPPED = {
+    "cloud_orders": ("Bestell-Service Cloud", "Bestellungen für Cloud-Produkte aufgeben"),
+    "cancellations": ("Kündigen", "Produkte und Verträge kündigen"),
+    "payroll_tickets": (
+        "Mein HR Lohnabrechnung Service",
+        "Einsicht und Bearbeitung von BPO-Tickets (Payroll Service)",
+    ),
+    "documents": ("Meine Belege", "Rechnungen und Mahnungen einsehen"),
+    "licences": ("Meine Lizenzen", "Einsicht in meine Lizenzen"),
+    "master_data": ("Namens- und Adressänderung", "Stammdatenänderung (Name, Adresse, Lizenzen)"),
+    "shop": ("Sage Shop", "Administration meines Sage Shops"),
+    "payment_methods": ("Zahlungsmethoden", "Änderung der hinterlegten Zahlungsmethoden"),
+    "support_requests": ("Meine Supportanfragen", "Einsicht und Bearbeitung von Support-Tickets"),
+    "contracts": ("Produkte und Verträge", "Anzeige meiner Produkte und Verträge"),
+}
+"""The list of the Sage Portal's handbook, word for word and in its order."""
+GROUPED = ["licences", "master_data", "shop", "payment_methods"]
+
+
 def test_the_catalogue_that_ships(services: Services) -> None:
-    """The customer portal's eleven entries: ten permissions and the group "Meine Daten" of four."""
+    """The handbook's eleven rows word for word: ten permissions and the group "Meine Daten" of four."""
     text = files("idp.management").joinpath("data/customer-portal.toml").read_text("utf-8")
     with unit_of_work(services, actor=OPERATOR) as ctx:
         portal = make_client(ctx, "customer-portal")
         apply(ctx, tomllib.loads(text))
         entries = catalogue(ctx.db, portal)
-    assert [entry.key for entry in entries] == [
-        "cloud_orders",
-        "cancellations",
-        "payroll_tickets",
-        "documents",
-        "licences",
-        "master_data",
-        "shop",
-        "payment_methods",
-        "support_requests",
-        "contracts",
-    ]
-    assert [entry.key for entry in entries if entry.group_name_de == "Meine Daten"] == [
-        "licences",
-        "master_data",
-        "shop",
-        "payment_methods",
-    ]
-    assert entries[2].name_de == "Mein HR Lohnabrechnung Service"
-    assert entries[2].description_de == "Einsicht und Bearbeitung von BPO-Tickets (Payroll Service)"
+    assert [(entry.key, (entry.name_de, entry.description_de)) for entry in entries] == [*SHIPPED.items()]
+    grouped = [entry for entry in entries if entry.group is not None]
+    assert [entry.key for entry in grouped] == GROUPED
+    assert {(entry.group_name_de, entry.group_description_de) for entry in grouped} == {
+        ("Meine Daten", 'Alle Rechte im Bereich "Meine Daten" vergeben')
+    }
+    english = [(entry.name_en, entry.description_en) for entry in entries]
+    english += [(entry.group_name_en or "", entry.group_description_en or "") for entry in grouped]
+    assert all(name and description for name, description in english)
+
+
+def test_a_group_needs_no_description(services: Services, document: dict[str, Any]) -> None:
+    """And one that is there is read like every other text."""
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        assert "description" not in document["catalogue"][0]["group"][0]
+        apply(ctx, document)
+        licences = catalogue(ctx.db, load_clients(ctx.db)["portal"].row_id)[1]
+        assert (licences.group_description_de, licences.group_description_en) == (None, None)
+        document["catalogue"][0]["group"][0]["description"] = {"de": "Alles"}
+        assert problems(ctx, document) == {
+            "catalogue.portal.group.my_data.description.en": "must have 1 to 512 visible characters"
+        }

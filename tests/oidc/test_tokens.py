@@ -91,7 +91,7 @@ def test_organisation_and_permissions(desk: Desk, at_work: str) -> None:
 
 
 def test_only_with_their_scopes(desk: Desk, at_work: str) -> None:
-    """Not asked for, not told."""
+    """Not asked for, not told (req 110)."""
     tokens = desk.tokens(scope="openid", membership=at_work)
     for token in (tokens["id_token"], tokens["access_token"]):
         assert not set(verified(desk.gateway, token)[1]) & {"organization", "permissions"}

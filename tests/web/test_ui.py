@@ -127,7 +127,7 @@ def test_typed_values_stay_but_never_passwords(client: FlaskClient) -> None:
 
 
 def test_field_names_and_purposes(client: FlaskClient) -> None:
-    """Names of design §5; tokens that password managers and phones fill in (WCAG 1.3.5)."""
+    """Names of design §5; tokens that password managers and phones fill in (WCAG 1.3.5, req 113)."""
     fields = {found.get("name"): found for found in elements(parse(client.get("/page/login")), "input")}
     assert fields["username"].get("autocomplete") == "username"
     assert fields["password"].get("autocomplete") == "current-password"
@@ -140,7 +140,7 @@ def test_field_names_and_purposes(client: FlaskClient) -> None:
 
 
 def test_remembering_is_not_offered_where_it_is_off(client: FlaskClient) -> None:
-    """``remember_device.days = 0`` takes the tick away."""
+    """``remember_device.days = 0`` takes the tick away (req 95; the refusal: test_remembered_devices)."""
     names = [found.get("name") for found in elements(parse(client.get("/page/totp-throttled")), "input")]
     assert "remember_device" not in names
 

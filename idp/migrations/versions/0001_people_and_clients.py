@@ -225,6 +225,8 @@ def _clients() -> None:
         sa.Column("group", sa.String(length=64), nullable=True),
         sa.Column("group_name_de", sa.String(length=128), nullable=True),
         sa.Column("group_name_en", sa.String(length=128), nullable=True),
+        sa.Column("group_description_de", sa.String(length=512), nullable=True),
+        sa.Column("group_description_en", sa.String(length=512), nullable=True),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("name_de", sa.String(length=128), nullable=False),
         sa.Column("name_en", sa.String(length=128), nullable=False),

@@ -149,6 +149,7 @@ def _return_address(wanted: LogoutRequest) -> str | None:
 
 
 def _results(mark: dict[str, str] | None) -> list[Result]:
+    """Return how each portal took it, by name: the messages were made at one moment, in no order."""
     if not mark or not mark.get("id"):
         return []
     clients = provider().snapshots.current().clients
@@ -158,7 +159,7 @@ def _results(mark: dict[str, str] | None) -> list[Result]:
         client = clients.get(receipt.reference or "")
         if client is not None:
             found.append(Result(client.client_name, words.get(receipt.state, "waiting")))
-    return found
+    return sorted(found, key=lambda result: result.name.casefold())
 
 
 def _load(flow_id: str) -> Flow:

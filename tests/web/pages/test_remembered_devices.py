@@ -1,10 +1,16 @@
 """Browsers that skip the second factor (screens L-08; design §2, Remember this device)."""
 
+from dataclasses import replace
+
 import pytest
+from sqlalchemy import select
 
 from idp.authentication import devices
 from idp.authentication.assurance import AAL1, AAL2
 from idp.authentication.models import Device
+from idp.db import Database
+from idp.settings import Settings
+from idp.settings.models import RememberDevice
 from tests.web.pages.house import ESSENTIAL, Browser, House, Person
 
 
@@ -124,3 +130,36 @@ def test_forgotten_browsers_are_asked_again(house: House, browser: Browser, anna
     browser.get("/login")
     browser.give_password(anna)
     assert browser.heading == "Zweistufige Anmeldung"
+
+
+def test_where_it_is_off_a_posted_tick_buys_nothing(settings: Settings, database: Database) -> None:
+    """(req 95): refused where it is acted upon, not only left out of the page; in a step-up too."""
+    house = House(settings.model_copy(update={"remember_device": RememberDevice(days=0)}), database)
+    browser, anna = house.browser(), house.add("anna", app=True)
+    browser.ask()
+    browser.sign_in(anna, remember_device="y")
+    house.clock.advance(hours=2)
+    browser.ask(claims=ESSENTIAL)
+    assert browser.heading == "Zweistufige Anmeldung"
+    browser.send(code=anna.code(), remember_device="y")
+    assert browser.arrived["code"]
+    with house.work() as ctx:
+        assert [*ctx.db.scalars(select(Device.trust_hash))] == [None]
+    browser.client.delete_cookie("sid", domain="localhost")
+    browser.ask()
+    browser.give_password(anna)
+    assert browser.heading == "Zweistufige Anmeldung"
+
+
+def test_switching_it_off_ends_the_trust_that_was_given(
+    house: House, browser: Browser, anna: Person, settings: Settings
+) -> None:
+    """(req 95): from the next start on, whatever the row says."""
+    browser.ask()
+    browser.sign_in(anna, remember_device="y")
+    cookie = devices.DeviceCookie.parse(browser.cookie("dev"))
+    with house.work() as ctx:
+        known = devices.find(ctx, anna.id, cookie.hash if cookie else None)
+        assert devices.is_trusted(ctx, known, cookie)
+        off = settings.model_copy(update={"remember_device": RememberDevice(days=0)})
+        assert not devices.is_trusted(replace(ctx, settings=off), known, cookie)

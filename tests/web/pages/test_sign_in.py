@@ -254,7 +254,7 @@ def test_a_session_ends_by_idleness_and_by_age(house: House, browser: Browser) -
 
 
 def test_an_old_token_shows_the_form_again_with_what_was_typed(house: House, browser: Browser) -> None:
-    """(screens §1.0, form.stale)"""
+    """(req 114; screens §1.0, form.stale)"""
     house.add("ben")
     browser.get("/login")
     browser.send(username="ben", password=PASSWORD, csrf_token="old")
