@@ -58,6 +58,12 @@ def client() -> None:
     help="Algorithm of its ID tokens; default: ES256.",
 )
 @click.option(
+    "--userinfo-alg",
+    "userinfo_signed_response_alg",
+    type=click.Choice(ALGORITHMS),
+    help="Sign what userinfo tells it; default: plain JSON.",
+)
+@click.option(
     "--first-party", is_flag=True, help="It belongs to the operator: people are not asked for consent."
 )
 @click.option(

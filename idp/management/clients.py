@@ -18,6 +18,7 @@ from idp.errors import Refusal
 from idp.installation import insert_once, snapshot_changed
 from idp.management.actors import require_operator
 from idp.management.ending import Ended, end_client
+from idp.oidc import signing_keys
 from idp.oidc.client_metadata import (
     KEY_METHOD,
     PUBLIC_KINDS,
@@ -82,6 +83,7 @@ def insert(ctx: Context, metadata: ClientMetadata) -> Credentials:
 
     :raises Refusal: ``client.taken`` (client_id).
     """
+    signing_keys.provide(ctx, metadata.signing_algorithms)
     row_id = new_id()
     values = {"id": row_id, **metadata.columns(), "created_at": ctx.now, "updated_at": ctx.now}
     if not insert_once(ctx.db, Client.metadata.tables["client"], values):
@@ -111,6 +113,7 @@ def update(ctx: Context, metadata: ClientMetadata) -> list[str]:
 
     :raises Refusal: ``client.unknown`` (client_id).
     """
+    signing_keys.provide(ctx, metadata.signing_algorithms)
     client = _locked(ctx, metadata.client_id)
     columns = metadata.columns()
     new = {name: value for name, value in columns.items() if getattr(client, name) != value}

@@ -21,6 +21,7 @@ from idp.oidc.client_values import (
 from idp.oidc.metadata_reader import InvalidMetadata, MetadataReader, Problem, shown
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS, jwks_problem, usable_keys
 from idp.oidc.redirect_uris import redirect_uri_matches, redirect_uri_problem, web_uri_problem
+from idp.oidc.signing import ALGORITHMS
 
 WEB, SPA, NATIVE, MACHINE = "web", "spa", "native", "machine"
 KINDS: Final = (WEB, SPA, NATIVE, MACHINE)
@@ -30,7 +31,6 @@ PUBLIC: Final = "none"
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 KEY_METHOD: Final = "private_key_jwt"
 CONFIDENTIAL_METHODS: Final = (*SECRET_METHODS, KEY_METHOD)
-ALGORITHMS: Final = ("ES256", "RS256")
 DEFAULT_SCOPE: Final = "openid profile email phone address organization permissions"
 ACR_VALUES: Final = (AAL1, AAL2, AAL2_PHR)
 
@@ -52,6 +52,7 @@ class ClientMetadata:
     scope: str
     token_endpoint_auth_method: str
     id_token_signed_response_alg: str
+    userinfo_signed_response_alg: str | None
     require_pkce: bool
     audiences: list[str]
     strict_revocation: bool
@@ -75,6 +76,11 @@ class ClientMetadata:
     def has_secret(self) -> bool:
         """Tell whether the client proves who it is by a secret; others sign, or have no proof."""
         return self.token_endpoint_auth_method in SECRET_METHODS
+
+    @property
+    def signing_algorithms(self) -> set[str]:
+        """The algorithms we sign with for this client."""
+        return {self.id_token_signed_response_alg, self.userinfo_signed_response_alg or ALGORITHMS[0]}
 
     def columns(self) -> dict[str, Any]:
         """Return the values by column name."""
@@ -143,6 +149,7 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         id_token_signed_response_alg=reader.text(
             "id_token_signed_response_alg", ALGORITHMS[0], one_of(ALGORITHMS)
         ),
+        userinfo_signed_response_alg=reader.optional("userinfo_signed_response_alg", one_of(ALGORITHMS)),
         require_pkce=reader.flag("require_pkce", True),
         audiences=reader.texts("audiences", (), slug_problem),
         strict_revocation=reader.flag("strict_revocation", False),
@@ -279,6 +286,11 @@ _CONSISTENCY: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...
         "audiences",
         lambda client: len(_person_scopes(client)) < len(client.scope.split()) and not client.audiences,
         "must name the resource server that the client's other scopes belong to",
+    ),
+    (
+        "userinfo_signed_response_alg",
+        lambda client: client.userinfo_signed_response_alg is not None and not _code(client),
+        "must be absent without authorization_code",
     ),
     (
         "jwks_uri",

@@ -39,6 +39,7 @@ class RegisteredClient(ClientMixin):
     scopes: frozenset[str]
     token_endpoint_auth_method: str
     id_token_signed_response_alg: str
+    userinfo_signed_response_alg: str | None
     require_pkce: bool
     audiences: tuple[str, ...]
     strict_revocation: bool
@@ -118,6 +119,7 @@ def registered(row: Client) -> RegisteredClient:
         scopes=frozenset(row.scope.split()),
         token_endpoint_auth_method=row.token_endpoint_auth_method,
         id_token_signed_response_alg=row.id_token_signed_response_alg,
+        userinfo_signed_response_alg=row.userinfo_signed_response_alg,
         require_pkce=row.require_pkce,
         audiences=tuple(row.audiences),
         strict_revocation=row.strict_revocation,

@@ -65,6 +65,7 @@ def metadata_document(settings: Settings, clients: Iterable[RegisteredClient]) -
             "acr_values_supported": [AAL1, AAL2, AAL2_PHR],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": list(ALGORITHMS),
+            "userinfo_signing_alg_values_supported": list(ALGORITHMS),
             **_client_authentication(),
             "code_challenge_methods_supported": ["S256"],
             "prompt_values_supported": ["none", "login", "consent", "select_account"],

@@ -36,8 +36,8 @@ class BearerRefused(OAuth2Error):
         return [*headers, ("WWW-Authenticate", reason if self.presented else "Bearer")]
 
 
-def userinfo(provider: Provider, exchange: Exchange, token: str) -> dict[str, Any]:
-    """Return the claims an access token opens.
+def userinfo(provider: Provider, exchange: Exchange, token: str) -> dict[str, Any] | str:
+    """Return the claims an access token opens, as a JWT where the client is registered for one (§5.3.2).
 
     :raises BearerRefused: not an access token of ours, ended, revoked, or without the scope ``openid``.
     """
@@ -49,7 +49,21 @@ def userinfo(provider: Provider, exchange: Exchange, token: str) -> dict[str, An
     answer = personal_claims(provider.services.vault, person, wanted)
     if "organization" in scopes or "permissions" in scopes:
         answer |= organization_claims(scopes, facts, provider.statements.permissions(facts))
-    return answer | {"sub": facts.sub}
+    return _signed(provider, exchange, facts.client_row_id, answer | {"sub": facts.sub})
+
+
+def _signed(
+    provider: Provider, exchange: Exchange, client_row_id: str, claims: dict[str, Any]
+) -> dict[str, Any] | str:
+    """Sign the claims if the client asks for that.
+
+    Without ``typ``, ``iat`` and ``exp``, so that nobody can take it for an ID token (RFC 8725 §3.12).
+    """
+    client = exchange.snapshot.by_row[client_row_id]
+    if client.userinfo_signed_response_alg is None:
+        return claims
+    parties = {"iss": provider.issuer, "aud": client.client_id}
+    return exchange.snapshot.keys.sign(claims | parties, alg=client.userinfo_signed_response_alg, typ=None)
 
 
 def _authorized(

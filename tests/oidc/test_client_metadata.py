@@ -67,6 +67,7 @@ def test_everything_can_be_said() -> None:
         scope="openid offline_access permissions orders",
         token_endpoint_auth_method="client_secret_post",
         id_token_signed_response_alg="RS256",
+        userinfo_signed_response_alg="PS256",
         require_pkce=False,
         audiences=["orders-api"],
         strict_revocation=True,
@@ -105,6 +106,15 @@ def test_a_client_that_signs_has_keys_and_no_secret() -> None:
     assert not validate(web(kind="spa")).has_secret
 
 
+@pytest.mark.parametrize("alg", ["ES256", "RS256", "PS256", "EdDSA"])
+def test_what_we_can_sign_with(alg: str) -> None:
+    """Each algorithm, for ID tokens and for userinfo; the keys of both are needed."""
+    metadata = validate(web(id_token_signed_response_alg=alg))
+    assert metadata.signing_algorithms == {alg, "ES256"}
+    metadata = validate(web(userinfo_signed_response_alg=alg, id_token_signed_response_alg="RS256"))
+    assert metadata.signing_algorithms == {alg, "RS256"}
+
+
 def test_repeated_scopes_count_once() -> None:
     """The order of the first mention stays."""
     assert validate(web(scope="email openid email")).scope == "email openid"
@@ -118,6 +128,7 @@ TEXT_FIELDS = [
     "scope",
     "token_endpoint_auth_method",
     "id_token_signed_response_alg",
+    "userinfo_signed_response_alg",
     "product",
     "home_uri",
     "initiate_login_uri",
@@ -252,6 +263,8 @@ CONSISTENCY: list[tuple[str, dict[str, Any], str, str]] = [
     ("machine that pushes", {"client_id": "m", "kind": "machine",
                              "require_pushed_authorization_requests": True},
      "require_pushed_authorization_requests", "must be false"),
+    ("machine with userinfo", {"client_id": "m", "kind": "machine", "userinfo_signed_response_alg": "ES256"},
+     "userinfo_signed_response_alg", "must be absent"),
     ("own scope without audience", web(scope="openid orders"), "audiences", "must name the resource server"),
 ]  # fmt: skip
 
@@ -284,6 +297,8 @@ VALUES: list[tuple[str, object, str]] = [
     ("token_endpoint_auth_method", "client_secret_jwt", "must be one of"),
     ("id_token_signed_response_alg", "none", "must be one of"),
     ("id_token_signed_response_alg", "HS256", "must be one of"),
+    ("id_token_signed_response_alg", "ES384", "must be one of"),
+    ("userinfo_signed_response_alg", "none", "must be one of"),
     ("default_acr_values", ["urn:lotse:acr:aal9"], "must be one of"),
     ("audiences", ["Orders API"], "must have 1 to 64"),
     ("backchannel_logout_uri", "http://portal.example/logout", "must be https"),

@@ -40,6 +40,7 @@ CLIENT = RegisteredClient(
     scopes=frozenset({"openid"}),
     token_endpoint_auth_method="client_secret_basic",
     id_token_signed_response_alg="ES256",
+    userinfo_signed_response_alg=None,
     require_pkce=True,
     audiences=(),
     strict_revocation=False,
