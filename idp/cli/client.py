@@ -98,6 +98,18 @@ def client() -> None:
     is_flag=True,
     help="Only requests it pushed itself are taken (RFC 9126).",
 )
+@click.option(
+    "--pairwise",
+    "subject_type",
+    flag_value="pairwise",
+    help="It knows people by a sub that no client of another host knows (OIDC Core §8).",
+)
+@click.option(
+    "--sector",
+    "sector_identifier_uri",
+    metavar="URI",
+    help="JSON array of all redirect URIs, for pairwise clients of several hosts.",
+)
 @click.option("--initiate-login", "initiate_login_uri", metavar="URI", help="Where a sign-in can be started.")
 @as_json_option
 @pass_state

@@ -1,6 +1,6 @@
 """Operations on clients: create, change, secrets, disable, delete (req 18, 20, 23, 31)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -29,6 +29,7 @@ from idp.oidc.client_metadata import (
     validate,
 )
 from idp.oidc.models import Client, ClientSecret
+from idp.oidc.sector import document_problem
 
 SECRET_BYTES: Final = 32
 OVERLAP: Final = timedelta(hours=24)
@@ -74,12 +75,12 @@ def create(ctx: Context, registration: Mapping[str, object]) -> Credentials:
     """
     require_operator(ctx)
     metadata = validate(registration)
-    check_audiences(ctx, metadata)
+    check_references(ctx, metadata)
     return insert(ctx, metadata)
 
 
 def insert(ctx: Context, metadata: ClientMetadata) -> Credentials:
-    """Write a checked registration; for callers that checked the audiences.
+    """Write a checked registration; for callers that checked the references.
 
     :raises Refusal: ``client.taken`` (client_id).
     """
@@ -104,12 +105,12 @@ def change(ctx: Context, registration: Mapping[str, object]) -> list[str]:
     """
     require_operator(ctx)
     metadata = validate(registration)
-    check_audiences(ctx, metadata)
+    check_references(ctx, metadata)
     return update(ctx, metadata)
 
 
 def update(ctx: Context, metadata: ClientMetadata) -> list[str]:
-    """Write a checked registration over an existing client; for callers that checked the audiences.
+    """Write a checked registration over an existing client; for callers that checked the references.
 
     :raises Refusal: ``client.unknown`` (client_id).
     """
@@ -234,19 +235,41 @@ def list_all(ctx: Context) -> list[ClientFacts]:
     return [_facts(row) for row in ctx.db.scalars(rows.execution_options(populate_existing=True))]
 
 
-def check_audiences(ctx: Context, metadata: ClientMetadata, *, planned: frozenset[str] = frozenset()) -> None:
-    """Check that a client's tokens are for clients that exist.
+def check_references(
+    ctx: Context, metadata: ClientMetadata, *, planned: frozenset[str] = frozenset()
+) -> None:
+    """Check what a registration names outside of itself: resource servers, and the document of its sector.
+
+    Comes before the first write: the document is fetched.
 
     :param planned: client ids that the same change registers.
-    :raises InvalidMetadata: field ``audiences``.
+    :raises InvalidMetadata: fields ``audiences``, ``sector_identifier_uri``.
     """
+    problems = [*_unknown_audiences(ctx, metadata, planned), *_foreign_sector(ctx, metadata)]
+    if problems:
+        raise InvalidMetadata(problems)
+
+
+def _unknown_audiences(ctx: Context, metadata: ClientMetadata, planned: frozenset[str]) -> Iterator[Problem]:
     wanted = set(metadata.audiences) - planned - {metadata.client_id}
     known = set(ctx.db.scalars(select(Client.client_id).where(Client.client_id.in_(wanted))))
     unknown = sorted(wanted - known)
     if unknown:
-        raise InvalidMetadata(
-            [Problem("audiences", shown(unknown), "must be client ids of registered clients")]
-        )
+        yield Problem("audiences", shown(unknown), "must be client ids of registered clients")
+
+
+def _foreign_sector(ctx: Context, metadata: ClientMetadata) -> Iterator[Problem]:
+    """Read the sector's document, unless the same registration was checked by it before."""
+    uri = metadata.sector_identifier_uri
+    if uri is None:
+        return
+    stored = select(Client.sector_identifier_uri, Client.redirect_uris)
+    found = ctx.db.execute(stored.where(Client.client_id == metadata.client_id)).first()
+    if found is not None and tuple(found) == (uri, metadata.redirect_uris):
+        return
+    expected = document_problem(ctx.settings, uri, metadata.redirect_uris)
+    if expected is not None:
+        yield Problem("sector_identifier_uri", shown(uri), expected)
 
 
 def _new_secret(ctx: Context, row_id: str) -> str:

@@ -223,7 +223,7 @@ def _unknown_names(ctx: Context, document: Mapping[str, Any], checked: Document)
     problems = []
     for client in checked.clients:
         try:
-            clients.check_audiences(ctx, client, planned=planned)
+            clients.check_references(ctx, client, planned=planned)
         except InvalidMetadata as invalid:
             problems += _placed(f"client.{client.client_id}.", invalid)
     for catalogue in checked.catalogues:

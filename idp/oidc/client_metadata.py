@@ -21,6 +21,7 @@ from idp.oidc.client_values import (
 from idp.oidc.metadata_reader import InvalidMetadata, MetadataReader, Problem, shown
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS, jwks_problem, usable_keys
 from idp.oidc.redirect_uris import redirect_uri_matches, redirect_uri_problem, web_uri_problem
+from idp.oidc.sector import sector_of
 from idp.oidc.signing import ALGORITHMS
 
 WEB, SPA, NATIVE, MACHINE = "web", "spa", "native", "machine"
@@ -33,6 +34,7 @@ KEY_METHOD: Final = "private_key_jwt"
 CONFIDENTIAL_METHODS: Final = (*SECRET_METHODS, KEY_METHOD)
 DEFAULT_SCOPE: Final = "openid profile email phone address organization permissions"
 ACR_VALUES: Final = (AAL1, AAL2, AAL2_PHR)
+SUBJECT_TYPES: Final = ("public", "pairwise")
 
 MAX_AGE: Final = 10 * 365 * 24 * 3600
 
@@ -71,6 +73,8 @@ class ClientMetadata:
     token_endpoint_auth_signing_alg: str | None
     request_object_signing_alg: str | None
     require_pushed_authorization_requests: bool
+    subject_type: str
+    sector_identifier_uri: str | None
 
     @property
     def has_secret(self) -> bool:
@@ -160,6 +164,8 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         **_links(reader),
         **_signing(reader),
         require_pushed_authorization_requests=reader.flag("require_pushed_authorization_requests", False),
+        subject_type=reader.text("subject_type", SUBJECT_TYPES[0], one_of(SUBJECT_TYPES)),
+        sector_identifier_uri=reader.optional("sector_identifier_uri", web_uri_problem),
     )
 
 
@@ -203,6 +209,10 @@ def _code(client: ClientMetadata) -> bool:
 
 def _public(client: ClientMetadata) -> bool:
     return client.kind in PUBLIC_KINDS
+
+
+def _pairwise(client: ClientMetadata) -> bool:
+    return client.subject_type == SUBJECT_TYPES[1]
 
 
 def _has_keys(client: ClientMetadata) -> bool:
@@ -324,6 +334,18 @@ _CONSISTENCY: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...
         "request_object_signing_alg",
         lambda client: not _signs_with(client, client.request_object_signing_alg),
         "must be an algorithm of a key in jwks",
+    ),
+    (
+        "subject_type",
+        lambda client: _pairwise(client) and not _code(client),
+        "must be public without authorization_code",
+    ),
+    (
+        "sector_identifier_uri",
+        lambda client: (
+            _pairwise(client) and sector_of(client.sector_identifier_uri, client.redirect_uris) is None
+        ),
+        "must be there for pairwise subjects unless all redirect_uris have one host (OIDC Core §8.1)",
     ),
     (
         "require_pushed_authorization_requests",

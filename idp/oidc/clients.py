@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 from idp.crypto import same, sha256
 from idp.oidc.client_metadata import redirect_uri_matches
 from idp.oidc.models import Client
+from idp.oidc.sector import sector_of
 
 #: scopes with a meaning of our own; a client's other scopes belong to its resource servers
 OPENID_SCOPES = ("openid", "profile", "email", "phone", "address", "organization", "permissions")
@@ -58,6 +59,8 @@ class RegisteredClient(ClientMixin):
     token_endpoint_auth_signing_alg: str | None
     request_object_signing_alg: str | None
     require_pushed_authorization_requests: bool
+    #: the host for which its people's pairwise subjects are made; None: it knows the public ones
+    sector: str | None
 
     @property
     def public(self) -> bool:
@@ -137,4 +140,9 @@ def registered(row: Client) -> RegisteredClient:
         token_endpoint_auth_signing_alg=row.token_endpoint_auth_signing_alg,
         request_object_signing_alg=row.request_object_signing_alg,
         require_pushed_authorization_requests=row.require_pushed_authorization_requests,
+        sector=_sector(row),
     )
+
+
+def _sector(row: Client) -> str | None:
+    return sector_of(row.sector_identifier_uri, row.redirect_uris) if row.subject_type == "pairwise" else None

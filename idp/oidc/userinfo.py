@@ -7,7 +7,9 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 
 from idp.accounts.principal import refusal_reason
 from idp.installation import Vault
+from idp.oidc import subject
 from idp.oidc.claims import granted_claims
+from idp.oidc.clients import RegisteredClient
 from idp.oidc.provider import Provider
 from idp.oidc.request import Exchange
 from idp.oidc.signing import TokenRefused
@@ -49,17 +51,18 @@ def userinfo(provider: Provider, exchange: Exchange, token: str) -> dict[str, An
     answer = personal_claims(provider.services.vault, person, wanted)
     if "organization" in scopes or "permissions" in scopes:
         answer |= organization_claims(scopes, facts, provider.statements.permissions(facts))
-    return _signed(provider, exchange, facts.client_row_id, answer | {"sub": facts.sub})
+    client = exchange.snapshot.by_row[facts.client_row_id]
+    answer["sub"] = subject.seen_by(provider.services.vault, client, facts.sub)
+    return _signed(provider, exchange, client, answer)
 
 
 def _signed(
-    provider: Provider, exchange: Exchange, client_row_id: str, claims: dict[str, Any]
+    provider: Provider, exchange: Exchange, client: RegisteredClient, claims: dict[str, Any]
 ) -> dict[str, Any] | str:
     """Sign the claims if the client asks for that.
 
     Without ``typ``, ``iat`` and ``exp``, so that nobody can take it for an ID token (RFC 8725 §3.12).
     """
-    client = exchange.snapshot.by_row[client_row_id]
     if client.userinfo_signed_response_alg is None:
         return claims
     parties = {"iss": provider.issuer, "aud": client.client_id}

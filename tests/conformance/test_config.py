@@ -96,7 +96,7 @@ def test_oidcc_discovery_endpoint_verification(provider: Gateway) -> None:
             assert value.startswith(f"{ISSUER}/"), name
     assert "openid" in metadata["scopes_supported"]
     assert metadata["response_types_supported"] == ["code"]
-    assert metadata["subject_types_supported"] == ["public"]
+    assert metadata["subject_types_supported"] == ["public", "pairwise"]
     assert "RS256" in metadata["id_token_signing_alg_values_supported"]
     assert metadata["code_challenge_methods_supported"] == ["S256"]
     assert {"authorization_code", "refresh_token"} <= set(metadata["grant_types_supported"])

@@ -86,6 +86,8 @@ def test_everything_can_be_said() -> None:
         token_endpoint_auth_signing_alg=None,
         request_object_signing_alg="ES256",
         require_pushed_authorization_requests=True,
+        subject_type="pairwise",
+        sector_identifier_uri="https://portal.example/sector.json",
         kind="web",
     )
     assert validate({name: value for name, value in said.items() if value is not None}).columns() == said
@@ -138,6 +140,8 @@ TEXT_FIELDS = [
     "jwks_uri",
     "token_endpoint_auth_signing_alg",
     "request_object_signing_alg",
+    "subject_type",
+    "sector_identifier_uri",
 ]
 LIST_FIELDS = [
     "redirect_uris",
@@ -265,6 +269,13 @@ CONSISTENCY: list[tuple[str, dict[str, Any], str, str]] = [
      "require_pushed_authorization_requests", "must be false"),
     ("machine with userinfo", {"client_id": "m", "kind": "machine", "userinfo_signed_response_alg": "ES256"},
      "userinfo_signed_response_alg", "must be absent"),
+    ("pairwise machine", {"client_id": "m", "kind": "machine", "subject_type": "pairwise",
+                          "sector_identifier_uri": "https://portal.example/sector.json"},
+     "subject_type", "must be public"),
+    ("pairwise of two hosts", web(subject_type="pairwise", redirect_uris=[*CALLBACK, "https://b.example/cb"]),
+     "sector_identifier_uri", "must be there for pairwise subjects"),
+    ("pairwise app", web(kind="native", subject_type="pairwise", redirect_uris=["com.example.app:/cb"]),
+     "sector_identifier_uri", "must be there for pairwise subjects"),
     ("own scope without audience", web(scope="openid orders"), "audiences", "must name the resource server"),
 ]  # fmt: skip
 
@@ -309,6 +320,8 @@ VALUES: list[tuple[str, object, str]] = [
     ("token_endpoint_auth_signing_alg", "none", "must be one of"),
     ("request_object_signing_alg", "none", "must be one of"),
     ("initiate_login_uri", "http://portal.example/login", "must be https"),
+    ("subject_type", "ephemeral", "must be one of"),
+    ("sector_identifier_uri", "http://portal.example/sector.json", "must be https"),
 ]
 
 

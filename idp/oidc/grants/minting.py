@@ -7,6 +7,7 @@ from authlib.oauth2.rfc6749.errors import InvalidGrantError
 
 from idp.accounts.principal import refusal_reason
 from idp.crypto import random_token, sha256
+from idp.oidc import subject
 from idp.oidc.claims import granted_claims
 from idp.oidc.id_token import mint_id_token
 from idp.oidc.provider import Provider
@@ -43,6 +44,8 @@ def person_tokens(
     """Return the token answer for a person's authorization."""
     keys, now, issuer = request.exchange.snapshot.keys, request.exchange.seconds, provider.issuer
     tokens = provider.settings.tokens
+    if request.client.sector is not None:
+        facts = facts._replace(sub=subject.seen_by(provider.services.vault, request.client, facts.sub))
     permissions = provider.statements.permissions(facts) if "permissions" in scope.split() else ()
     access_token = mint_access_token(
         keys,

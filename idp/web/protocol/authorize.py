@@ -18,7 +18,7 @@ from idp.context import Actor
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
-from idp.oidc import interaction
+from idp.oidc import interaction, subject
 from idp.oidc.authorization import issue
 from idp.oidc.authorization_request import AuthorizationRequest, read
 from idp.oidc.authorization_response import error_location, success_location
@@ -61,7 +61,7 @@ def hub(flow_id: str) -> Response:
     wanted, client = _stored(flow)
     live = current_session()
     try:
-        step = interaction.next_step(wanted, client, _person(live), flow.done, ctx.now)
+        step = interaction.next_step(wanted, client, _person(live, client), flow.done, ctx.now)
         if isinstance(step, interaction.Issue) and live is not None:
             return _answer(wanted, client, live, step, flow)
     except OAuth2Error as error:
@@ -89,7 +89,7 @@ def _begin(pairs: Iterable[tuple[str, str]], *, posted: bool) -> Response:
     if not posted:
         live = current_session()
         try:
-            step = interaction.next_step(wanted, client, _person(live), {}, ctx.now)
+            step = interaction.next_step(wanted, client, _person(live, client), {}, ctx.now)
         except OAuth2Error as error:
             return _refuse(wanted, error, None)
         if isinstance(step, interaction.Issue) and live is not None:
@@ -142,12 +142,12 @@ def _stored(flow: Flow) -> tuple[AuthorizationRequest, RegisteredClient]:
     return wanted, client
 
 
-def _person(live: LiveSession | None) -> interaction.Person | None:
+def _person(live: LiveSession | None, client: RegisteredClient) -> interaction.Person | None:
     if live is None:
         return None
     return interaction.Person(
         account_id=live.account.id,
-        sub=live.account.sub,
+        sub=subject.seen_by(current().vault, client, live.account.sub),
         assurance=live.assurance,
         second_factor_seen=any(proof.method not in FIRST_FACTORS for proof in live.proofs),
         has_second_factor=bool(live.second_factors),
