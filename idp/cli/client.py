@@ -24,7 +24,7 @@ from idp.cli.output import (
 )
 from idp.cli.state import State, pass_state
 from idp.management import clients
-from idp.oidc.client_metadata import ALGORITHMS, GRANT_TYPES, KINDS, InvalidMetadata
+from idp.oidc.client_metadata import ALGORITHMS, GRANT_TYPES, KINDS, TOKEN_FORMATS, InvalidMetadata
 
 _reason_option = click.option("--reason", help="A sentence for the audit log.")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
@@ -82,7 +82,17 @@ def client() -> None:
     help="Resource server its access tokens are for.",
 )
 @click.option("--require-membership", is_flag=True, help="Only members of an organisation may use it.")
-@click.option("--strict-revocation", is_flag=True, help="Its access tokens can be revoked one by one.")
+@click.option(
+    "--access-token",
+    "access_token_format",
+    type=click.Choice(TOKEN_FORMATS),
+    help="What its access tokens are; default: jwt.",
+)
+@click.option(
+    "--strict-revocation",
+    is_flag=True,
+    help="Keep a record of each token it gets for itself, so that all end with it.",
+)
 @click.option("--backchannel-logout", "backchannel_logout_uri", metavar="URI", help="Where logout tokens go.")
 @click.option("--home", "home_uri", metavar="URI", help="Where a person is led back to.")
 @click.option(

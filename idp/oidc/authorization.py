@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.accounts.models import Account
@@ -23,7 +23,7 @@ from idp.flows import one_time_secrets
 from idp.installation import Installation
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import RegisteredClient
-from idp.oidc.models import Authorization, RefreshToken
+from idp.oidc.models import AccessToken, Authorization, RefreshToken
 from idp.oidc.statements import CODE_PURPOSE
 from idp.organizations.models import Membership, Organization
 from idp.prepared import Prepared, insert_rows
@@ -224,6 +224,14 @@ def revoke(
     ids = [row.id for row in ended]
     _record_revoked(ctx, ids, reason)
     return ids
+
+
+def end_own_tokens(ctx: Context, client_row_id: str) -> None:
+    """End the tokens a client got for itself, as far as they have rows (design §6, strict revocation)."""
+    own = delete(AccessToken).where(
+        AccessToken.client_id == client_row_id, AccessToken.authorization_id.is_(None)
+    )
+    ctx.db.execute(own, execution_options={"synchronize_session": False})
 
 
 def code_replayed(ctx: Context, code: str) -> None:

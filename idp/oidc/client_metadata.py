@@ -35,6 +35,7 @@ CONFIDENTIAL_METHODS: Final = (*SECRET_METHODS, KEY_METHOD)
 DEFAULT_SCOPE: Final = "openid profile email phone address organization permissions"
 ACR_VALUES: Final = (AAL1, AAL2, AAL2_PHR)
 SUBJECT_TYPES: Final = ("public", "pairwise")
+TOKEN_FORMATS: Final = ("jwt", "opaque")
 
 MAX_AGE: Final = 10 * 365 * 24 * 3600
 
@@ -57,6 +58,7 @@ class ClientMetadata:
     userinfo_signed_response_alg: str | None
     require_pkce: bool
     audiences: list[str]
+    access_token_format: str
     strict_revocation: bool
     default_acr_values: list[str]
     default_max_age: int | None
@@ -156,6 +158,7 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         userinfo_signed_response_alg=reader.optional("userinfo_signed_response_alg", one_of(ALGORITHMS)),
         require_pkce=reader.flag("require_pkce", True),
         audiences=reader.texts("audiences", (), slug_problem),
+        access_token_format=reader.text("access_token_format", TOKEN_FORMATS[0], one_of(TOKEN_FORMATS)),
         strict_revocation=reader.flag("strict_revocation", False),
         default_acr_values=reader.texts("default_acr_values", (), one_of(ACR_VALUES)),
         default_max_age=reader.number("default_max_age", MAX_AGE),

@@ -43,6 +43,7 @@ class RegisteredClient(ClientMixin):
     userinfo_signed_response_alg: str | None
     require_pkce: bool
     audiences: tuple[str, ...]
+    access_token_format: str
     strict_revocation: bool
     default_acr_values: tuple[str, ...]
     default_max_age: int | None
@@ -125,6 +126,7 @@ def registered(row: Client) -> RegisteredClient:
         userinfo_signed_response_alg=row.userinfo_signed_response_alg,
         require_pkce=row.require_pkce,
         audiences=tuple(row.audiences),
+        access_token_format=row.access_token_format,
         strict_revocation=row.strict_revocation,
         default_acr_values=tuple(row.default_acr_values),
         default_max_age=row.default_max_age,

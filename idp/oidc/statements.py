@@ -5,6 +5,7 @@ consumes and reads in one round trip, SQLite (where ``RETURNING`` sees only the 
 one ``BEGIN IMMEDIATE`` transaction.  Times are the integers the tables hold.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +17,10 @@ from sqlalchemy import Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
 from idp.db import Database
-from idp.oidc.facts import AuthorizationFacts, PersonFacts
+from idp.oidc.facts import AuthorizationFacts, PersonFacts, decoded
 
 CODE_PURPOSE = "authorization_code"
+_OWN = len(AuthorizationFacts._fields) - 1  # all but what a consumption adds
 
 
 _PERSON = """
@@ -76,6 +78,25 @@ _AUTHORIZATION_AND_JTI = """
 _PERSON_AND_JTI = """
   SELECT {facts}, EXISTS (SELECT 1 FROM revoked_jti r WHERE r.jti = :jti), {person}
   FROM "authorization" a {joins} {addresses} WHERE a.id = :id"""
+# A token that a client got for itself names no authorization, hence no account.
+_OPAQUE = """
+  SELECT {facts}, t.claims FROM access_token t
+  LEFT JOIN "authorization" a ON a.id = t.authorization_id LEFT {joins}
+  WHERE t.hash = :hash AND t.expires_at > :now"""
+
+_OPAQUE_AND_PERSON = """
+  SELECT {facts}, t.claims, {person} FROM access_token t
+  JOIN "authorization" a ON a.id = t.authorization_id {joins} {addresses}
+  WHERE t.hash = :hash AND t.expires_at > :now"""
+
+_INSERT_ACCESS = """
+  INSERT INTO access_token (hash, client_id, authorization_id, claims, expires_at)
+  VALUES (:hash, :client, :authorization, :claims, :expires)"""
+
+_STRICT = """
+  SELECT 1 FROM access_token t
+  WHERE t.hash = :hash AND NOT EXISTS (SELECT 1 FROM revoked_jti r WHERE r.jti = :jti)"""
+
 _PERSON_BY_ID = "SELECT {person} FROM account u {addresses} WHERE u.id = :id"
 
 _JTI = "SELECT 1 FROM revoked_jti WHERE jti = :jti"
@@ -103,6 +124,10 @@ class _Texts:
     insert_refresh: str
     authorization_and_jti: str
     person_and_jti: str
+    opaque: str
+    opaque_and_person: str
+    insert_access: str
+    strict: str
     person: str
     jti: str
     use_jti: str
@@ -128,6 +153,10 @@ def _texts(dialect: str) -> _Texts:
         insert_refresh=write(_INSERT_REFRESH),
         authorization_and_jti=write(_AUTHORIZATION_AND_JTI),
         person_and_jti=write(_PERSON_AND_JTI),
+        opaque=write(_OPAQUE),
+        opaque_and_person=write(_OPAQUE_AND_PERSON),
+        insert_access=write(_INSERT_ACCESS),
+        strict=write(_STRICT),
         person=write(_PERSON_BY_ID),
         jti=write(_JTI),
         use_jti=write(_USE_JTI),
@@ -199,6 +228,26 @@ class Transaction:
             },
         )
 
+    def insert_access_token(
+        self,
+        token_hash: bytes,
+        client_row_id: str,
+        authorization_id: str | None,
+        claims: Mapping[str, Any],
+        expires: int,
+    ) -> None:
+        """Store an opaque access token with the claims a JWT would carry."""
+        self._execute(
+            self._texts.insert_access,
+            {
+                "hash": token_hash,
+                "client": client_row_id,
+                "authorization": authorization_id,
+                "claims": json.dumps(claims),
+                "expires": expires,
+            },
+        )
+
     def use_jti(self, jti_hash: bytes, expires: int) -> bool:
         """Note that an assertion or proof was presented; False where it was before (RFC 7523 §3).
 
@@ -246,9 +295,26 @@ class Statements:
         row = self._read(self._texts.person_and_jti, {"id": authorization_id, "jti": jti})
         if not row:
             return None
-        own = len(AuthorizationFacts._fields) - 1  # all but what a consumption adds
         found = row[0]
-        return AuthorizationFacts(*found[:own]), bool(found[own]), PersonFacts(*found[own + 1 :])
+        return AuthorizationFacts(*found[:_OWN]), bool(found[_OWN]), PersonFacts(*found[_OWN + 1 :])
+
+    def opaque(self, token_hash: bytes, now: int) -> tuple[dict[str, Any], AuthorizationFacts | None] | None:
+        """Return what an opaque access token stands for, and its authorization where it has one."""
+        row = self._read(self._texts.opaque, {"hash": token_hash, "now": now})
+        if not row:
+            return None
+        *own, claims = row[0]
+        return decoded(claims), None if own[0] is None else AuthorizationFacts(*own)
+
+    def opaque_and_person(
+        self, token_hash: bytes, now: int
+    ) -> tuple[dict[str, Any], AuthorizationFacts, PersonFacts] | None:
+        """Return the same of a token that speaks for a person, and what the account tells of them."""
+        row = self._read(self._texts.opaque_and_person, {"hash": token_hash, "now": now})
+        if not row:
+            return None
+        found = row[0]
+        return decoded(found[_OWN]), AuthorizationFacts(*found[:_OWN]), PersonFacts(*found[_OWN + 1 :])
 
     def person(self, account_id: str) -> PersonFacts | None:
         """Return what an account tells of its person."""
@@ -258,6 +324,10 @@ class Statements:
     def jti_revoked(self, jti: str) -> bool:
         """Tell whether a token without an authorization was revoked."""
         return bool(self._read(self._texts.jti, {"jti": jti}))
+
+    def strict_stands(self, token_hash: bytes, jti: str) -> bool:
+        """Tell whether a token that has to have a row has one, and was not revoked."""
+        return bool(self._read(self._texts.strict, {"hash": token_hash, "jti": jti}))
 
     def permissions(self, facts: AuthorizationFacts) -> tuple[str, ...]:
         """Return the keys of what the person has at the asking client, in catalogue order.

@@ -1,14 +1,20 @@
-"""Access tokens as RFC 9068 has them, and the answer they travel in (RFC 6749 §5.1)."""
+"""Access tokens: JWTs as RFC 9068 has them, or opaque, where the database keeps the same claims."""
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from idp.crypto import random_token
+from idp.crypto import random_token, sha256
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.signing import ACCESS_TOKEN, KeyRing, TokenRefused
-from idp.oidc.statements import AuthorizationFacts
+from idp.oidc.statements import AuthorizationFacts, Transaction
 
 ACCESS_TOKEN_ALG = "ES256"  # noqa: S105  (an algorithm)
+JWT, OPAQUE = "jwt", "opaque"
+_OPAQUE_PREFIX: Final = "at_"
+"""Tells an opaque access token from anything else without a look into the database."""
+_OPAQUE_TOKEN: Final = re.compile(_OPAQUE_PREFIX + "[A-Za-z0-9_-]{43}")
+_MICROS: Final = 1_000_000
 
 
 def mint_access_token(
@@ -21,11 +27,13 @@ def mint_access_token(
     scope: str,
     facts: AuthorizationFacts | None = None,
     permissions: Sequence[str] = (),
+    transaction: Transaction | None,
 ) -> str:
-    """Return a signed access token; without *facts* the client acts for itself (RFC 9068 §2.2).
+    """Return an access token; without *facts* the client acts for itself (RFC 9068 §2.2).
 
     :param now: seconds since the epoch.
     :param lifetime: seconds.
+    :param transaction: the grant's own, for a token that has a row.
     """
     claims: dict[str, Any] = {
         "iss": issuer,
@@ -46,7 +54,23 @@ def mint_access_token(
             "amr": facts.amr.split(),
         }
         claims |= organization_claims(scope.split(), facts, permissions)
-    return keys.sign(claims, alg=ACCESS_TOKEN_ALG, typ="at+jwt")
+    opaque = client.access_token_format == OPAQUE
+    token = (
+        _OPAQUE_PREFIX + random_token() if opaque else keys.sign(claims, alg=ACCESS_TOKEN_ALG, typ="at+jwt")
+    )
+    if opaque or (client.strict_revocation and facts is None):
+        assert transaction is not None  # noqa: S101  (create_token_response opened it)
+        authorization = None if facts is None else facts.authorization_id
+        # the row of a JWT only says that it stands
+        kept = claims if opaque else {}
+        expires = (now + lifetime) * _MICROS
+        transaction.insert_access_token(sha256(token), client.row_id, authorization, kept, expires)
+    return token
+
+
+def is_opaque(token: str) -> bool:
+    """Tell whether a text has the form of an opaque access token of ours."""
+    return _OPAQUE_TOKEN.fullmatch(token) is not None
 
 
 def read_access_token(keys: KeyRing, token: str, *, issuer: str, now: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import OAuth2Error
 
 from idp.accounts.principal import refusal_reason
+from idp.crypto import sha256
 from idp.installation import Vault
 from idp.oidc import subject
 from idp.oidc.claims import granted_claims
@@ -14,7 +15,7 @@ from idp.oidc.provider import Provider
 from idp.oidc.request import Exchange
 from idp.oidc.signing import TokenRefused
 from idp.oidc.statements import AuthorizationFacts, PersonFacts
-from idp.oidc.tokens import organization_claims, read_access_token
+from idp.oidc.tokens import is_opaque, organization_claims, read_access_token
 
 # standard claim → what gives it; the other profile claims are columns of their own name
 _COMPUTED: Mapping[str, Callable[[PersonFacts], Any]] = {
@@ -72,22 +73,30 @@ def _signed(
 def _authorized(
     provider: Provider, exchange: Exchange, token: str
 ) -> tuple[AuthorizationFacts, PersonFacts, dict[str, Any]]:
-    try:
-        claims = read_access_token(
-            exchange.snapshot.keys, token, issuer=provider.issuer, now=exchange.seconds
-        )
-    except TokenRefused as refused:
-        raise BearerRefused("invalid_token", "the access token is not valid or has expired", 401) from refused
-    authorization = claims.get("authorization_id")
-    statements = provider.statements
-    found = statements.authorization_and_person(authorization, claims["jti"]) if authorization else None
-    if found is None:
-        raise BearerRefused("invalid_token", "the access token does not speak for a person", 401)
-    facts, revoked, person = found
+    if is_opaque(token):
+        stored = provider.statements.opaque_and_person(sha256(token), exchange.micros)
+        if stored is None:
+            raise BearerRefused("invalid_token", "the access token is not valid or has expired", 401)
+        (claims, facts, person), revoked = stored, False
+    else:
+        claims = _read(provider, exchange, token)
+        authorization = claims.get("authorization_id")
+        statements = provider.statements
+        found = statements.authorization_and_person(authorization, claims["jti"]) if authorization else None
+        if found is None:
+            raise BearerRefused("invalid_token", "the access token does not speak for a person", 401)
+        facts, revoked, person = found
     known = facts.client_row_id in exchange.snapshot.by_row
     if revoked or not known or refusal_reason(facts.standing) is not None:
         raise BearerRefused("invalid_token", "the access token was revoked", 401)
     return facts, person, claims
+
+
+def _read(provider: Provider, exchange: Exchange, token: str) -> dict[str, Any]:
+    try:
+        return read_access_token(exchange.snapshot.keys, token, issuer=provider.issuer, now=exchange.seconds)
+    except TokenRefused as refused:
+        raise BearerRefused("invalid_token", "the access token is not valid or has expired", 401) from refused
 
 
 def personal_claims(vault: Vault, person: PersonFacts, wanted: Iterable[str]) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def test_everything_can_be_said() -> None:
         userinfo_signed_response_alg="PS256",
         require_pkce=False,
         audiences=["orders-api"],
+        access_token_format="opaque",
         strict_revocation=True,
         default_acr_values=["urn:lotse:acr:aal2"],
         default_max_age=600,
@@ -142,6 +143,7 @@ TEXT_FIELDS = [
     "request_object_signing_alg",
     "subject_type",
     "sector_identifier_uri",
+    "access_token_format",
 ]
 LIST_FIELDS = [
     "redirect_uris",
@@ -321,6 +323,7 @@ VALUES: list[tuple[str, object, str]] = [
     ("request_object_signing_alg", "none", "must be one of"),
     ("initiate_login_uri", "http://portal.example/login", "must be https"),
     ("subject_type", "ephemeral", "must be one of"),
+    ("access_token_format", "saml", "must be one of"),
     ("sector_identifier_uri", "http://portal.example/sector.json", "must be https"),
 ]
 

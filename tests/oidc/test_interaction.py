@@ -43,6 +43,7 @@ CLIENT = RegisteredClient(
     userinfo_signed_response_alg=None,
     require_pkce=True,
     audiences=(),
+    access_token_format="jwt",
     strict_revocation=False,
     default_acr_values=(),
     default_max_age=None,

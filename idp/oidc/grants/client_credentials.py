@@ -1,4 +1,7 @@
-"""The client credentials grant (RFC 6749 §4.4): a client acts for itself, and no row is written."""
+"""The client credentials grant (RFC 6749 §4.4): a client acts for itself.
+
+No row is written, unless the client's tokens are opaque or it asks for strict revocation.
+"""
 
 from typing import Any
 
@@ -41,6 +44,7 @@ class ClientCredentialsGrant(AuthlibClientCredentialsGrant):
             now=exchange.seconds,
             lifetime=lifetime,
             scope=self.scope,
+            transaction=exchange.transaction,
         )
         answer: dict[str, Any] = {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
         if self.scope:

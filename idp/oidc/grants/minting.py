@@ -56,6 +56,7 @@ def person_tokens(
         scope=scope,
         facts=facts,
         permissions=permissions,
+        transaction=request.exchange.transaction,
     )
     answer: dict[str, Any] = {"access_token": access_token, "token_type": "Bearer"}
     answer |= {"expires_in": tokens.access_token_seconds, "scope": scope}
