@@ -83,6 +83,9 @@ def client() -> None:
 )
 @click.option("--require-membership", is_flag=True, help="Only members of an organisation may use it.")
 @click.option(
+    "--resource", "resource_uri", metavar="URI", help="As an API: by which URI tokens for it are asked."
+)
+@click.option(
     "--access-token",
     "access_token_format",
     type=click.Choice(TOKEN_FORMATS),

@@ -243,9 +243,13 @@ def check_references(
     Comes before the first write: the document is fetched.
 
     :param planned: client ids that the same change registers.
-    :raises InvalidMetadata: fields ``audiences``, ``sector_identifier_uri``.
+    :raises InvalidMetadata: fields ``audiences``, ``resource_uri``, ``sector_identifier_uri``.
     """
-    problems = [*_unknown_audiences(ctx, metadata, planned), *_foreign_sector(ctx, metadata)]
+    problems = [
+        *_unknown_audiences(ctx, metadata, planned),
+        *_taken_resource(ctx, metadata, planned),
+        *_foreign_sector(ctx, metadata),
+    ]
     if problems:
         raise InvalidMetadata(problems)
 
@@ -256,6 +260,16 @@ def _unknown_audiences(ctx: Context, metadata: ClientMetadata, planned: frozense
     unknown = sorted(wanted - known)
     if unknown:
         yield Problem("audiences", shown(unknown), "must be client ids of registered clients")
+
+
+def _taken_resource(ctx: Context, metadata: ClientMetadata, planned: frozenset[str]) -> Iterator[Problem]:
+    """Find another client that has the resource URI and keeps it."""
+    if metadata.resource_uri is None:
+        return
+    same = select(Client.client_id).where(Client.resource_uri == metadata.resource_uri)
+    owner = ctx.db.scalars(same.where(Client.client_id.not_in({*planned, metadata.client_id}))).first()
+    if owner is not None:
+        yield Problem("resource_uri", shown(metadata.resource_uri), f"must not be the one of {owner}")
 
 
 def _foreign_sector(ctx: Context, metadata: ClientMetadata) -> Iterator[Problem]:

@@ -196,6 +196,7 @@ def _repeated(document: Document) -> list[Problem]:
     """Return the names that stand in the document more than once."""
     return [
         *_twice("client", (client.client_id for client in document.clients)),
+        *_twice("client.resource_uri", (client.resource_uri or "" for client in document.clients)),
         *_twice("catalogue", (catalogue.client_id for catalogue in document.catalogues)),
         *_twice("organization", (found.customer_number for found in document.organizations)),
         *(

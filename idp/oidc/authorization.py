@@ -150,6 +150,7 @@ def _authorization(
         "permissions_version": held.membership_version,
         "scope": client.get_allowed_scope(request.scope),
         "claims_request": request.claims or None,
+        "resources": list(request.resources) or None,
         "acr": live.assurance.acr,
         "amr": " ".join(live.assurance.amr),
         "auth_time": to_micros(live.assurance.auth_time) // 1_000_000,

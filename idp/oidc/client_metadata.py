@@ -59,6 +59,7 @@ class ClientMetadata:
     require_pkce: bool
     audiences: list[str]
     access_token_format: str
+    resource_uri: str | None
     strict_revocation: bool
     default_acr_values: list[str]
     default_max_age: int | None
@@ -159,6 +160,7 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         require_pkce=reader.flag("require_pkce", True),
         audiences=reader.texts("audiences", (), slug_problem),
         access_token_format=reader.text("access_token_format", TOKEN_FORMATS[0], one_of(TOKEN_FORMATS)),
+        resource_uri=reader.optional("resource_uri", web_uri_problem),
         strict_revocation=reader.flag("strict_revocation", False),
         default_acr_values=reader.texts("default_acr_values", (), one_of(ACR_VALUES)),
         default_max_age=reader.number("default_max_age", MAX_AGE),

@@ -44,6 +44,7 @@ class RegisteredClient(ClientMixin):
     require_pkce: bool
     audiences: tuple[str, ...]
     access_token_format: str
+    resource_uri: str | None
     strict_revocation: bool
     default_acr_values: tuple[str, ...]
     default_max_age: int | None
@@ -127,6 +128,7 @@ def registered(row: Client) -> RegisteredClient:
         require_pkce=row.require_pkce,
         audiences=tuple(row.audiences),
         access_token_format=row.access_token_format,
+        resource_uri=row.resource_uri,
         strict_revocation=row.strict_revocation,
         default_acr_values=tuple(row.default_acr_values),
         default_max_age=row.default_max_age,

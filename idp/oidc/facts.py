@@ -33,6 +33,7 @@ class AuthorizationFacts(NamedTuple):
     issued_installation_epoch: int
     issued_membership_epoch: int | None
     claims_request: Any
+    resources: Any
     account_status: str
     account_epoch: int
     membership_id: str | None
@@ -53,6 +54,12 @@ class AuthorizationFacts(NamedTuple):
     def requested_claims(self) -> Mapping[str, Any] | None:
         """The ``claims`` parameter; SQLite's driver hands JSON over as text."""
         loaded: Mapping[str, Any] | None = decoded(self.claims_request)
+        return loaded
+
+    @property
+    def authorized_resources(self) -> list[str] | None:
+        """The resource servers the authorization request named; None: it named none (RFC 8707)."""
+        loaded: list[str] | None = decoded(self.resources)
         return loaded
 
     @property

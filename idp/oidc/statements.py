@@ -38,7 +38,7 @@ _ADDRESSES = _OLDEST.format(alias="e", kind="email") + _OLDEST.format(alias="p",
 _FACTS = """
   a.id, a.client_id, a.account_id, u.sub, a.scope, a.acr, a.amr, a.auth_time, a.nonce, a.sid, a.redirect_uri,
   a.code_challenge, a.expires_at, a.revoked_at, a.account_epoch, a.installation_epoch, a.membership_epoch,
-  a.claims_request, u.status, u.epoch, m.id, m.status, m.epoch, m.version, m.role, o.id, o.name,
+  a.claims_request, a.resources, u.status, u.epoch, m.id, m.status, m.epoch, m.version, m.role, o.id, o.name,
   o.customer_number, o.status, o.version, i.epoch"""
 
 _JOINS = """

@@ -25,6 +25,7 @@ def mint_access_token(
     now: int,
     lifetime: int,
     scope: str,
+    audiences: Sequence[str],
     facts: AuthorizationFacts | None = None,
     permissions: Sequence[str] = (),
     transaction: Transaction | None,
@@ -33,12 +34,13 @@ def mint_access_token(
 
     :param now: seconds since the epoch.
     :param lifetime: seconds.
+    :param audiences: client ids of resource servers; none: the issuer.
     :param transaction: the grant's own, for a token that has a row.
     """
     claims: dict[str, Any] = {
         "iss": issuer,
         "sub": facts.sub if facts else client.client_id,
-        "aud": _audience(client, issuer),
+        "aud": _audience(audiences, issuer),
         "client_id": client.client_id,
         "iat": now,
         "exp": now + lifetime,
@@ -103,7 +105,7 @@ def organization_claims(
     return claims
 
 
-def _audience(client: RegisteredClient, issuer: str) -> str | list[str]:
-    if not client.audiences:
+def _audience(audiences: Sequence[str], issuer: str) -> str | list[str]:
+    if not audiences:
         return issuer
-    return client.audiences[0] if len(client.audiences) == 1 else list(client.audiences)
+    return audiences[0] if len(audiences) == 1 else list(audiences)

@@ -71,6 +71,7 @@ def test_everything_can_be_said() -> None:
         require_pkce=False,
         audiences=["orders-api"],
         access_token_format="opaque",
+        resource_uri="https://portal.example/api",
         strict_revocation=True,
         default_acr_values=["urn:lotse:acr:aal2"],
         default_max_age=600,
@@ -144,6 +145,7 @@ TEXT_FIELDS = [
     "subject_type",
     "sector_identifier_uri",
     "access_token_format",
+    "resource_uri",
 ]
 LIST_FIELDS = [
     "redirect_uris",
@@ -324,6 +326,8 @@ VALUES: list[tuple[str, object, str]] = [
     ("initiate_login_uri", "http://portal.example/login", "must be https"),
     ("subject_type", "ephemeral", "must be one of"),
     ("access_token_format", "saml", "must be one of"),
+    ("resource_uri", "urn:orders", "must begin with https"),
+    ("resource_uri", "https://api.example/#x", "no fragment"),
     ("sector_identifier_uri", "http://portal.example/sector.json", "must be https"),
 ]
 

@@ -44,6 +44,7 @@ CLIENT = RegisteredClient(
     require_pkce=True,
     audiences=(),
     access_token_format="jwt",
+    resource_uri=None,
     strict_revocation=False,
     default_acr_values=(),
     default_max_age=None,

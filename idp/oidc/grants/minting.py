@@ -7,7 +7,7 @@ from authlib.oauth2.rfc6749.errors import InvalidGrantError
 
 from idp.accounts.principal import refusal_reason
 from idp.crypto import random_token, sha256
-from idp.oidc import subject
+from idp.oidc import resources, subject
 from idp.oidc.claims import granted_claims
 from idp.oidc.id_token import mint_id_token
 from idp.oidc.provider import Provider
@@ -41,7 +41,12 @@ def person_tokens(
     with_nonce: bool,
     refresh_token: str | None,
 ) -> dict[str, Any]:
-    """Return the token answer for a person's authorization."""
+    """Return the token answer for a person's authorization.
+
+    :raises InvalidTarget: ``resource`` names what the token cannot be for.
+    """
+    snapshot, wanted = request.exchange.snapshot, request.form.get(resources.PARAMETER)
+    audiences = resources.audiences(snapshot.clients, request.client, facts.authorized_resources, wanted)
     keys, now, issuer = request.exchange.snapshot.keys, request.exchange.seconds, provider.issuer
     tokens = provider.settings.tokens
     if request.client.sector is not None:
@@ -54,6 +59,7 @@ def person_tokens(
         now=now,
         lifetime=tokens.access_token_seconds,
         scope=scope,
+        audiences=audiences,
         facts=facts,
         permissions=permissions,
         transaction=request.exchange.transaction,
