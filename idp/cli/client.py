@@ -82,9 +82,7 @@ def client() -> None:
     help="Resource server its access tokens are for.",
 )
 @click.option("--require-membership", is_flag=True, help="Only members of an organisation may use it.")
-@click.option(
-    "--resource", "resource_uri", metavar="URI", help="As an API: by which URI tokens for it are asked."
-)
+@click.option("--resource", "resource_uri", metavar="URI", help="As an API: portals ask for its tokens so.")
 @click.option(
     "--access-token",
     "access_token_format",

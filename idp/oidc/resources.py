@@ -1,8 +1,8 @@
 """Resource indicators: which of its resource servers a client wants a token for (RFC 8707).
 
 A resource server is a client with a ``resource_uri``.  Only those in the asking client's ``audiences`` can be
-named: ``resource`` makes a token narrower, never wider.  The URI chooses; ``aud`` has the server's client_id, as
-without this parameter, so that an API has one name to compare.
+named: ``resource`` makes a token narrower, never wider.  The URI chooses; ``aud`` has the server's client_id,
+as without this parameter, so that an API has one name to compare.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,5 +1,6 @@
 """The life of signing keys (req 33, 34; OIDC Core §10.1.1)."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -184,6 +185,24 @@ def test_a_start_makes_what_registrations_need(services: Services) -> None:
         )
         signing_keys.ensure(ctx)
         assert _states(ctx) == _both("EdDSA", "PS256")
+
+
+def test_registrations_at_once_make_one_set(services: Services) -> None:
+    """Four that ask for the same new algorithm at the same moment: one active and one next key (C16)."""
+    barrier = threading.Barrier(4)
+
+    def ask() -> None:
+        barrier.wait()
+        with unit_of_work(services) as ctx:
+            signing_keys.provide(ctx, {"EdDSA"})
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with unit_of_work(services) as ctx:
+        assert _states(ctx) == _both("EdDSA")
 
 
 def test_once_begun_an_algorithm_is_kept(services: Services) -> None:
