@@ -158,10 +158,7 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         ),
         userinfo_signed_response_alg=reader.optional("userinfo_signed_response_alg", one_of(ALGORITHMS)),
         require_pkce=reader.flag("require_pkce", True),
-        audiences=reader.texts("audiences", (), slug_problem),
-        access_token_format=reader.text("access_token_format", TOKEN_FORMATS[0], one_of(TOKEN_FORMATS)),
-        resource_uri=reader.optional("resource_uri", web_uri_problem),
-        strict_revocation=reader.flag("strict_revocation", False),
+        **_access_tokens(reader),
         default_acr_values=reader.texts("default_acr_values", (), one_of(ACR_VALUES)),
         default_max_age=reader.number("default_max_age", MAX_AGE),
         require_membership=reader.flag("require_membership", False),
@@ -171,6 +168,16 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         require_pushed_authorization_requests=reader.flag("require_pushed_authorization_requests", False),
         subject_type=reader.text("subject_type", SUBJECT_TYPES[0], one_of(SUBJECT_TYPES)),
         sector_identifier_uri=reader.optional("sector_identifier_uri", web_uri_problem),
+    )
+
+
+def _access_tokens(reader: MetadataReader) -> dict[str, Any]:
+    """Read whom the client's access tokens are for, as which it is asked for itself, and what they are."""
+    return dict(
+        audiences=reader.texts("audiences", (), slug_problem),
+        resource_uri=reader.optional("resource_uri", web_uri_problem),
+        access_token_format=reader.text("access_token_format", TOKEN_FORMATS[0], one_of(TOKEN_FORMATS)),
+        strict_revocation=reader.flag("strict_revocation", False),
     )
 
 

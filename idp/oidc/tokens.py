@@ -56,16 +56,23 @@ def mint_access_token(
             "amr": facts.amr.split(),
         }
         claims |= organization_claims(scope.split(), facts, permissions)
+    return _issued(keys, client, claims, transaction)
+
+
+def _issued(
+    keys: KeyRing, client: RegisteredClient, claims: dict[str, Any], transaction: Transaction | None
+) -> str:
+    """Sign the claims, or keep them and return what they are found by."""
+    authorization = claims.get("authorization_id")
     opaque = client.access_token_format == OPAQUE
-    token = (
-        _OPAQUE_PREFIX + random_token() if opaque else keys.sign(claims, alg=ACCESS_TOKEN_ALG, typ="at+jwt")
-    )
-    if opaque or (client.strict_revocation and facts is None):
+    if opaque:
+        token = _OPAQUE_PREFIX + random_token()
+    else:
+        token = keys.sign(claims, alg=ACCESS_TOKEN_ALG, typ="at+jwt")
+    if opaque or (client.strict_revocation and authorization is None):
         assert transaction is not None  # noqa: S101  (create_token_response opened it)
-        authorization = None if facts is None else facts.authorization_id
-        # the row of a JWT only says that it stands
-        kept = claims if opaque else {}
-        expires = (now + lifetime) * _MICROS
+        kept = claims if opaque else {}  # the row of a JWT only says that it stands
+        expires = claims["exp"] * _MICROS
         transaction.insert_access_token(sha256(token), client.row_id, authorization, kept, expires)
     return token
 
