@@ -31,6 +31,7 @@ _PLAIN_NAME = re.compile(
 )
 _SHAPES = (
     (re.compile(r"eyJ[\w-]{5,}(\.[\w-]*)+"), HIDDEN),  # JWT, JWE
+    (re.compile(r"\bat_[\w-]{43}"), HIDDEN),  # opaque access token
     (re.compile(r"(?i)\b(bearer|basic|dpop)\s+[\w~+/.=-]{6,}"), r"\1 " + HIDDEN),
     (re.compile(r"[^\s@<>\"'(),:;=]{1,64}@[\w-]+(\.[\w-]+)+"), HIDDEN),  # mail address
     (re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*"), "?" + HIDDEN),  # query string

@@ -1,19 +1,19 @@
 """A prepared installation for tests below the web: services, contexts, a clock that is handed in."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
 )
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from idp.accounts.passwords import Costs, LocalPasswordHasher
 from idp.context import Actor, Context, Origin, Services
@@ -22,6 +22,7 @@ from idp.db import Database, new_id
 from idp.installation import PEPPER, prepare, snapshot_changed
 from idp.oidc.models import SigningKey
 from idp.oidc.models.signing_key import ACTIVE, NEXT
+from idp.oidc.signing_keys import ALWAYS, PrivateKey
 from idp.settings import Settings
 from idp.throttling import make_throttle
 
@@ -42,27 +43,28 @@ def make_services(settings: Settings, database: Database, *, now: datetime = NOW
 
 
 @cache
-def _key_material() -> tuple[tuple[str, bytes, dict[str, Any]], ...]:
-    """Return algorithm, private key and public JWK, made once a process: an RSA key takes a second."""
-    made = []
-    for alg in ("ES256", "ES256", "RS256", "RS256"):
-        private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-        if alg == "ES256":
-            private = ec.generate_private_key(ec.SECP256R1())
-        else:
-            private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        kind: type[ECKey | RSAKey] = ECKey if alg == "ES256" else RSAKey
-        pkcs8 = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        made.append((alg, pkcs8, kind.import_key(pem).as_dict(private=False)))
-    return tuple(made)
+def _key_material(alg: str, _state: str) -> tuple[bytes, dict[str, Any]]:
+    """Return private key and public JWK, made once a process: an RSA key takes a second."""
+    private: PrivateKey
+    kind: type[ECKey | OKPKey | RSAKey]
+    if alg == "ES256":
+        private, kind = ec.generate_private_key(ec.SECP256R1()), ECKey
+    elif alg == "EdDSA":
+        private, kind = ed25519.Ed25519PrivateKey.generate(), OKPKey
+    else:
+        private, kind = rsa.generate_private_key(public_exponent=65537, key_size=2048), RSAKey
+    pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    pkcs8 = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return pkcs8, kind.import_key(pem).as_dict(private=False)
 
 
-def install_signing_keys(services: Services, now: datetime = NOW) -> None:
+def install_signing_keys(
+    services: Services, now: datetime = NOW, *, algorithms: Collection[str] = ALWAYS
+) -> None:
     """Give an installation an active and a next key per algorithm without making new ones."""
-    states = (ACTIVE, NEXT, ACTIVE, NEXT)
     with services.database.session() as db:
-        for (alg, pkcs8, jwk), state in zip(_key_material(), states, strict=True):
+        for alg, state in ((alg, state) for alg in algorithms for state in (ACTIVE, NEXT)):
+            pkcs8, jwk = _key_material(alg, state)
             kid = new_id()
             db.add(
                 SigningKey(

@@ -42,6 +42,7 @@ TESTED_ELSEWHERE = {
     "idp.oidc.client_jwt": "tests/attacks/test_c10_client_jwts.py",
     "idp.oidc.clients": "tests/oidc/test_client_authentication.py",
     "idp.oidc.discovery": "tests/conformance/test_config.py",
+    "idp.oidc.facts": "tests/oidc/test_round_trips.py",
     "idp.oidc.grants.minting": "tests/oidc/grants/test_refresh_token.py",
     "idp.oidc.grants.pkce": "tests/attacks/test_c03_pkce.py",
     "idp.oidc.id_token": "tests/conformance/test_tokens.py",

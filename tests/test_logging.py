@@ -99,6 +99,7 @@ def test_plain_fields_are_not_hidden(name: str) -> None:
         "Basic Y2FuYXJ5OmNhbmFyeQ==",
         "eyJhbGciOiJub25lIn0.canary.canary",
         "eyJhbGciOiJSU0EifQ.canary.canary.canary.canary",
+        "presented at_canary" + "x" * 37,
         "password=canary",
         "{'client_secret': 'canary'}",
         '"token": "canary"',

@@ -24,7 +24,7 @@ from idp.cli.output import (
 )
 from idp.cli.state import State, pass_state
 from idp.management import clients
-from idp.oidc.client_metadata import ALGORITHMS, GRANT_TYPES, KINDS, InvalidMetadata
+from idp.oidc.client_metadata import ALGORITHMS, GRANT_TYPES, KINDS, TOKEN_FORMATS, InvalidMetadata
 
 _reason_option = click.option("--reason", help="A sentence for the audit log.")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
@@ -58,6 +58,12 @@ def client() -> None:
     help="Algorithm of its ID tokens; default: ES256.",
 )
 @click.option(
+    "--userinfo-alg",
+    "userinfo_signed_response_alg",
+    type=click.Choice(ALGORITHMS),
+    help="Sign what userinfo tells it; default: plain JSON.",
+)
+@click.option(
     "--first-party", is_flag=True, help="It belongs to the operator: people are not asked for consent."
 )
 @click.option(
@@ -76,7 +82,18 @@ def client() -> None:
     help="Resource server its access tokens are for.",
 )
 @click.option("--require-membership", is_flag=True, help="Only members of an organisation may use it.")
-@click.option("--strict-revocation", is_flag=True, help="Its access tokens can be revoked one by one.")
+@click.option("--resource", "resource_uri", metavar="URI", help="As an API: portals ask for its tokens so.")
+@click.option(
+    "--access-token",
+    "access_token_format",
+    type=click.Choice(TOKEN_FORMATS),
+    help="What its access tokens are; default: jwt.",
+)
+@click.option(
+    "--strict-revocation",
+    is_flag=True,
+    help="Keep a record of each token it gets for itself, so that all end with it.",
+)
 @click.option("--backchannel-logout", "backchannel_logout_uri", metavar="URI", help="Where logout tokens go.")
 @click.option("--home", "home_uri", metavar="URI", help="Where a person is led back to.")
 @click.option(
@@ -91,6 +108,18 @@ def client() -> None:
     "require_pushed_authorization_requests",
     is_flag=True,
     help="Only requests it pushed itself are taken (RFC 9126).",
+)
+@click.option(
+    "--pairwise",
+    "subject_type",
+    flag_value="pairwise",
+    help="It knows people by a sub that no client of another host knows (OIDC Core §8).",
+)
+@click.option(
+    "--sector",
+    "sector_identifier_uri",
+    metavar="URI",
+    help="JSON array of all redirect URIs, for pairwise clients of several hosts.",
 )
 @click.option("--initiate-login", "initiate_login_uri", metavar="URI", help="Where a sign-in can be started.")
 @click.option("--logo", "logo_uri", metavar="URI", help="An image shown where people sign in and consent.")

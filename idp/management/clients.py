@@ -1,6 +1,6 @@
 """Operations on clients: create, change, secrets, disable, delete (req 18, 20, 23, 31)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -18,6 +18,7 @@ from idp.errors import Refusal
 from idp.installation import insert_once, snapshot_changed
 from idp.management.actors import require_operator
 from idp.management.ending import Ended, end_client
+from idp.oidc import signing_keys
 from idp.oidc.client_metadata import (
     KEY_METHOD,
     PUBLIC_KINDS,
@@ -28,6 +29,7 @@ from idp.oidc.client_metadata import (
     validate,
 )
 from idp.oidc.models import Client, ClientSecret
+from idp.oidc.sector import document_problem
 
 SECRET_BYTES: Final = 32
 OVERLAP: Final = timedelta(hours=24)
@@ -73,15 +75,16 @@ def create(ctx: Context, registration: Mapping[str, object]) -> Credentials:
     """
     require_operator(ctx)
     metadata = validate(registration)
-    check_audiences(ctx, metadata)
+    check_references(ctx, metadata)
     return insert(ctx, metadata)
 
 
 def insert(ctx: Context, metadata: ClientMetadata) -> Credentials:
-    """Write a checked registration; for callers that checked the audiences.
+    """Write a checked registration; for callers that checked the references.
 
     :raises Refusal: ``client.taken`` (client_id).
     """
+    signing_keys.provide(ctx, metadata.signing_algorithms)
     row_id = new_id()
     values = {"id": row_id, **metadata.columns(), "created_at": ctx.now, "updated_at": ctx.now}
     if not insert_once(ctx.db, Client.metadata.tables["client"], values):
@@ -102,15 +105,16 @@ def change(ctx: Context, registration: Mapping[str, object]) -> list[str]:
     """
     require_operator(ctx)
     metadata = validate(registration)
-    check_audiences(ctx, metadata)
+    check_references(ctx, metadata)
     return update(ctx, metadata)
 
 
 def update(ctx: Context, metadata: ClientMetadata) -> list[str]:
-    """Write a checked registration over an existing client; for callers that checked the audiences.
+    """Write a checked registration over an existing client; for callers that checked the references.
 
     :raises Refusal: ``client.unknown`` (client_id).
     """
+    signing_keys.provide(ctx, metadata.signing_algorithms)
     client = _locked(ctx, metadata.client_id)
     columns = metadata.columns()
     new = {name: value for name, value in columns.items() if getattr(client, name) != value}
@@ -231,24 +235,64 @@ def list_all(ctx: Context) -> list[ClientFacts]:
     return [_facts(row) for row in ctx.db.scalars(rows.execution_options(populate_existing=True))]
 
 
-def check_audiences(ctx: Context, metadata: ClientMetadata, *, planned: frozenset[str] = frozenset()) -> None:
-    """Check what depends on this installation: tokens are for clients that exist, people are led by https.
+def check_references(
+    ctx: Context, metadata: ClientMetadata, *, planned: frozenset[str] = frozenset()
+) -> None:
+    """Check what depends on this installation, and what a registration names outside of itself.
+
+    Comes before the first write: the document of a sector is fetched.
 
     :param planned: client ids that the same change registers.
-    :raises InvalidMetadata: fields ``audiences``, ``initiate_login_uri``.
+    :raises InvalidMetadata: fields ``audiences``, ``resource_uri``, ``sector_identifier_uri``,
+        ``initiate_login_uri``.
     """
+    problems = [
+        *_unknown_audiences(ctx, metadata, planned),
+        *_taken_resource(ctx, metadata, planned),
+        *_foreign_sector(ctx, metadata),
+        *_unsafe_login(ctx, metadata),
+    ]
+    if problems:
+        raise InvalidMetadata(problems)
+
+
+def _unknown_audiences(ctx: Context, metadata: ClientMetadata, planned: frozenset[str]) -> Iterator[Problem]:
     wanted = set(metadata.audiences) - planned - {metadata.client_id}
     known = set(ctx.db.scalars(select(Client.client_id).where(Client.client_id.in_(wanted))))
     unknown = sorted(wanted - known)
-    problems = []
     if unknown:
-        problems.append(Problem("audiences", shown(unknown), "must be client ids of registered clients"))
+        yield Problem("audiences", shown(unknown), "must be client ids of registered clients")
+
+
+def _unsafe_login(ctx: Context, metadata: ClientMetadata) -> Iterator[Problem]:
+    """People are led there from our pages: on a machine of their own, http is anybody's program."""
     uri = metadata.initiate_login_uri
     if uri is not None and uri.startswith("http://") and ctx.settings.mode == "production":
-        # people are led there from our pages; on a machine of their own it would be anybody's program
-        problems.append(Problem("initiate_login_uri", shown(uri), "must be https in production"))
-    if problems:
-        raise InvalidMetadata(problems)
+        yield Problem("initiate_login_uri", shown(uri), "must be https in production")
+
+
+def _taken_resource(ctx: Context, metadata: ClientMetadata, planned: frozenset[str]) -> Iterator[Problem]:
+    """Find another client that has the resource URI and keeps it."""
+    if metadata.resource_uri is None:
+        return
+    same = select(Client.client_id).where(Client.resource_uri == metadata.resource_uri)
+    owner = ctx.db.scalars(same.where(Client.client_id.not_in({*planned, metadata.client_id}))).first()
+    if owner is not None:
+        yield Problem("resource_uri", shown(metadata.resource_uri), f"must not be the one of {owner}")
+
+
+def _foreign_sector(ctx: Context, metadata: ClientMetadata) -> Iterator[Problem]:
+    """Read the sector's document, unless the same registration was checked by it before."""
+    uri = metadata.sector_identifier_uri
+    if uri is None:
+        return
+    stored = select(Client.sector_identifier_uri, Client.redirect_uris)
+    found = ctx.db.execute(stored.where(Client.client_id == metadata.client_id)).first()
+    if found is not None and tuple(found) == (uri, metadata.redirect_uris):
+        return
+    expected = document_problem(ctx.settings, uri, metadata.redirect_uris)
+    if expected is not None:
+        yield Problem("sector_identifier_uri", shown(uri), expected)
 
 
 def _new_secret(ctx: Context, row_id: str) -> str:

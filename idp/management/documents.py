@@ -213,6 +213,7 @@ def _repeated(document: Document) -> list[Problem]:
     """Return the names that stand in the document more than once."""
     return [
         *_twice("client", (client.client_id for client in document.clients)),
+        *_twice("client.resource_uri", (client.resource_uri or "" for client in document.clients)),
         *_twice("catalogue", (catalogue.client_id for catalogue in document.catalogues)),
         *_twice("organization", (found.customer_number for found in document.organizations)),
         *(
@@ -240,7 +241,7 @@ def _unknown_names(ctx: Context, document: Mapping[str, Any], checked: Document)
     problems = []
     for client in checked.clients:
         try:
-            clients.check_audiences(ctx, client, planned=planned)
+            clients.check_references(ctx, client, planned=planned)
         except InvalidMetadata as invalid:
             problems += _placed(f"client.{client.client_id}.", invalid)
     for catalogue in checked.catalogues:

@@ -11,7 +11,7 @@ from sqlalchemy import or_, select
 from idp.authentication import sessions
 from idp.authentication.models import Session
 from idp.context import Context
-from idp.oidc.authorization import revoke
+from idp.oidc.authorization import end_own_tokens, revoke
 from idp.oidc.logout import end_session
 from idp.oidc.models import Authorization
 from idp.organizations import memberships, policy
@@ -54,6 +54,7 @@ def end_membership(ctx: Context, membership_id: str, account_id: str, reason: st
 
 def end_client(ctx: Context, client_row_id: str, reason: str) -> Ended:
     """End everything issued to a client; sessions serve other clients and stay."""
+    end_own_tokens(ctx, client_row_id)
     return _end(ctx, [], reason, client_id=client_row_id)
 
 

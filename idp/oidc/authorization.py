@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.accounts.models import Account
@@ -25,7 +25,7 @@ from idp.oidc import consent
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.consent import Granted
-from idp.oidc.models import Authorization, RefreshToken
+from idp.oidc.models import AccessToken, Authorization, RefreshToken
 from idp.oidc.statements import CODE_PURPOSE
 from idp.organizations.models import Membership, Organization
 from idp.prepared import Prepared, insert_rows
@@ -153,6 +153,7 @@ def _authorization(
         "membership_id": held.membership_id,
         "membership_epoch": held.membership_epoch,
         "permissions_version": held.membership_version,
+        "resources": list(request.resources) or None,
         "acr": live.assurance.acr,
         "amr": " ".join(live.assurance.amr),
         "auth_time": to_micros(live.assurance.auth_time) // 1_000_000,
@@ -238,6 +239,14 @@ def revoke(
     ids = [row.id for row in ended]
     _record_revoked(ctx, ids, reason)
     return ids
+
+
+def end_own_tokens(ctx: Context, client_row_id: str) -> None:
+    """End the tokens a client got for itself, as far as they have rows (design §6, strict revocation)."""
+    own = delete(AccessToken).where(
+        AccessToken.client_id == client_row_id, AccessToken.authorization_id.is_(None)
+    )
+    ctx.db.execute(own, execution_options={"synchronize_session": False})
 
 
 def code_replayed(ctx: Context, code: str) -> None:

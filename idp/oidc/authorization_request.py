@@ -17,7 +17,7 @@ from authlib.oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, InvalidScopeError, UnsupportedResponseTypeError
 
-from idp.oidc import pushed_requests, request_object
+from idp.oidc import pushed_requests, request_object, resources
 from idp.oidc.claims import parse_claims_request, requested_acr, requested_sub
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.request import Exchange, ProtocolRequest
@@ -69,6 +69,8 @@ class AuthorizationRequest:
     claims: dict[str, Any] = field(default_factory=dict)
     ui_locales: str | None = None
     organization: str | None = None
+    #: client ids of the resource servers that were named (RFC 8707)
+    resources: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for the flow's row."""
@@ -78,7 +80,7 @@ class AuthorizationRequest:
     def from_json(cls, stored: Mapping[str, Any]) -> "AuthorizationRequest":
         """Return the request a flow holds."""
         values = dict(stored)
-        for name in ("prompt", "acr_values"):
+        for name in ("prompt", "acr_values", "resources"):
             values[name] = tuple(values[name])
         return cls(**values)
 
@@ -96,7 +98,7 @@ class Received:
         parameters: dict[str, str] = {}
         names: set[str] = set()
         repeated = []
-        for name, value in pairs:
+        for name, value in resources.joined(pairs):
             if name in names:
                 repeated.append(name)
             elif value:  # RFC 6749 §3.1: a parameter without a value counts as left out
@@ -225,6 +227,7 @@ def _checked(
     server: AuthorizationServer, request: ProtocolRequest, client: RegisteredClient
 ) -> AuthorizationRequest:
     parameters, issuer = request.parameters, server.provider.issuer
+    clients = request.exchange.snapshot.clients
     if "registration" in parameters:
         raise OAuth2Error(
             "the parameter registration is not supported here", error="registration_not_supported"
@@ -253,6 +256,7 @@ def _checked(
         claims=claims,
         ui_locales=parameters.get("ui_locales"),
         organization=parameters.get("organization"),
+        resources=resources.named(clients, client, parameters.get(resources.PARAMETER)),
     )
 
 

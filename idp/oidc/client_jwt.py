@@ -13,12 +13,11 @@ from typing import Any, Final
 
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jws import JWSRegistry
 
 from idp.oidc.client_keys import ClientKeys
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS
-from idp.oidc.signing import MAX_JWT, JwtProfile
+from idp.oidc.signing import MAX_JWT, REGISTRY, JwtProfile
 
 CLIENT_ASSERTION: Final = JwtProfile(frozenset({"jwt", "client-authentication+jwt", None}))
 REQUEST_OBJECT: Final = JwtProfile(frozenset({"jwt", "oauth-authz-req+jwt", None}))
@@ -37,16 +36,6 @@ _NOT_SIGNED: Final = (
 
 class ClientJwtRefused(Exception):
     """A JWT that is not what its purpose accepts; the text is for the portal's developer."""
-
-
-class _Registry(JWSRegistry):
-    """Trusts :func:`verify` to admit algorithms; joserfc's own warns of ``EdDSA``, OpenID Connect's name."""
-
-    def get_alg(self, name: str) -> Any:
-        return self.algorithms[name]
-
-
-_REGISTRY: Final = _Registry()
 
 
 def verify(
@@ -74,7 +63,7 @@ def verify(
         key = keys.find(client, kid, named, now)
         if key is None:
             raise ValueError("no such key")
-        return _object(jws.deserialize_compact(token, key, registry=_REGISTRY).payload)
+        return _object(jws.deserialize_compact(token, key, registry=REGISTRY).payload)
     except (JoseError, ValueError, TypeError, RecursionError) as error:
         raise ClientJwtRefused(_NOT_SIGNED) from error
 
@@ -114,7 +103,7 @@ def check_times(claims: Mapping[str, Any], now: datetime, *, longest: int) -> fl
 def _header(token: str) -> dict[str, Any]:
     if len(token) > MAX_JWT or token.count(".") != 2:
         raise ValueError("not a compact JWT")
-    header = jws.extract_compact(token.encode("ascii"), registry=_REGISTRY).headers()
+    header = jws.extract_compact(token.encode("ascii"), registry=REGISTRY).headers()
     if not _EXTENSIONS.isdisjoint(header):
         raise ValueError("an extension that nobody here knows")
     return header

@@ -21,6 +21,8 @@ from idp.oidc.client_values import (
 from idp.oidc.metadata_reader import InvalidMetadata, MetadataReader, Problem, shown
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS, jwks_problem, usable_keys
 from idp.oidc.redirect_uris import redirect_uri_matches, redirect_uri_problem, web_uri_problem
+from idp.oidc.sector import sector_of
+from idp.oidc.signing import ALGORITHMS
 
 WEB, SPA, NATIVE, MACHINE = "web", "spa", "native", "machine"
 KINDS: Final = (WEB, SPA, NATIVE, MACHINE)
@@ -30,9 +32,10 @@ PUBLIC: Final = "none"
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 KEY_METHOD: Final = "private_key_jwt"
 CONFIDENTIAL_METHODS: Final = (*SECRET_METHODS, KEY_METHOD)
-ALGORITHMS: Final = ("ES256", "RS256")
 DEFAULT_SCOPE: Final = "openid profile email phone address organization permissions"
 ACR_VALUES: Final = (AAL1, AAL2, AAL2_PHR)
+SUBJECT_TYPES: Final = ("public", "pairwise")
+TOKEN_FORMATS: Final = ("jwt", "opaque")
 
 MAX_AGE: Final = 10 * 365 * 24 * 3600
 
@@ -52,8 +55,11 @@ class ClientMetadata:
     scope: str
     token_endpoint_auth_method: str
     id_token_signed_response_alg: str
+    userinfo_signed_response_alg: str | None
     require_pkce: bool
     audiences: list[str]
+    access_token_format: str
+    resource_uri: str | None
     strict_revocation: bool
     default_acr_values: list[str]
     default_max_age: int | None
@@ -71,11 +77,18 @@ class ClientMetadata:
     token_endpoint_auth_signing_alg: str | None
     request_object_signing_alg: str | None
     require_pushed_authorization_requests: bool
+    subject_type: str
+    sector_identifier_uri: str | None
 
     @property
     def has_secret(self) -> bool:
         """Tell whether the client proves who it is by a secret; others sign, or have no proof."""
         return self.token_endpoint_auth_method in SECRET_METHODS
+
+    @property
+    def signing_algorithms(self) -> set[str]:
+        """The algorithms we sign with for this client."""
+        return {self.id_token_signed_response_alg, self.userinfo_signed_response_alg or ALGORITHMS[0]}
 
     def columns(self) -> dict[str, Any]:
         """Return the values by column name."""
@@ -144,9 +157,9 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         id_token_signed_response_alg=reader.text(
             "id_token_signed_response_alg", ALGORITHMS[0], one_of(ALGORITHMS)
         ),
+        userinfo_signed_response_alg=reader.optional("userinfo_signed_response_alg", one_of(ALGORITHMS)),
         require_pkce=reader.flag("require_pkce", True),
-        audiences=reader.texts("audiences", (), slug_problem),
-        strict_revocation=reader.flag("strict_revocation", False),
+        **_access_tokens(reader),
         default_acr_values=reader.texts("default_acr_values", (), one_of(ACR_VALUES)),
         default_max_age=reader.number("default_max_age", MAX_AGE),
         require_membership=reader.flag("require_membership", False),
@@ -154,6 +167,18 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         **_links(reader),
         **_signing(reader),
         require_pushed_authorization_requests=reader.flag("require_pushed_authorization_requests", False),
+        subject_type=reader.text("subject_type", SUBJECT_TYPES[0], one_of(SUBJECT_TYPES)),
+        sector_identifier_uri=reader.optional("sector_identifier_uri", web_uri_problem),
+    )
+
+
+def _access_tokens(reader: MetadataReader) -> dict[str, Any]:
+    """Read whom the client's access tokens are for, as which it is asked for itself, and what they are."""
+    return dict(
+        audiences=reader.texts("audiences", (), slug_problem),
+        resource_uri=reader.optional("resource_uri", web_uri_problem),
+        access_token_format=reader.text("access_token_format", TOKEN_FORMATS[0], one_of(TOKEN_FORMATS)),
+        strict_revocation=reader.flag("strict_revocation", False),
     )
 
 
@@ -198,6 +223,10 @@ def _code(client: ClientMetadata) -> bool:
 
 def _public(client: ClientMetadata) -> bool:
     return client.kind in PUBLIC_KINDS
+
+
+def _pairwise(client: ClientMetadata) -> bool:
+    return client.subject_type == SUBJECT_TYPES[1]
 
 
 def _has_keys(client: ClientMetadata) -> bool:
@@ -283,6 +312,11 @@ _CONSISTENCY: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...
         "must name the resource server that the client's other scopes belong to",
     ),
     (
+        "userinfo_signed_response_alg",
+        lambda client: client.userinfo_signed_response_alg is not None and not _code(client),
+        "must be absent without authorization_code",
+    ),
+    (
         "jwks_uri",
         lambda client: client.jwks is not None and client.jwks_uri is not None,
         "must not stand beside jwks (RFC 7591 §2)",
@@ -314,6 +348,18 @@ _CONSISTENCY: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...
         "request_object_signing_alg",
         lambda client: not _signs_with(client, client.request_object_signing_alg),
         "must be an algorithm of a key in jwks",
+    ),
+    (
+        "subject_type",
+        lambda client: _pairwise(client) and not _code(client),
+        "must be public without authorization_code",
+    ),
+    (
+        "sector_identifier_uri",
+        lambda client: (
+            _pairwise(client) and sector_of(client.sector_identifier_uri, client.redirect_uris) is None
+        ),
+        "must be there for pairwise subjects unless all redirect_uris have one host (OIDC Core §8.1)",
     ),
     (
         "require_pushed_authorization_requests",

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 from idp.crypto import same, sha256
 from idp.oidc.client_metadata import redirect_uri_matches
 from idp.oidc.models import Client
+from idp.oidc.sector import sector_of
 
 #: scopes with a meaning of our own; a client's other scopes belong to its resource servers
 OPENID_SCOPES = ("openid", "profile", "email", "phone", "address", "organization", "permissions")
@@ -39,8 +40,11 @@ class RegisteredClient(ClientMixin):
     scopes: frozenset[str]
     token_endpoint_auth_method: str
     id_token_signed_response_alg: str
+    userinfo_signed_response_alg: str | None
     require_pkce: bool
     audiences: tuple[str, ...]
+    access_token_format: str
+    resource_uri: str | None
     strict_revocation: bool
     default_acr_values: tuple[str, ...]
     default_max_age: int | None
@@ -60,6 +64,8 @@ class RegisteredClient(ClientMixin):
     token_endpoint_auth_signing_alg: str | None
     request_object_signing_alg: str | None
     require_pushed_authorization_requests: bool
+    #: the host for which its people's pairwise subjects are made; None: it knows the public ones
+    sector: str | None
 
     @property
     def public(self) -> bool:
@@ -122,8 +128,11 @@ def registered(row: Client) -> RegisteredClient:
         scopes=frozenset(row.scope.split()),
         token_endpoint_auth_method=row.token_endpoint_auth_method,
         id_token_signed_response_alg=row.id_token_signed_response_alg,
+        userinfo_signed_response_alg=row.userinfo_signed_response_alg,
         require_pkce=row.require_pkce,
         audiences=tuple(row.audiences),
+        access_token_format=row.access_token_format,
+        resource_uri=row.resource_uri,
         strict_revocation=row.strict_revocation,
         default_acr_values=tuple(row.default_acr_values),
         default_max_age=row.default_max_age,
@@ -142,4 +151,9 @@ def registered(row: Client) -> RegisteredClient:
         token_endpoint_auth_signing_alg=row.token_endpoint_auth_signing_alg,
         request_object_signing_alg=row.request_object_signing_alg,
         require_pushed_authorization_requests=row.require_pushed_authorization_requests,
+        sector=_sector(row),
     )
+
+
+def _sector(row: Client) -> str | None:
+    return sector_of(row.sector_identifier_uri, row.redirect_uris) if row.subject_type == "pairwise" else None

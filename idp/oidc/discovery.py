@@ -11,6 +11,7 @@ from typing import Any
 
 from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR
 from idp.oidc.claims import CLAIMS_SUPPORTED
+from idp.oidc.client_metadata import SUBJECT_TYPES
 from idp.oidc.clients import OFFLINE, OPENID_SCOPES, PERSON_SCOPES, RegisteredClient
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS
 from idp.oidc.signing import ALGORITHMS
@@ -63,8 +64,9 @@ def metadata_document(settings: Settings, clients: Iterable[RegisteredClient]) -
             "response_modes_supported": ["query"],
             "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
             "acr_values_supported": [AAL1, AAL2, AAL2_PHR],
-            "subject_types_supported": ["public"],
+            "subject_types_supported": list(SUBJECT_TYPES),
             "id_token_signing_alg_values_supported": list(ALGORITHMS),
+            "userinfo_signing_alg_values_supported": list(ALGORITHMS),
             **_client_authentication(),
             "code_challenge_methods_supported": ["S256"],
             "prompt_values_supported": ["none", "login", "consent", "select_account"],

@@ -1,7 +1,7 @@
 """The ID token (OIDC Core §2, §3.1.3.6)."""
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
+from hashlib import sha256, sha512
 from typing import Any
 
 from idp.crypto import b64url
@@ -11,9 +11,13 @@ from idp.oidc.statements import AuthorizationFacts
 from idp.oidc.tokens import organization_claims
 
 
-def token_hash(token: str) -> str:
-    """Return ``at_hash``: the left half of the hash that fits our algorithms, all of which use SHA-256."""
-    return b64url(sha256(token.encode("ascii")).digest()[:16])
+def token_hash(token: str, alg: str) -> str:
+    """Return ``at_hash``: the left half of the hash that the ID token's own algorithm uses.
+
+    That is SHA-512 for ``EdDSA``, since Ed25519 is built on it (RFC 8032 §5.1), and SHA-256 for the others.
+    """
+    digest = (sha512 if alg == "EdDSA" else sha256)(token.encode("ascii")).digest()
+    return b64url(digest[: len(digest) // 2])
 
 
 def mint_id_token(
@@ -48,7 +52,7 @@ def mint_id_token(
         "auth_time": facts.auth_time,
         "acr": facts.acr,
         "amr": facts.amr.split(),
-        "at_hash": token_hash(access_token),
+        "at_hash": token_hash(access_token, client.id_token_signed_response_alg),
         "sid": facts.sid,
     }
     if with_nonce and facts.nonce is not None:

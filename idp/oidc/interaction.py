@@ -29,6 +29,7 @@ class Person:
     """Who is signed in in this browser, as far as the decision needs it."""
 
     account_id: str
+    #: as the asking client knows it
     sub: str
     assurance: Assurance
     #: a second factor was proven in this session, however long ago

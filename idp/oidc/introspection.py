@@ -5,11 +5,12 @@ from typing import Any
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnauthorizedClientError
 
 from idp.accounts.principal import principal_may_act
+from idp.crypto import sha256
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.provider import Provider
-from idp.oidc.request import ProtocolRequest
+from idp.oidc.request import Exchange, ProtocolRequest
 from idp.oidc.signing import TokenRefused
-from idp.oidc.tokens import read_access_token
+from idp.oidc.tokens import is_opaque, read_access_token
 
 INACTIVE = {"active": False}
 _SHOWN = ("scope", "client_id", "exp", "iat", "sub", "aud", "iss", "jti", "auth_time", "acr", "amr")
@@ -28,14 +29,8 @@ def introspect(provider: Provider, request: ProtocolRequest) -> dict[str, Any]:
     token = request.form.get("token")
     if not token:
         raise InvalidRequestError("token is missing")
-    exchange = request.exchange
-    try:
-        claims = read_access_token(
-            exchange.snapshot.keys, token, issuer=provider.issuer, now=exchange.seconds
-        )
-    except TokenRefused:
-        return dict(INACTIVE)
-    if not (_concerns(claims, client) and _alive(provider, request, claims)):
+    claims = _worth(provider, request.exchange, client, token)
+    if claims is None:
         return dict(INACTIVE)
     answer = {name: claims[name] for name in (*_SHOWN, *_SHOWN_PERSON) if name in claims}
     return {"active": True, "token_type": "Bearer", **answer}
@@ -47,11 +42,40 @@ def _concerns(claims: dict[str, Any], client: RegisteredClient) -> bool:
     return client.client_id in named or claims.get("client_id") == client.client_id
 
 
-def _alive(provider: Provider, request: ProtocolRequest, claims: dict[str, Any]) -> bool:
-    if claims["client_id"] not in request.exchange.snapshot.clients:
+def _worth(
+    provider: Provider, exchange: Exchange, client: RegisteredClient, token: str
+) -> dict[str, Any] | None:
+    """Return the claims of a token that is worth something now and concerns the client."""
+    if is_opaque(token):
+        return _stored(provider, exchange, client, token)
+    try:
+        claims = read_access_token(
+            exchange.snapshot.keys, token, issuer=provider.issuer, now=exchange.seconds
+        )
+    except TokenRefused:
+        return None
+    return claims if _concerns(claims, client) and _alive(provider, exchange, claims, token) else None
+
+
+def _stored(
+    provider: Provider, exchange: Exchange, client: RegisteredClient, token: str
+) -> dict[str, Any] | None:
+    found = provider.statements.opaque(sha256(token), exchange.micros)
+    if found is None:
+        return None
+    claims, facts = found
+    known = claims["client_id"] in exchange.snapshot.clients and _concerns(claims, client)
+    return claims if known and (facts is None or principal_may_act(facts.standing)) else None
+
+
+def _alive(provider: Provider, exchange: Exchange, claims: dict[str, Any], token: str) -> bool:
+    owner = exchange.snapshot.clients.get(claims["client_id"])
+    if owner is None:
         return False
     authorization = claims.get("authorization_id")
     if authorization is None:
+        if owner.strict_revocation:
+            return provider.statements.strict_stands(sha256(token), claims["jti"])
         return not provider.statements.jti_revoked(claims["jti"])
     found = provider.statements.authorization(authorization, claims["jti"])
     return found is not None and not found[1] and principal_may_act(found[0].standing)

@@ -19,6 +19,7 @@ from idp.context import Context
 from idp.crypto import random_token
 from idp.db import new_id
 from idp.delivery import outbox
+from idp.oidc import subject
 from idp.oidc.authorization import revoke
 from idp.oidc.authorization_request import RelyingPartyMistake
 from idp.oidc.clients import RegisteredClient
@@ -103,9 +104,14 @@ def _hint(keys: KeyRing, issuer: str, token: str | None) -> dict[str, Any] | Non
     return claims
 
 
-def hint_fits(ctx: Context, request: LogoutRequest, live: LiveSession) -> bool:
-    """Tell whether the hint names this very session, so that no question is needed."""
-    if request.hinted_sub != live.account.sub:
+def hint_fits(
+    ctx: Context, request: LogoutRequest, client: RegisteredClient | None, live: LiveSession
+) -> bool:
+    """Tell whether the hint names this very session, so that no question is needed.
+
+    :param client: the one that asks, to which the hint was issued.
+    """
+    if client is None or request.hinted_sub != subject.seen_by(ctx.vault, client, live.account.sub):
         return False
     if request.hinted_sid is None:
         return True
@@ -169,7 +175,7 @@ def logout_token(provider: Provider, payload: Mapping[str, Any], *, now: datetim
         "iat": seconds,
         "exp": seconds + LOGOUT_TOKEN_SECONDS,
         "jti": jti,
-        "sub": payload["sub"],
+        "sub": subject.seen_by(provider.services.vault, client, payload["sub"]),
         "sid": payload["sid"],
         "events": {_EVENT: {}},
     }

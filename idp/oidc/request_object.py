@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from authlib.oauth2.rfc6749 import OAuth2Error
 
+from idp.oidc import resources
 from idp.oidc.client_jwt import REQUEST_OBJECT, ClientJwtRefused, check_times, verify
 from idp.oidc.client_keys import ClientKeys
 from idp.oidc.clients import RegisteredClient
@@ -81,6 +82,8 @@ def _texts(claims: Mapping[str, Any]) -> dict[str, str]:
     for name, value in claims.items():
         if name in _NEVER_INSIDE:
             raise InvalidRequestObject(f"request: must not hold {name} (RFC 9101 section 4)")
+        if name == resources.PARAMETER and _are_texts(value):
+            value = resources.as_text(value)
         if isinstance(value, bool) or not isinstance(value, str | int | dict):
             shown = re.sub(r"[^A-Za-z0-9_.-]", "?", name)[:40]
             raise InvalidRequestObject(f"request: {shown} must be a text, a whole number or an object")
@@ -88,3 +91,8 @@ def _texts(claims: Mapping[str, Any]) -> dict[str, str]:
         if text:  # a parameter without a value counts as left out, here as outside
             parameters[name] = text
     return parameters
+
+
+def _are_texts(value: object) -> bool:
+    """Tell whether a value is the array of a parameter that is repeated outside (RFC 8707 §2)."""
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

@@ -21,8 +21,8 @@ def purge(ctx: Context, limit: int) -> int:
     A used refresh token stays as long as its family could be used, so that its reuse is seen (req 21).
     """
     before = ctx.now - timedelta(days=ctx.settings.retention.expired_token_days)
-    tables = (RevokedJti, AccessToken, DeviceRequest, RefreshToken, Authorization)
-    # what was presented or pushed says nothing once its time is over, and names people in clear
-    at_once = (UsedJti, PushedRequest)
+    tables = (RevokedJti, DeviceRequest, RefreshToken, Authorization)
+    # what was presented or pushed, and opaque tokens, say nothing once their time is over, and name people
+    at_once = (UsedJti, PushedRequest, AccessToken)
     removed = sum(delete_batch(ctx.db, table, table.expires_at < ctx.now, limit) for table in at_once)
     return removed + sum(delete_batch(ctx.db, table, table.expires_at < before, limit) for table in tables)

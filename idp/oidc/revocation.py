@@ -3,7 +3,7 @@
 from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from idp.audit.events import Event
 from idp.audit.log import record
@@ -12,11 +12,11 @@ from idp.db import from_micros
 from idp.installation import insert_once
 from idp.oidc.authorization import revoke
 from idp.oidc.clients import RegisteredClient
-from idp.oidc.models import Authorization, RefreshToken, RevokedJti
+from idp.oidc.models import AccessToken, Authorization, RefreshToken, RevokedJti
 from idp.oidc.provider import Provider
 from idp.oidc.request import ProtocolRequest
 from idp.oidc.signing import TokenRefused
-from idp.oidc.tokens import read_access_token
+from idp.oidc.tokens import is_opaque, read_access_token
 
 
 def revoke_token(provider: Provider, request: ProtocolRequest) -> dict[str, Any]:
@@ -28,7 +28,9 @@ def revoke_token(provider: Provider, request: ProtocolRequest) -> dict[str, Any]
     token = request.form.get("token")
     if not token:
         raise InvalidRequestError("token is missing")
-    if token.count(".") == 2:
+    if is_opaque(token):
+        _revoke_opaque_token(provider, request, client, token)
+    elif token.count(".") == 2:
         _revoke_access_token(provider, request, client, token)
     else:
         _revoke_refresh_token(provider, request, client, token)
@@ -50,6 +52,23 @@ def _revoke_refresh_token(
             raise InvalidGrantError("token was issued to another client")
         revoke(provider.context(db, request.exchange, client), "revoked by client", authorization_id=owner.id)
         db.commit()
+
+
+def _revoke_opaque_token(
+    provider: Provider, request: ProtocolRequest, client: RegisteredClient, token: str
+) -> None:
+    here = AccessToken.hash == sha256(token)
+    own = delete(AccessToken).where(here, AccessToken.client_id == client.row_id)
+    with provider.services.database.session() as db:
+        gone = db.execute(
+            own.returning(AccessToken.claims), execution_options={"synchronize_session": False}
+        ).scalar_one_or_none()
+        if gone is not None:
+            ctx = provider.context(db, request.exchange, client)
+            record(ctx, Event.TOKEN_REVOKED, target=("access_token", gone["jti"]), client=client.client_id)
+            db.commit()
+        elif db.scalar(select(AccessToken.client_id).where(here)) is not None:
+            raise InvalidGrantError("token was issued to another client")
 
 
 def _revoke_access_token(

@@ -40,6 +40,11 @@ def json_answer(
     return Answer(status, body, [*JSON_HEADERS, *(headers or [])])
 
 
+def jwt_answer(token: str) -> Answer:
+    """Return a signed answer that no cache keeps (OIDC Core §5.3.2)."""
+    return Answer(200, token.encode("ascii"), [("Content-Type", "application/jwt"), *NO_STORE])
+
+
 def error_answer(error: OAuth2Error) -> Answer:
     """Return the JSON form of a protocol error (RFC 6749 §5.2)."""
     extra = [(name, value) for name, value in error.get_headers() if name == "WWW-Authenticate"]

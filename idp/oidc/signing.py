@@ -9,25 +9,41 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, Key, RSAKey
+from joserfc.jwk import JWKRegistry, Key
+from joserfc.jws import JWSRegistry
 
 from idp.crypto import b64url
 
 MAX_JWT = 8192
 REMEMBERED = 20_000
 """Tokens whose signature need not be checked again; a few kilobytes each."""
-ALGORITHMS = ("ES256", "RS256")
+ALGORITHMS: Final = ("ES256", "RS256", "PS256", "EdDSA")
 _ES256_BYTES = 32
 _ES256 = ec.ECDSA(SHA256())
-_RS256 = padding.PKCS1v15()
+_RSA_PADDING: Final[Mapping[str, padding.AsymmetricPadding]] = {
+    "RS256": padding.PKCS1v15(),
+    # RFC 7518 §3.5: the salt is as long as the hash
+    "PS256": padding.PSS(padding.MGF1(SHA256()), SHA256.digest_size),
+}
+
+
+class _Registry(JWSRegistry):
+    """Trusts the verifiers to admit algorithms; joserfc's own warns of ``EdDSA``, OpenID Connect's name."""
+
+    def get_alg(self, name: str) -> Any:
+        return self.algorithms[name]
+
+
+REGISTRY: Final = _Registry()
+"""For verifiers that have compared the header's ``alg`` with their own record (RFC 8725 §3.1)."""
 
 
 class TokenRefused(Exception):
@@ -41,7 +57,8 @@ class JwtProfile:
     typ: frozenset[str | None]
 
 
-ID_TOKEN = JwtProfile(frozenset({"JWT", None}))
+#: not None: an answer of the userinfo endpoint has no type, and must not pass as a hint
+ID_TOKEN = JwtProfile(frozenset({"JWT"}))
 ACCESS_TOKEN = JwtProfile(frozenset({"at+jwt", "application/at+jwt"}))
 
 
@@ -53,13 +70,14 @@ class SigningKeyPair:
         self.alg = alg
         # our own key, sealed with authentication: checking its primes again costs 40 ms and proves nothing
         self._private = load_der_private_key(pkcs8, None, unsafe_skip_rsa_key_validation=True)
-        self._headers: dict[str, bytes] = {}
+        self._headers: dict[str | None, bytes] = {}
 
-    def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
+    def sign(self, claims: Mapping[str, Any], *, typ: str | None) -> str:
         """Return the compact JWT of *claims*."""
         header = self._headers.get(typ)
         if header is None:
-            text = json.dumps({"alg": self.alg, "kid": self.kid, "typ": typ}, separators=(",", ":"))
+            named = {"alg": self.alg, "kid": self.kid} | ({} if typ is None else {"typ": typ})
+            text = json.dumps(named, separators=(",", ":"))
             header = self._headers[typ] = b64url(text.encode()).encode() + b"."
         body = header + b64url(json.dumps(claims, separators=(",", ":")).encode()).encode()
         return f"{body.decode()}.{b64url(self._signature(body))}"
@@ -68,14 +86,15 @@ class SigningKeyPair:
         if isinstance(self._private, ec.EllipticCurvePrivateKey):
             r, s = decode_dss_signature(self._private.sign(body, _ES256))
             return r.to_bytes(_ES256_BYTES, "big") + s.to_bytes(_ES256_BYTES, "big")
+        if isinstance(self._private, ed25519.Ed25519PrivateKey):
+            return self._private.sign(body)
         assert isinstance(self._private, rsa.RSAPrivateKey)  # noqa: S101  (signing_keys makes no other kind)
-        return self._private.sign(body, _RS256, SHA256())
+        return self._private.sign(body, _RSA_PADDING[self.alg], SHA256())
 
 
 def public_key(jwk: dict[str, Any]) -> Key:
     """Return the joserfc key of a public JWK of ours."""
-    kind: type[ECKey | RSAKey] = ECKey if jwk["kty"] == "EC" else RSAKey
-    return kind.import_key(jwk)
+    return JWKRegistry.import_key(jwk)
 
 
 @dataclass
@@ -86,7 +105,7 @@ class KeyRing:
     verifying: Mapping[str, tuple[str, Key]]
     _verified: "OrderedDict[bytes, tuple[str | None, dict[str, Any]]]" = field(default_factory=OrderedDict)
 
-    def sign(self, claims: Mapping[str, Any], *, alg: str, typ: str) -> str:
+    def sign(self, claims: Mapping[str, Any], *, alg: str, typ: str | None) -> str:
         """Sign with the active key of an algorithm."""
         return self.active[alg].sign(claims, typ=typ)
 
@@ -111,10 +130,12 @@ class KeyRing:
 
     def _verify(self, token: str) -> tuple[str | None, dict[str, Any]]:
         try:
-            header = jws.extract_compact(token.encode("ascii")).headers()
+            header = jws.extract_compact(token.encode("ascii"), registry=REGISTRY).headers()
             # the key id is only ever a dictionary key (req 36); the algorithm comes from our record (req 35)
             alg, key = self.verifying[_text(header.get("kid"))]
-            checked = jws.deserialize_compact(token, key, algorithms=[alg])
+            if header.get("alg") != alg:
+                raise TokenRefused("another algorithm than the key's")
+            checked = jws.deserialize_compact(token, key, registry=REGISTRY)
             claims = json.loads(checked.payload)
         except (JoseError, KeyError, ValueError, TypeError, RecursionError) as error:
             raise TokenRefused(str(error)[:200]) from error

@@ -1,14 +1,16 @@
 """The life of signing keys: next → active → retired → removed (OIDC Core §10.1.1, req 33, 34).
 
 A next key stands in the JWKS before it signs, a retired key stands there until what it signed has expired.
+ES256 and RS256 are always there; keys of other algorithms are made when a registration asks for them first.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 from sqlalchemy import select, update
 
 from idp.audit.events import Event
@@ -18,22 +20,32 @@ from idp.crypto import b64url
 from idp.db import new_id
 from idp.errors import Refusal
 from idp.installation import insert_once, snapshot_changed
-from idp.oidc.models import SigningKey
+from idp.oidc.models import Client, SigningKey
 from idp.oidc.models.signing_key import ACTIVE, NEXT, REMOVED, RETIRED
 from idp.oidc.signing import ALGORITHMS, KeyRing, SigningKeyPair, public_key
 
+ALWAYS: Final = ("ES256", "RS256")
 RSA_BITS = 3072
 JWKS_MAX_AGE = 3600
 """Seconds a relying party may cache the JWKS; a next key waits at least this long before it signs."""
 
+PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+
 
 def ensure(ctx: Context) -> None:
-    """Make the missing active and next keys; one set, however many workers start at once."""
-    present = {(key.alg, key.state) for key in ctx.db.scalars(select(SigningKey))}
-    for alg in ALGORITHMS:
-        for state in (ACTIVE, NEXT):
-            if (alg, state) not in present:
-                _create(ctx, alg, state)
+    """Make the missing active and next keys; one set, however many workers start at once.
+
+    An algorithm that a client is registered for, or that has keys already, is kept like those always there.
+    """
+    begun = ctx.db.scalars(select(SigningKey.alg).where(SigningKey.state.in_((ACTIVE, NEXT))))
+    asked = select(Client.id_token_signed_response_alg, Client.userinfo_signed_response_alg).distinct()
+    _complete(ctx, {*ALWAYS, *begun, *(alg for row in ctx.db.execute(asked) for alg in row if alg)})
+
+
+def provide(ctx: Context, algorithms: Collection[str]) -> None:
+    """Make the keys of algorithms that a registration asks for, in its own transaction."""
+    if set(algorithms) - set(ALWAYS):
+        _complete(ctx, algorithms)
 
 
 def rotate(ctx: Context, *, force: bool = False) -> list[str]:
@@ -139,18 +151,30 @@ def _remove(ctx: Context, key: SigningKey) -> None:
     snapshot_changed(ctx.db)
 
 
-def _create(ctx: Context, alg: str, state: str) -> None:
-    private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+def _complete(ctx: Context, algorithms: Collection[str]) -> None:
+    known = select(SigningKey.alg, SigningKey.state).where(SigningKey.state.in_((ACTIVE, NEXT)))
+    present = {(alg, state) for alg, state in ctx.db.execute(known)}
+    wanted = [(alg, state) for alg in ALGORITHMS if alg in algorithms for state in (ACTIVE, NEXT)]
+    # all are made before the first is written: RSA keys take seconds, and SQLite has one writer
+    for values in [_new_key(ctx, alg, state) for alg, state in wanted if (alg, state) not in present]:
+        _insert(ctx, values)
+
+
+def _private_key(alg: str) -> tuple[PrivateKey, type[ECKey | OKPKey | RSAKey]]:
     if alg == "ES256":
-        private = ec.generate_private_key(ec.SECP256R1())
-    else:
-        private = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+        return ec.generate_private_key(ec.SECP256R1()), ECKey
+    if alg == "EdDSA":
+        return ed25519.Ed25519PrivateKey.generate(), OKPKey
+    return rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS), RSAKey
+
+
+def _new_key(ctx: Context, alg: str, state: str) -> dict[str, Any]:
+    private, kind = _private_key(alg)
     kid = b64url(bytes.fromhex(new_id()))
     pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    kind: type[ECKey | RSAKey] = ECKey if alg == "ES256" else RSAKey
     jwk = kind.import_key(pem).as_dict(private=False) | {"kid": kid, "alg": alg, "use": "sig"}
     pkcs8 = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    values = {
+    return {
         "kid": kid,
         "alg": alg,
         "state": state,
@@ -159,6 +183,11 @@ def _create(ctx: Context, alg: str, state: str) -> None:
         "created_at": ctx.now,
         "activated_at": ctx.now if state == ACTIVE else None,
     }
+
+
+def _insert(ctx: Context, values: dict[str, Any]) -> None:
+    """Write a key, unless another worker was first."""
     if insert_once(ctx.db, SigningKey.metadata.tables["signing_key"], values):
-        record(ctx, Event.SIGNING_KEY_CREATED, target=("signing_key", kid), new={"alg": alg, "state": state})
+        facts = {"alg": values["alg"], "state": values["state"]}
+        record(ctx, Event.SIGNING_KEY_CREATED, target=("signing_key", values["kid"]), new=facts)
         snapshot_changed(ctx.db)

@@ -11,112 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from sqlalchemy import Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
-from idp.accounts.principal import Standing
 from idp.db import Database
+from idp.oidc.facts import AuthorizationFacts, PersonFacts, decoded
 
 CODE_PURPOSE = "authorization_code"
-
-
-class AuthorizationFacts(NamedTuple):
-    """An authorization with all that decides what may still come of it."""
-
-    authorization_id: str
-    client_row_id: str
-    account_id: str
-    sub: str
-    scope: str
-    acr: str
-    amr: str
-    auth_time: int
-    nonce: str | None
-    sid: str | None
-    redirect_uri: str
-    code_challenge: str | None
-    authorization_expires_at: int
-    revoked_at: int | None
-    issued_account_epoch: int
-    issued_installation_epoch: int
-    issued_membership_epoch: int | None
-    claims_request: Any
-    account_status: str
-    account_epoch: int
-    membership_id: str | None
-    membership_status: str | None
-    membership_epoch: int | None
-    membership_version: int | None
-    role: str | None
-    organization_id: str | None
-    organization_name: str | None
-    customer_number: str | None
-    organization_status: str | None
-    organization_version: int | None
-    installation_epoch: int
-    #: the row that was consumed to get here
-    consumed_id: str | None = None
-
-    @property
-    def requested_claims(self) -> Mapping[str, Any] | None:
-        """The ``claims`` parameter; SQLite's driver hands JSON over as text."""
-        loaded: Mapping[str, Any] | None = _decoded(self.claims_request)
-        return loaded
-
-    @property
-    def standing(self) -> Standing:
-        """Return what the gate asks."""
-        return Standing(
-            account_status=self.account_status,
-            account_epoch=self.account_epoch,
-            issued_account_epoch=self.issued_account_epoch,
-            installation_epoch=self.installation_epoch,
-            issued_installation_epoch=self.issued_installation_epoch,
-            membership_status=self.membership_status,
-            membership_epoch=self.membership_epoch,
-            issued_membership_epoch=self.issued_membership_epoch,
-            organization_status=self.organization_status,
-            revoked=self.revoked_at is not None,
-        )
-
-
-class PersonFacts(NamedTuple):
-    """What an account tells of its person; of several addresses of a kind the oldest."""
-
-    username: str | None
-    name: str | None
-    given_name: str | None
-    family_name: str | None
-    middle_name: str | None
-    nickname: str | None
-    profile: str | None
-    picture: str | None
-    website: str | None
-    gender: str | None
-    birthdate: str | None
-    zoneinfo: str | None
-    locale: str | None
-    address_json: Any
-    updated_micros: int
-    email_id: str | None
-    email_sealed: bytes | None
-    email_verified_micros: int | None
-    phone_id: str | None
-    phone_sealed: bytes | None
-    phone_verified_micros: int | None
-
-    @property
-    def address(self) -> Mapping[str, Any] | None:
-        """The members of the ``address`` claim."""
-        members: Mapping[str, Any] | None = _decoded(self.address_json)
-        return members
-
-
-def _decoded(stored: Any) -> Any:
-    """Return a JSON column's value; SQLite's driver hands it over as text."""
-    return json.loads(stored) if isinstance(stored, str | bytes) else stored
+_OWN = len(AuthorizationFacts._fields) - 1  # all but what a consumption adds
 
 
 _PERSON = """
@@ -134,7 +38,7 @@ _ADDRESSES = _OLDEST.format(alias="e", kind="email") + _OLDEST.format(alias="p",
 _FACTS = """
   a.id, a.client_id, a.account_id, u.sub, a.scope, a.acr, a.amr, a.auth_time, a.nonce, a.sid, a.redirect_uri,
   a.code_challenge, a.expires_at, a.revoked_at, a.account_epoch, a.installation_epoch, a.membership_epoch,
-  a.claims_request, u.status, u.epoch, m.id, m.status, m.epoch, m.version, m.role, o.id, o.name,
+  a.claims_request, a.resources, u.status, u.epoch, m.id, m.status, m.epoch, m.version, m.role, o.id, o.name,
   o.customer_number, o.status, o.version, i.epoch"""
 
 _JOINS = """
@@ -174,6 +78,25 @@ _AUTHORIZATION_AND_JTI = """
 _PERSON_AND_JTI = """
   SELECT {facts}, EXISTS (SELECT 1 FROM revoked_jti r WHERE r.jti = :jti), {person}
   FROM "authorization" a {joins} {addresses} WHERE a.id = :id"""
+# A token that a client got for itself names no authorization, hence no account.
+_OPAQUE = """
+  SELECT {facts}, t.claims FROM access_token t
+  LEFT JOIN "authorization" a ON a.id = t.authorization_id LEFT {joins}
+  WHERE t.hash = :hash AND t.expires_at > :now"""
+
+_OPAQUE_AND_PERSON = """
+  SELECT {facts}, t.claims, {person} FROM access_token t
+  JOIN "authorization" a ON a.id = t.authorization_id {joins} {addresses}
+  WHERE t.hash = :hash AND t.expires_at > :now"""
+
+_INSERT_ACCESS = """
+  INSERT INTO access_token (hash, client_id, authorization_id, claims, expires_at)
+  VALUES (:hash, :client, :authorization, :claims, :expires)"""
+
+_STRICT = """
+  SELECT 1 FROM access_token t
+  WHERE t.hash = :hash AND NOT EXISTS (SELECT 1 FROM revoked_jti r WHERE r.jti = :jti)"""
+
 _PERSON_BY_ID = "SELECT {person} FROM account u {addresses} WHERE u.id = :id"
 
 _JTI = "SELECT 1 FROM revoked_jti WHERE jti = :jti"
@@ -201,6 +124,10 @@ class _Texts:
     insert_refresh: str
     authorization_and_jti: str
     person_and_jti: str
+    opaque: str
+    opaque_and_person: str
+    insert_access: str
+    strict: str
     person: str
     jti: str
     use_jti: str
@@ -226,6 +153,10 @@ def _texts(dialect: str) -> _Texts:
         insert_refresh=write(_INSERT_REFRESH),
         authorization_and_jti=write(_AUTHORIZATION_AND_JTI),
         person_and_jti=write(_PERSON_AND_JTI),
+        opaque=write(_OPAQUE),
+        opaque_and_person=write(_OPAQUE_AND_PERSON),
+        insert_access=write(_INSERT_ACCESS),
+        strict=write(_STRICT),
         person=write(_PERSON_BY_ID),
         jti=write(_JTI),
         use_jti=write(_USE_JTI),
@@ -297,6 +228,26 @@ class Transaction:
             },
         )
 
+    def insert_access_token(
+        self,
+        token_hash: bytes,
+        client_row_id: str,
+        authorization_id: str | None,
+        claims: Mapping[str, Any],
+        expires: int,
+    ) -> None:
+        """Store an opaque access token with the claims a JWT would carry."""
+        self._execute(
+            self._texts.insert_access,
+            {
+                "hash": token_hash,
+                "client": client_row_id,
+                "authorization": authorization_id,
+                "claims": json.dumps(claims),
+                "expires": expires,
+            },
+        )
+
     def use_jti(self, jti_hash: bytes, expires: int) -> bool:
         """Note that an assertion or proof was presented; False where it was before (RFC 7523 §3).
 
@@ -344,9 +295,26 @@ class Statements:
         row = self._read(self._texts.person_and_jti, {"id": authorization_id, "jti": jti})
         if not row:
             return None
-        own = len(AuthorizationFacts._fields) - 1  # all but what a consumption adds
         found = row[0]
-        return AuthorizationFacts(*found[:own]), bool(found[own]), PersonFacts(*found[own + 1 :])
+        return AuthorizationFacts(*found[:_OWN]), bool(found[_OWN]), PersonFacts(*found[_OWN + 1 :])
+
+    def opaque(self, token_hash: bytes, now: int) -> tuple[dict[str, Any], AuthorizationFacts | None] | None:
+        """Return what an opaque access token stands for, and its authorization where it has one."""
+        row = self._read(self._texts.opaque, {"hash": token_hash, "now": now})
+        if not row:
+            return None
+        *own, claims = row[0]
+        return decoded(claims), None if own[0] is None else AuthorizationFacts(*own)
+
+    def opaque_and_person(
+        self, token_hash: bytes, now: int
+    ) -> tuple[dict[str, Any], AuthorizationFacts, PersonFacts] | None:
+        """Return the same of a token that speaks for a person, and what the account tells of them."""
+        row = self._read(self._texts.opaque_and_person, {"hash": token_hash, "now": now})
+        if not row:
+            return None
+        found = row[0]
+        return decoded(found[_OWN]), AuthorizationFacts(*found[:_OWN]), PersonFacts(*found[_OWN + 1 :])
 
     def person(self, account_id: str) -> PersonFacts | None:
         """Return what an account tells of its person."""
@@ -356,6 +324,10 @@ class Statements:
     def jti_revoked(self, jti: str) -> bool:
         """Tell whether a token without an authorization was revoked."""
         return bool(self._read(self._texts.jti, {"jti": jti}))
+
+    def strict_stands(self, token_hash: bytes, jti: str) -> bool:
+        """Tell whether a token that has to have a row has one, and was not revoked."""
+        return bool(self._read(self._texts.strict, {"hash": token_hash, "jti": jti}))
 
     def permissions(self, facts: AuthorizationFacts) -> tuple[str, ...]:
         """Return the keys of what the person has at the asking client, in catalogue order.
@@ -390,3 +362,6 @@ def _run(connection: PoolProxiedConnection, statement: str, values: Mapping[str,
         connection.invalidate(error)
         raise
     return cursor
+
+
+__all__ = ["CODE_PURPOSE", "AuthorizationFacts", "PersonFacts", "Statements", "Transaction"]

@@ -1,14 +1,20 @@
-"""Access tokens as RFC 9068 has them, and the answer they travel in (RFC 6749 §5.1)."""
+"""Access tokens: JWTs as RFC 9068 has them, or opaque, where the database keeps the same claims."""
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from idp.crypto import random_token
+from idp.crypto import random_token, sha256
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.signing import ACCESS_TOKEN, KeyRing, TokenRefused
-from idp.oidc.statements import AuthorizationFacts
+from idp.oidc.statements import AuthorizationFacts, Transaction
 
 ACCESS_TOKEN_ALG = "ES256"  # noqa: S105  (an algorithm)
+JWT, OPAQUE = "jwt", "opaque"
+_OPAQUE_PREFIX: Final = "at_"
+"""Tells an opaque access token from anything else without a look into the database."""
+_OPAQUE_TOKEN: Final = re.compile(_OPAQUE_PREFIX + "[A-Za-z0-9_-]{43}")
+_MICROS: Final = 1_000_000
 
 
 def mint_access_token(
@@ -19,18 +25,22 @@ def mint_access_token(
     now: int,
     lifetime: int,
     scope: str,
+    audiences: Sequence[str],
     facts: AuthorizationFacts | None = None,
     permissions: Sequence[str] = (),
+    transaction: Transaction | None,
 ) -> str:
-    """Return a signed access token; without *facts* the client acts for itself (RFC 9068 §2.2).
+    """Return an access token; without *facts* the client acts for itself (RFC 9068 §2.2).
 
     :param now: seconds since the epoch.
     :param lifetime: seconds.
+    :param audiences: client ids of resource servers; none: the issuer.
+    :param transaction: the grant's own, for a token that has a row.
     """
     claims: dict[str, Any] = {
         "iss": issuer,
         "sub": facts.sub if facts else client.client_id,
-        "aud": _audience(client, issuer),
+        "aud": _audience(audiences, issuer),
         "client_id": client.client_id,
         "iat": now,
         "exp": now + lifetime,
@@ -46,7 +56,30 @@ def mint_access_token(
             "amr": facts.amr.split(),
         }
         claims |= organization_claims(scope.split(), facts, permissions)
-    return keys.sign(claims, alg=ACCESS_TOKEN_ALG, typ="at+jwt")
+    return _issued(keys, client, claims, transaction)
+
+
+def _issued(
+    keys: KeyRing, client: RegisteredClient, claims: dict[str, Any], transaction: Transaction | None
+) -> str:
+    """Sign the claims, or keep them and return what they are found by."""
+    authorization = claims.get("authorization_id")
+    opaque = client.access_token_format == OPAQUE
+    if opaque:
+        token = _OPAQUE_PREFIX + random_token()
+    else:
+        token = keys.sign(claims, alg=ACCESS_TOKEN_ALG, typ="at+jwt")
+    if opaque or (client.strict_revocation and authorization is None):
+        assert transaction is not None  # noqa: S101  (create_token_response opened it)
+        kept = claims if opaque else {}  # the row of a JWT only says that it stands
+        expires = claims["exp"] * _MICROS
+        transaction.insert_access_token(sha256(token), client.row_id, authorization, kept, expires)
+    return token
+
+
+def is_opaque(token: str) -> bool:
+    """Tell whether a text has the form of an opaque access token of ours."""
+    return _OPAQUE_TOKEN.fullmatch(token) is not None
 
 
 def read_access_token(keys: KeyRing, token: str, *, issuer: str, now: int) -> dict[str, Any]:
@@ -79,7 +112,7 @@ def organization_claims(
     return claims
 
 
-def _audience(client: RegisteredClient, issuer: str) -> str | list[str]:
-    if not client.audiences:
+def _audience(audiences: Sequence[str], issuer: str) -> str | list[str]:
+    if not audiences:
         return issuer
-    return client.audiences[0] if len(client.audiences) == 1 else list(client.audiences)
+    return audiences[0] if len(audiences) == 1 else list(audiences)

@@ -6,13 +6,16 @@ from typing import Any
 from authlib.oauth2.rfc6749 import OAuth2Error
 
 from idp.accounts.principal import refusal_reason
+from idp.crypto import sha256
 from idp.installation import Vault
+from idp.oidc import subject
 from idp.oidc.claims import granted_claims
+from idp.oidc.clients import RegisteredClient
 from idp.oidc.provider import Provider
 from idp.oidc.request import Exchange
 from idp.oidc.signing import TokenRefused
 from idp.oidc.statements import AuthorizationFacts, PersonFacts
-from idp.oidc.tokens import organization_claims, read_access_token
+from idp.oidc.tokens import is_opaque, organization_claims, read_access_token
 
 # standard claim → what gives it; the other profile claims are columns of their own name
 _COMPUTED: Mapping[str, Callable[[PersonFacts], Any]] = {
@@ -36,8 +39,8 @@ class BearerRefused(OAuth2Error):
         return [*headers, ("WWW-Authenticate", reason if self.presented else "Bearer")]
 
 
-def userinfo(provider: Provider, exchange: Exchange, token: str) -> dict[str, Any]:
-    """Return the claims an access token opens.
+def userinfo(provider: Provider, exchange: Exchange, token: str) -> dict[str, Any] | str:
+    """Return the claims an access token opens, as a JWT where the client is registered for one (§5.3.2).
 
     :raises BearerRefused: not an access token of ours, ended, revoked, or without the scope ``openid``.
     """
@@ -49,28 +52,51 @@ def userinfo(provider: Provider, exchange: Exchange, token: str) -> dict[str, An
     answer = personal_claims(provider.services.vault, person, wanted)
     if "organization" in scopes or "permissions" in scopes:
         answer |= organization_claims(scopes, facts, provider.statements.permissions(facts))
-    return answer | {"sub": facts.sub}
+    client = exchange.snapshot.by_row[facts.client_row_id]
+    answer["sub"] = subject.seen_by(provider.services.vault, client, facts.sub)
+    return _signed(provider, exchange, client, answer)
+
+
+def _signed(
+    provider: Provider, exchange: Exchange, client: RegisteredClient, claims: dict[str, Any]
+) -> dict[str, Any] | str:
+    """Sign the claims if the client asks for that.
+
+    Without ``typ``, ``iat`` and ``exp``, so that nobody can take it for an ID token (RFC 8725 §3.12).
+    """
+    if client.userinfo_signed_response_alg is None:
+        return claims
+    parties = {"iss": provider.issuer, "aud": client.client_id}
+    return exchange.snapshot.keys.sign(claims | parties, alg=client.userinfo_signed_response_alg, typ=None)
 
 
 def _authorized(
     provider: Provider, exchange: Exchange, token: str
 ) -> tuple[AuthorizationFacts, PersonFacts, dict[str, Any]]:
-    try:
-        claims = read_access_token(
-            exchange.snapshot.keys, token, issuer=provider.issuer, now=exchange.seconds
-        )
-    except TokenRefused as refused:
-        raise BearerRefused("invalid_token", "the access token is not valid or has expired", 401) from refused
-    authorization = claims.get("authorization_id")
-    statements = provider.statements
-    found = statements.authorization_and_person(authorization, claims["jti"]) if authorization else None
-    if found is None:
-        raise BearerRefused("invalid_token", "the access token does not speak for a person", 401)
-    facts, revoked, person = found
+    if is_opaque(token):
+        stored = provider.statements.opaque_and_person(sha256(token), exchange.micros)
+        if stored is None:
+            raise BearerRefused("invalid_token", "the access token is not valid or has expired", 401)
+        (claims, facts, person), revoked = stored, False
+    else:
+        claims = _read(provider, exchange, token)
+        authorization = claims.get("authorization_id")
+        statements = provider.statements
+        found = statements.authorization_and_person(authorization, claims["jti"]) if authorization else None
+        if found is None:
+            raise BearerRefused("invalid_token", "the access token does not speak for a person", 401)
+        facts, revoked, person = found
     known = facts.client_row_id in exchange.snapshot.by_row
     if revoked or not known or refusal_reason(facts.standing) is not None:
         raise BearerRefused("invalid_token", "the access token was revoked", 401)
     return facts, person, claims
+
+
+def _read(provider: Provider, exchange: Exchange, token: str) -> dict[str, Any]:
+    try:
+        return read_access_token(exchange.snapshot.keys, token, issuer=provider.issuer, now=exchange.seconds)
+    except TokenRefused as refused:
+        raise BearerRefused("invalid_token", "the access token is not valid or has expired", 401) from refused
 
 
 def personal_claims(vault: Vault, person: PersonFacts, wanted: Iterable[str]) -> dict[str, Any]:

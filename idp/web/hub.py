@@ -7,7 +7,7 @@ from idp.authentication.sessions import LiveSession
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
-from idp.oidc import consent, interaction
+from idp.oidc import consent, interaction, subject
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import RegisteredClient
 from idp.organizations import memberships
@@ -45,7 +45,7 @@ def _person(client: RegisteredClient, live: LiveSession | None) -> interaction.P
     ctx, account_id = current(), live.account.id
     return interaction.Person(
         account_id=account_id,
-        sub=live.account.sub,
+        sub=subject.seen_by(ctx.vault, client, live.account.sub),
         assurance=live.assurance,
         second_factor_seen=any(proof.method not in FIRST_FACTORS for proof in live.proofs),
         has_second_factor=bool(live.second_factors),

@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from idp.crypto import b64url
 from tests.plain_browser import claims
@@ -67,7 +67,7 @@ class Forger:
         yield "ECDSA of order", self.token.rpartition(".")[0] + "." + b64url(_ORDER * 2)
 
     def _with_public_key_as_secret(self) -> Iterator[tuple[str, str]]:
-        kind = ECKey if self.jwk["kty"] == "EC" else RSAKey
+        kind = {"EC": ECKey, "OKP": OKPKey}.get(self.jwk["kty"], RSAKey)
         public = kind.import_key(self.jwk).public_key
         pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -32,6 +32,7 @@ LOGOUT, SECRET, COOKIE, FLOW, FORM, CLIENT_ACCESS = (
     "access token of a client",
 )
 PUSHED, ASSERTION, OBJECT = "pushed request", "client assertion", "request object"
+OPAQUE = "opaque access token"
 SIGNER = Signer()
 
 
@@ -43,6 +44,8 @@ class Bench:
     own: Party
     other: Party
     api: Party
+    #: a portal whose access tokens are opaque, with the first one's audience
+    opaque: Party
     visitor: Visitor
 
     def artefacts(self) -> dict[str, str]:
@@ -69,6 +72,7 @@ class Bench:
             CLIENT_ACCESS: own["access_token"],
             PUSHED: parsed(self.own.call("/par", self.own.parameters()))["request_uri"],
             ASSERTION: SIGNER.sign(SIGNER.assertion_claims(ISSUER)),
+            OPAQUE: self.opaque.tokens(self.visitor)["access_token"],
             OBJECT: SIGNER.sign(SIGNER.object_claims(ISSUER, self.own.parameters(client_id="signer"))),
         }
 
@@ -78,7 +82,8 @@ def bench(live: Live, portal: Party, visitor: Visitor) -> Bench:
     with unit_of_work(live.services) as ctx:
         other, api = other_portal(ctx, jwks=Signer("other", number=1).jwks), cast.register_api(ctx)
         cast.register(ctx, "signer", token_endpoint_auth_method="private_key_jwt", jwks=SIGNER.jwks)
-    return Bench(live, portal, Party(live, other), Party(live, api), visitor)
+        opaque = cast.register(ctx, "opaque", access_token_format="opaque", audiences=["portal"])
+    return Bench(live, portal, Party(live, other), Party(live, api), Party(live, opaque), visitor)
 
 
 def _accepts_session(live: Live, value: str) -> bool:
@@ -113,10 +118,10 @@ Endpoint = Callable[[Bench, str], bool]
 #: endpoint → the artefacts it accepts from the first portal
 ENDPOINTS: dict[str, tuple[Endpoint, frozenset[str]]] = {
     "refresh": (lambda b, v: b.own.refresh(v).status == 200, frozenset({REFRESH})),
-    "userinfo": (lambda b, v: b.own.userinfo(v).status == 200, frozenset({ACCESS})),
+    "userinfo": (lambda b, v: b.own.userinfo(v).status == 200, frozenset({ACCESS, OPAQUE})),
     "introspection": (
         lambda b, v: parsed(b.own.introspect(v)).get("active") is True,
-        frozenset({ACCESS, CLIENT_ACCESS}),
+        frozenset({ACCESS, CLIENT_ACCESS, OPAQUE}),
     ),
     "session": (lambda b, v: _accepts_session(b.live, v), frozenset({COOKIE})),
     "id_token_hint": (lambda b, v: _accepts_hint(b.live, v), frozenset({ID})),

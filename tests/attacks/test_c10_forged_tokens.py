@@ -8,10 +8,14 @@ from urllib.parse import urlencode
 import pytest
 
 from idp.crypto import random_token
+from idp.oidc.signing_keys import ALWAYS
+from tests import cast
 from tests.attacks.forged import KIDS, Forger
 from tests.attacks.live import Answer, Live
 from tests.attacks.parties import Party, parsed
 from tests.attacks.visitor import Visitor
+from tests.installation import install_signing_keys, unit_of_work
+from tests.world import forget_snapshot
 
 pytestmark = pytest.mark.enable_socket
 
@@ -81,6 +85,23 @@ def test_no_forged_token_is_accepted(live: Live, portal: Party, tokens: dict[str
     assert (taken, broken) == ([], [])
     assert live.rows() == before
     assert accepted(ask(portal, tokens[kind]))
+
+
+@pytest.mark.usefixtures("portal")
+@pytest.mark.parametrize("alg", ["RS256", "PS256", "EdDSA"])
+def test_no_forged_hint_of_another_algorithm(live: Live, visitor: Visitor, alg: str) -> None:
+    """The same forgeries of ID tokens that are not signed by ES256 (req 35; RFC 8725 §3.1)."""
+    install_signing_keys(live.services, algorithms={alg} - set(ALWAYS))
+    with unit_of_work(live.services) as ctx:
+        made = Party(live, cast.register(ctx, "signed", id_token_signed_response_alg=alg))
+    forget_snapshot(live.gateway)
+    token = made.tokens(visitor)["id_token"]
+    ask, _, accepted = ENTRIES["logout, form"]
+    before = live.rows()
+    taken = [name for name, forged in _forger(live, token).forgeries() if accepted(ask(made, forged))]
+    assert taken == []
+    assert live.rows() == before
+    assert accepted(ask(made, token))
 
 
 def test_no_forged_token_revokes_anything(live: Live, portal: Party, tokens: dict[str, str]) -> None:

@@ -113,6 +113,25 @@ def test_a_client_that_signs(terminal: Terminal, tmp_path: Path) -> None:
         assert private["d"] not in refused.output
 
 
+def test_what_its_tokens_are(terminal: Terminal) -> None:
+    """Algorithms, whose keys then are there; format; subjects; and the API they are asked for by."""
+    api = terminal.json("client", "create", "api", "--kind", "machine", "--resource", "https://api.example/")
+    assert api["resource_uri"] == "https://api.example/"
+    create = ("client", "create", "portal", "--redirect", CALLBACK, "--audience", "api")
+    signed = ("--id-token-alg", "EdDSA", "--userinfo-alg", "EdDSA")
+    made = terminal.json(*create, *signed, "--access-token", "opaque", "--pairwise", "--strict-revocation")
+    assert made["id_token_signed_response_alg"] == made["userinfo_signed_response_alg"] == "EdDSA"
+    assert (made["access_token_format"], made["strict_revocation"]) == ("opaque", True)
+    assert (made["subject_type"], made["sector_identifier_uri"]) == ("pairwise", None)
+    keys = [key["state"] for key in terminal.json("keys", "list") if key["alg"] == "EdDSA"]
+    assert sorted(keys) == ["active", "next"]
+    sector = ("--id", "b", "--pairwise", "--sector", "https://127.0.0.1:1/sector.json")
+    refused = terminal.run(*create, *sector)
+    assert (refused.exit_code, "could not be read" in refused.stderr) == (4, True)
+    plain = terminal.json("client", "create", "plain", "--redirect", CALLBACK)
+    assert (plain["subject_type"], plain["access_token_format"]) == ("public", "jwt")
+
+
 def test_disable_enable_delete(terminal: Terminal) -> None:
     """A client can be switched off and on, and deleted when somebody confirms it."""
     terminal.ok("client", "create", "portal", "--redirect", CALLBACK)

@@ -38,6 +38,7 @@ REGISTERED = {
     "acr_values_supported": list,
     "subject_types_supported": list,
     "id_token_signing_alg_values_supported": list,
+    "userinfo_signing_alg_values_supported": list,
     "token_endpoint_auth_methods_supported": list,
     "token_endpoint_auth_signing_alg_values_supported": list,
     "introspection_endpoint_auth_methods_supported": list,
@@ -95,7 +96,7 @@ def test_oidcc_discovery_endpoint_verification(provider: Gateway) -> None:
             assert value.startswith(f"{ISSUER}/"), name
     assert "openid" in metadata["scopes_supported"]
     assert metadata["response_types_supported"] == ["code"]
-    assert metadata["subject_types_supported"] == ["public"]
+    assert metadata["subject_types_supported"] == ["public", "pairwise"]
     assert "RS256" in metadata["id_token_signing_alg_values_supported"]
     assert metadata["code_challenge_methods_supported"] == ["S256"]
     assert {"authorization_code", "refresh_token"} <= set(metadata["grant_types_supported"])
@@ -106,7 +107,8 @@ def test_oidcc_discovery_endpoint_verification(provider: Gateway) -> None:
     assert metadata["require_pushed_authorization_requests"] is False
     signed = [name for name in metadata if name.startswith(("token_", "request_object")) and "alg" in name]
     assert len(signed) == 2
-    for name in signed:
+    signs = ("id_token_signing_alg_values_supported", "userinfo_signing_alg_values_supported")
+    for name in (*signed, *signs):
         assert set(metadata[name]) == {"ES256", "RS256", "PS256", "EdDSA"}
     assert "private_key_jwt" in metadata["token_endpoint_auth_methods_supported"]
     assert "none" not in metadata["introspection_endpoint_auth_methods_supported"]

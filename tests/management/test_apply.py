@@ -240,6 +240,22 @@ def test_unknown_audiences_and_clients_are_refused(services: Services, document:
         assert apply(ctx, document)
 
 
+def test_a_resource_uri_has_one_owner_in_the_end(services: Services, document: dict[str, Any]) -> None:
+    """Two of a file cannot have one; one may take it over from another that lets go in the same file."""
+    portal, api = document["client"]
+    uri = "https://orders.example/"
+    api["resource_uri"] = uri
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        apply(ctx, document)
+        portal["resource_uri"] = uri
+        assert set(problems(ctx, document)) == {"client.resource_uri"}
+        assert set(problems(ctx, {"client": [portal]})) == {"client.portal.resource_uri"}
+        del api["resource_uri"]
+        apply(ctx, document)
+        owners = {name for name, client in load_clients(ctx.db).items() if client.resource_uri == uri}
+        assert owners == {"portal"}
+
+
 @pytest.mark.parametrize("kind", ["account", "client", "anonymous", ""])
 def test_only_operators_apply_files(services: Services, document: dict[str, Any], kind: str) -> None:
     """The same rule as for each operation (req 92)."""

@@ -67,8 +67,11 @@ def test_everything_can_be_said() -> None:
         scope="openid offline_access permissions orders",
         token_endpoint_auth_method="client_secret_post",
         id_token_signed_response_alg="RS256",
+        userinfo_signed_response_alg="PS256",
         require_pkce=False,
         audiences=["orders-api"],
+        access_token_format="opaque",
+        resource_uri="https://portal.example/api",
         strict_revocation=True,
         default_acr_values=["urn:lotse:acr:aal2"],
         default_max_age=600,
@@ -86,6 +89,8 @@ def test_everything_can_be_said() -> None:
         token_endpoint_auth_signing_alg=None,
         request_object_signing_alg="ES256",
         require_pushed_authorization_requests=True,
+        subject_type="pairwise",
+        sector_identifier_uri="https://portal.example/sector.json",
         kind="web",
     )
     assert validate({name: value for name, value in said.items() if value is not None}).columns() == said
@@ -106,6 +111,15 @@ def test_a_client_that_signs_has_keys_and_no_secret() -> None:
     assert not validate(web(kind="spa")).has_secret
 
 
+@pytest.mark.parametrize("alg", ["ES256", "RS256", "PS256", "EdDSA"])
+def test_what_we_can_sign_with(alg: str) -> None:
+    """Each algorithm, for ID tokens and for userinfo; the keys of both are needed."""
+    metadata = validate(web(id_token_signed_response_alg=alg))
+    assert metadata.signing_algorithms == {alg, "ES256"}
+    metadata = validate(web(userinfo_signed_response_alg=alg, id_token_signed_response_alg="RS256"))
+    assert metadata.signing_algorithms == {alg, "RS256"}
+
+
 def test_repeated_scopes_count_once() -> None:
     """The order of the first mention stays."""
     assert validate(web(scope="email openid email")).scope == "email openid"
@@ -119,6 +133,7 @@ TEXT_FIELDS = [
     "scope",
     "token_endpoint_auth_method",
     "id_token_signed_response_alg",
+    "userinfo_signed_response_alg",
     "product",
     "home_uri",
     "initiate_login_uri",
@@ -129,6 +144,10 @@ TEXT_FIELDS = [
     "jwks_uri",
     "token_endpoint_auth_signing_alg",
     "request_object_signing_alg",
+    "subject_type",
+    "sector_identifier_uri",
+    "access_token_format",
+    "resource_uri",
 ]
 LIST_FIELDS = [
     "redirect_uris",
@@ -254,6 +273,15 @@ CONSISTENCY: list[tuple[str, dict[str, Any], str, str]] = [
     ("machine that pushes", {"client_id": "m", "kind": "machine",
                              "require_pushed_authorization_requests": True},
      "require_pushed_authorization_requests", "must be false"),
+    ("machine with userinfo", {"client_id": "m", "kind": "machine", "userinfo_signed_response_alg": "ES256"},
+     "userinfo_signed_response_alg", "must be absent"),
+    ("pairwise machine", {"client_id": "m", "kind": "machine", "subject_type": "pairwise",
+                          "sector_identifier_uri": "https://portal.example/sector.json"},
+     "subject_type", "must be public"),
+    ("pairwise of two hosts", web(subject_type="pairwise", redirect_uris=[*CALLBACK, "https://b.example/cb"]),
+     "sector_identifier_uri", "must be there for pairwise subjects"),
+    ("pairwise app", web(kind="native", subject_type="pairwise", redirect_uris=["com.example.app:/cb"]),
+     "sector_identifier_uri", "must be there for pairwise subjects"),
     ("own scope without audience", web(scope="openid orders"), "audiences", "must name the resource server"),
 ]  # fmt: skip
 
@@ -286,6 +314,8 @@ VALUES: list[tuple[str, object, str]] = [
     ("token_endpoint_auth_method", "client_secret_jwt", "must be one of"),
     ("id_token_signed_response_alg", "none", "must be one of"),
     ("id_token_signed_response_alg", "HS256", "must be one of"),
+    ("id_token_signed_response_alg", "ES384", "must be one of"),
+    ("userinfo_signed_response_alg", "none", "must be one of"),
     ("default_acr_values", ["urn:lotse:acr:aal9"], "must be one of"),
     ("audiences", ["Orders API"], "must have 1 to 64"),
     ("backchannel_logout_uri", "http://portal.example/logout", "must be https"),
@@ -298,6 +328,11 @@ VALUES: list[tuple[str, object, str]] = [
     ("initiate_login_uri", "http://portal.example/login", "must be https"),
     ("logo_uri", "http://portal.example/logo.svg", "must be https"),
     ("logo_uri", "https://portal.example;script-src/logo.svg", "must have a host name"),
+    ("subject_type", "ephemeral", "must be one of"),
+    ("access_token_format", "saml", "must be one of"),
+    ("resource_uri", "urn:orders", "must begin with https"),
+    ("resource_uri", "https://api.example/#x", "no fragment"),
+    ("sector_identifier_uri", "http://portal.example/sector.json", "must be https"),
 ]
 
 

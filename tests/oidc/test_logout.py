@@ -81,16 +81,19 @@ def test_what_is_shown_as_a_mistake(desk: Desk) -> None:
 def test_a_hint_fits_its_own_session_alone(desk: Desk) -> None:
     """Another person's, or another session's of the same person, asks first."""
     sids = [verified(desk.gateway, desk.tokens()["id_token"])[1] for _ in range(2)]
+    portal = desk.gateway.server.provider.snapshots.current().clients["portal"]
     with desk.work() as ctx:
         account = ctx.db.get_one(Account, desk.account_id)
         mine = LogoutRequest(hinted_sub=account.sub, hinted_sid=sids[0]["sid"])
         other, _ = sessions.start(ctx, account, methods=[("pwd", None)])
         owner = ctx.db.get_one(SessionClient, sids[0]["sid"]).session_id
         same = replace(other, session=other.session._replace(id=owner))
-        assert logout.hint_fits(ctx, mine, same)
-        assert not logout.hint_fits(ctx, mine, other)
-        assert logout.hint_fits(ctx, replace(mine, hinted_sid=None), other)
-        assert not logout.hint_fits(ctx, replace(mine, hinted_sub="x"), same)
+        assert logout.hint_fits(ctx, mine, portal, same)
+        assert not logout.hint_fits(ctx, mine, portal, other)
+        assert not logout.hint_fits(ctx, mine, None, same)
+        assert not logout.hint_fits(ctx, mine, replace(portal, sector="portal.example"), same)
+        assert logout.hint_fits(ctx, replace(mine, hinted_sid=None), portal, other)
+        assert not logout.hint_fits(ctx, replace(mine, hinted_sub="x"), portal, same)
 
 
 def test_the_end_of_a_session(desk: Desk) -> None:

@@ -7,20 +7,20 @@ from sqlalchemy import func, select
 from idp.context import Services
 from idp.crypto import sha256
 from idp.oidc import retention
-from idp.oidc.models import Authorization, PushedRequest, RefreshToken, RevokedJti, UsedJti
+from idp.oidc.models import AccessToken, Authorization, PushedRequest, RefreshToken, RevokedJti, UsedJti
 from tests.builders import make_account, make_client, sign_in
 from tests.installation import NOW, unit_of_work
 
 
-def test_what_was_presented_or_pushed_goes_at_once(services: Services) -> None:
+def test_what_was_presented_or_pushed_and_opaque_tokens_go_at_once(services: Services) -> None:
     """It says nothing once its time is over, and parameters name people in clear (req 111)."""
     end = NOW + timedelta(minutes=1)
     with unit_of_work(services) as ctx:
         client = make_client(ctx)
         ctx.db.add(UsedJti(hash=b"j", expires_at=end))
         row = PushedRequest(hash=b"p", client_id=client, parameters={}, created_at=NOW, expires_at=end)
-        ctx.db.add(row)
-    for moment, removed in ((end, 0), (end + timedelta(seconds=1), 2)):
+        ctx.db.add_all([row, AccessToken(hash=b"a", client_id=client, claims={}, expires_at=end)])
+    for moment, removed in ((end, 0), (end + timedelta(seconds=1), 3)):
         with unit_of_work(services, moment) as ctx:
             assert retention.purge(ctx, 100) == removed
 

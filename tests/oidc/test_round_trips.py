@@ -128,6 +128,61 @@ def test_userinfo(desk: Desk, spent: Spent, scope: str) -> None:
     assert spent(lambda: desk.portal.userinfo(token)) == (1, 0)
 
 
+@pytest.fixture
+def opaque(desk: Desk) -> Desk:
+    """A portal whose access tokens are opaque."""
+    with desk.work() as ctx:
+        made = cast.register(ctx, "opaque", access_token_format="opaque")
+    desk.gateway.server.provider.snapshots.expire()
+    other = Desk(desk.services, desk.gateway, made, desk.account_id)
+    other.tokens()
+    return other
+
+
+def test_opaque_tokens_cost_one_insert(opaque: Desk, spent: Spent, services: Services) -> None:
+    """Beside what a JWT costs, in the same transaction; a client's own one is that insert alone."""
+    code = opaque.code().code
+    tokens: dict[str, str] = {}
+
+    def redeem() -> Any:
+        answer = opaque.redeem(code)
+        tokens.update(answer.get_json())
+        return answer
+
+    usual = _one_more_on_sqlite(services, 2)
+    assert spent(redeem) == (usual + 1, 1)
+    assert spent(lambda: opaque.portal.refresh(tokens["refresh_token"])) == (usual + 1, 1)
+    assert spent(lambda: opaque.portal.call("/token", {"grant_type": "client_credentials"})) == (1, 1)
+
+
+def test_opaque_tokens_are_found_in_one_read(opaque: Desk, spent: Spent) -> None:
+    """By userinfo and introspection, with all that decides about them; other words cost nothing."""
+    tokens = opaque.tokens(scope=ALL_SCOPES)
+    own = opaque.portal.call("/token", {"grant_type": "client_credentials"}).get_json()
+    assert spent(lambda: opaque.portal.userinfo(tokens["access_token"])) == (1, 0)
+    for token in (tokens["access_token"], own["access_token"]):
+        form = {"token": token}
+        assert spent(lambda form=form: opaque.portal.call("/introspect", form)) == (1, 0)
+    for token in ("at_garbage", tokens["refresh_token"]):
+        form = {"token": token}
+        assert spent(lambda form=form: opaque.portal.call("/introspect", form)) == (0, 0)
+        assert spent(lambda token=token: opaque.portal.userinfo(token), status=401) == (0, 0)
+    form = {"token": tokens["access_token"]}
+    found, commits = spent(lambda: opaque.portal.call("/revoke", form))
+    assert (found <= 2, commits) == (True, 1), found
+
+
+def test_strict_revocation_costs_one_insert(desk: Desk, spent: Spent) -> None:
+    """For a JWT that a client gets for itself; its introspection is one read as for all."""
+    with desk.work() as ctx:
+        strict = Portal(desk.gateway, cast.register(ctx, "strict", strict_revocation=True))
+    desk.gateway.server.provider.snapshots.expire()
+    grant = {"grant_type": "client_credentials"}
+    token = strict.call("/token", grant).get_json()["access_token"]
+    assert spent(lambda: strict.call("/token", grant)) == (1, 1)
+    assert spent(lambda: strict.call("/introspect", {"token": token})) == (1, 0)
+
+
 def test_refused_requests_ask_nothing(desk: Desk, spent: Spent) -> None:
     """A wrong secret and a token that is no token cost the database nothing."""
     wrong = {"client_id": "portal", "client_secret": "wrong", "grant_type": "client_credentials"}

@@ -1,18 +1,29 @@
 """Our JWTs: what signs and what verifies (RFC 7515, RFC 8725; req 24, 33-36, 39)."""
 
 import base64
+import hashlib
 import hmac
 import json
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from authlib.oidc.core.util import create_half_hash
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from joserfc import jws, jwt
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from idp.oidc.id_token import token_hash
-from idp.oidc.signing import ACCESS_TOKEN, ID_TOKEN, KeyRing, SigningKeyPair, TokenRefused, public_key
+from idp.oidc.signing import (
+    ACCESS_TOKEN,
+    ALGORITHMS,
+    ID_TOKEN,
+    REGISTRY,
+    KeyRing,
+    SigningKeyPair,
+    TokenRefused,
+    public_key,
+)
 
 # RFC 7515 Appendix A.3
 A3_KEY = {
@@ -31,13 +42,33 @@ CLAIMS = {"iss": "https://login.example", "sub": "x", "text": "ä", "n": 1, "l":
 PRIVATE: dict[str, Any] = {
     "ES256": ec.generate_private_key(ec.SECP256R1()),
     "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    "PS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
 }
-KINDS: dict[str, Any] = {"ES256": ECKey, "RS256": RSAKey}
+KINDS: dict[str, Any] = {"ES256": ECKey, "RS256": RSAKey, "PS256": RSAKey, "EdDSA": OKPKey}
+
+# RFC 8037 Appendix A.1 and A.4
+RFC8037_PRIVATE = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"
+RFC8037_PUBLIC = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+RFC8037_TOKEN = (
+    "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc."
+    "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+)
+
+
+def test_every_algorithm_is_tested() -> None:
+    """What this module goes through is what we can sign with."""
+    assert tuple(PRIVATE) == ALGORITHMS
 
 
 def _der(alg: str) -> bytes:
     der: bytes = PRIVATE[alg].private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     return der
+
+
+def _private_pem(alg: str) -> bytes:
+    pem: bytes = PRIVATE[alg].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return pem
 
 
 def _pem(alg: str) -> bytes:
@@ -62,12 +93,12 @@ def _b64(value: Any) -> str:
 
 def _own(header: dict[str, Any], *, alg: str = "ES256", claims: Any = None) -> str:
     """Return a token that joserfc's algorithm signed with our private key under any header."""
-    pem = PRIVATE[alg].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     payload = (
         claims if isinstance(claims, bytes) else json.dumps(CLAIMS if claims is None else claims).encode()
     )
     signed = f"{_b64({'alg': alg, 'kid': f'k-{alg}', 'typ': 'JWT', **header})}.{_b64(payload)}"
-    signature = jws.JWSRegistry.algorithms[alg].sign(signed.encode(), KINDS[alg].import_key(pem))
+    key = KINDS[alg].import_key(_private_pem(alg))
+    signature = jws.JWSRegistry.algorithms[alg].sign(signed.encode(), key)
     return f"{signed}.{_b64(signature)}"
 
 
@@ -77,14 +108,14 @@ def test_joserfc_verifies_what_we_sign(ring: KeyRing, alg: str) -> None:
     key = KINDS[alg].import_key(_pem(alg))
     for number in range(300 if alg == "ES256" else 3):
         token = ring.sign({**CLAIMS, "n": number}, alg=alg, typ="at+jwt")
-        decoded = jwt.decode(token, key, algorithms=[alg])
+        decoded = jwt.decode(token, key, registry=REGISTRY)
         assert decoded.header == {"alg": alg, "kid": f"k-{alg}", "typ": "at+jwt"}
         assert decoded.claims == {**CLAIMS, "n": number}
 
 
 @pytest.mark.parametrize("alg", PRIVATE)
 def test_we_verify_what_joserfc_signs(ring: KeyRing, alg: str) -> None:
-    """And a token without a type passes as an ID token only."""
+    """The same way back."""
     assert ring.verify(_own({}, alg=alg), ID_TOKEN) == CLAIMS
     header = _own({}, alg=alg).split(".")[0]
     assert json.loads(base64.urlsafe_b64decode(header + "=="))["alg"] == alg
@@ -103,9 +134,49 @@ def test_rfc_7515_a3() -> None:
         jws.deserialize_compact(tampered, public_key(A3_KEY), algorithms=["ES256"])
 
 
-def test_at_hash_of_the_specification() -> None:
+@pytest.mark.parametrize("alg", ["ES256", "RS256", "PS256"])
+def test_at_hash_of_the_specification(alg: str) -> None:
     """The access token and at_hash of OIDC Core Appendix A.3 (req 39)."""
-    assert token_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y") == "77QmUPtjPfzWtF2AnpK9RQ"
+    token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"
+    assert token_hash(token, alg) == "77QmUPtjPfzWtF2AnpK9RQ"
+
+
+def test_at_hash_of_eddsa() -> None:
+    """SHA-512, which Ed25519 is built on, and its left half: 32 bytes; Authlib reads it so too (req 39)."""
+    token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"
+    left = hashlib.sha512(token.encode()).digest()[:32]
+    assert token_hash(token, "EdDSA") == _b64(left) == create_half_hash(token, "EdDSA").decode()
+
+
+def test_rfc_8037_a4() -> None:
+    """Ed25519 as the specification's own example has it, signed and verified."""
+    raw = base64.urlsafe_b64decode(RFC8037_PRIVATE + "=")
+    private = ed25519.Ed25519PrivateKey.from_private_bytes(raw)
+    der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    signed, _, signature = RFC8037_TOKEN.rpartition(".")
+    assert _b64(SigningKeyPair("k", "EdDSA", der)._signature(signed.encode())) == signature
+    key = public_key({"kty": "OKP", "crv": "Ed25519", "x": RFC8037_PUBLIC})
+    read = jws.deserialize_compact(RFC8037_TOKEN, key, registry=REGISTRY)
+    assert read.payload == b"Example of Ed25519 signing"
+
+
+@pytest.mark.parametrize("alg", ALGORITHMS)
+@pytest.mark.parametrize("other", ALGORITHMS)
+def test_a_key_verifies_its_own_algorithm_alone(ring: KeyRing, alg: str, other: str) -> None:
+    """RS256 and PS256 have the same kind of key; our record says which it is for (req 35; RFC 8725 §3.1)."""
+    header = {"alg": other, "kid": f"k-{alg}", "typ": "JWT"}
+    if KINDS[alg] is not KINDS[other]:
+        signer = other
+    else:
+        signer = alg
+    signed = f"{_b64(header)}.{_b64(CLAIMS)}"
+    key = KINDS[signer].import_key(_private_pem(signer))
+    token = f"{signed}.{_b64(jws.JWSRegistry.algorithms[other].sign(signed.encode(), key))}"
+    if alg == other:
+        assert ring.verify(token, ID_TOKEN) == CLAIMS
+    else:
+        with pytest.raises(TokenRefused):
+            ring.verify(token, ID_TOKEN)
 
 
 def _forgeries() -> dict[str, str]:
@@ -204,12 +275,13 @@ def test_addresses_in_the_header_are_ignored(ring: KeyRing, header: str) -> None
         ("JWT", False, True),
         ("logout+jwt", False, False),
         ("AT+JWT", False, False),
+        (None, False, False),
     ],
 )
-def test_types_are_strangers(ring: KeyRing, typ: str, access: bool, identity: bool) -> None:
+def test_types_are_strangers(ring: KeyRing, typ: str | None, access: bool, identity: bool) -> None:
     """An ID token never passes as an access token, nor the reverse, on the second look either (req 24).
 
-    Authlib's RFC 9068 validator takes a token without a type.
+    Authlib's RFC 9068 validator takes a token without a type; ours is what userinfo signs.
     """
     token = ring.sign(CLAIMS, alg="ES256", typ=typ)
     for _ in range(2):

@@ -1,17 +1,20 @@
 """The life of signing keys (req 33, 34; OIDC Core §10.1.1)."""
 
+import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from idp.context import Context, Services
 from idp.db import Database
 from idp.errors import Refusal
+from idp.management import clients
 from idp.oidc import signing_keys
-from idp.oidc.models import SigningKey
+from idp.oidc.models import Client, SigningKey
 from idp.oidc.models.signing_key import ACTIVE, NEXT, REMOVED, RETIRED
 from idp.settings import Settings
+from tests.builders import OPERATOR, make_client
 from tests.installation import NOW, install_signing_keys, make_services, unit_of_work
 
 DAY = timedelta(days=1)
@@ -131,6 +134,88 @@ def test_the_emergency_brake(services: Services, state: str) -> None:
             signing_keys.retire(ctx, "made-up")
 
 
+@pytest.fixture
+def short_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RSA keys of full length take seconds."""
+    monkeypatch.setattr(signing_keys, "RSA_BITS", 2048)
+
+
+def _both(*algorithms: str) -> list[tuple[str, str]]:
+    return sorted([*FULL, *((alg, state) for alg in algorithms for state in (ACTIVE, NEXT))])
+
+
+@pytest.mark.usefixtures("short_keys")
+def test_other_algorithms_have_keys_once_they_are_asked_for(services: Services) -> None:
+    """By a new registration, by a changed one, for ID tokens or for userinfo; in one transaction with it."""
+    with unit_of_work(services) as ctx:
+        make_client(ctx, "plain")
+        assert _states(ctx) == FULL
+        make_client(ctx, "curve", id_token_signed_response_alg="EdDSA")
+        assert _states(ctx) == _both("EdDSA")
+        registration = {"client_id": "plain", "redirect_uris": ["https://portal.example/callback"]}
+        clients.change(ctx.acting(OPERATOR), registration | {"userinfo_signed_response_alg": "PS256"})
+        assert _states(ctx) == _both("EdDSA", "PS256")
+        make_client(ctx, "second", id_token_signed_response_alg="PS256")
+        assert _states(ctx) == _both("EdDSA", "PS256")
+        ring, published = signing_keys.load_ring(ctx)
+        assert set(ring.active) == {"ES256", "RS256", "PS256", "EdDSA"}
+        kinds = {(jwk["alg"], jwk["kty"], jwk.get("crv")) for jwk in published}
+        assert kinds >= {("EdDSA", "OKP", "Ed25519"), ("PS256", "RSA", None)}
+        assert all(jwk["use"] == "sig" and "d" not in jwk for jwk in published)
+        assert len({jwk["kid"] for jwk in published}) == len(published) == 8
+
+
+def test_an_rsa_key_for_ps256_is_one_of_its_own(services: Services) -> None:
+    """3072 bits (req 33), and no modulus that RS256 signs with (RFC 8725 §3.5)."""
+    with unit_of_work(services) as ctx:
+        signing_keys.provide(ctx, {"PS256"})
+        _, published = signing_keys.load_ring(ctx)
+    moduli = [jwk["n"] for jwk in published if jwk["kty"] == "RSA"]
+    assert len(set(moduli)) == 4
+    assert all(len(jwk["n"]) == 3072 // 6 for jwk in published if jwk["alg"] == "PS256")
+
+
+@pytest.mark.usefixtures("short_keys")
+def test_a_start_makes_what_registrations_need(services: Services) -> None:
+    """Also where the keys were lost, or the client was written by another version."""
+    with unit_of_work(services) as ctx:
+        make_client(ctx)
+        ctx.db.execute(
+            update(Client).values(id_token_signed_response_alg="PS256", userinfo_signed_response_alg="EdDSA")
+        )
+        signing_keys.ensure(ctx)
+        assert _states(ctx) == _both("EdDSA", "PS256")
+
+
+def test_registrations_at_once_make_one_set(services: Services) -> None:
+    """Four that ask for the same new algorithm at the same moment: one active and one next key (C16)."""
+    barrier = threading.Barrier(4)
+
+    def ask() -> None:
+        barrier.wait()
+        with unit_of_work(services) as ctx:
+            signing_keys.provide(ctx, {"EdDSA"})
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with unit_of_work(services) as ctx:
+        assert _states(ctx) == _both("EdDSA")
+
+
+def test_once_begun_an_algorithm_is_kept(services: Services) -> None:
+    """It rotates and is renewed like the others, whoever uses it."""
+    with unit_of_work(services) as ctx:
+        signing_keys.provide(ctx, {"EdDSA"})
+    with unit_of_work(services, NOW + DAY) as ctx:
+        assert len(signing_keys.rotate(ctx, force=True)) == 3
+        assert _states(ctx) == sorted([*_both("EdDSA"), *((a, RETIRED) for a in ("ES256", "RS256", "EdDSA"))])
+        signing_keys.retire(ctx, _key(ctx, "EdDSA", ACTIVE).kid)
+        assert _states(ctx).count(("EdDSA", ACTIVE)) == _states(ctx).count(("EdDSA", NEXT)) == 1
+
+
 def test_keys_without_a_successor(services: Services) -> None:
     """A next key may be missing, an active one too: neither stops the set from being whole again."""
     with unit_of_work(services) as ctx:
@@ -150,6 +235,6 @@ def test_two_that_start_at_once_make_one_set(bare: Services) -> None:
     install_signing_keys(bare)
     with unit_of_work(bare) as ctx:
         # as a worker does that looked before the other one committed
-        signing_keys._create(ctx, "ES256", ACTIVE)
-        signing_keys._create(ctx, "ES256", NEXT)
+        signing_keys._insert(ctx, signing_keys._new_key(ctx, "ES256", ACTIVE))
+        signing_keys._insert(ctx, signing_keys._new_key(ctx, "ES256", NEXT))
         assert _states(ctx) == FULL

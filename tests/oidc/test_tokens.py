@@ -38,8 +38,13 @@ def test_audience(desk: Desk, apis: list[str]) -> None:
         made = cast.register(ctx, "shop", audiences=apis)
     forget_snapshot(desk.gateway)
     tokens = Desk(desk.services, desk.gateway, made, desk.account_id).tokens()
-    audience = verified(desk.gateway, tokens["access_token"])[1]["aud"]
-    assert audience == (apis[0] if len(apis) == 1 else apis)
+    access = verified(desk.gateway, tokens["access_token"])[1]
+    assert access["aud"] == (apis[0] if len(apis) == 1 else apis)
+    assert access["client_id"] == "shop"
+    # of several audiences the ID token has none, so nothing calls for azp (OIDC Core §2)
+    identity = verified(desk.gateway, tokens["id_token"])[1]
+    assert identity["aud"] == "shop"
+    assert "azp" not in identity | access
 
 
 def test_id_token(desk: Desk) -> None:

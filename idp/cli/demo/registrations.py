@@ -25,6 +25,7 @@ def document(plan: Plan) -> dict[str, Any]:
                 "client_name": "Auftrags-API",
                 "kind": "machine",
                 "first_party": True,
+                "resource_uri": plan.orders_api,
             },
             _portal(
                 PORTAL,

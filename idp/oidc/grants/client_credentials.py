@@ -1,10 +1,14 @@
-"""The client credentials grant (RFC 6749 §4.4): a client acts for itself, and no row is written."""
+"""The client credentials grant (RFC 6749 §4.4): a client acts for itself.
+
+No row is written, unless the client's tokens are opaque or it asks for strict revocation.
+"""
 
 from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidScopeError, UnauthorizedClientError
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant as AuthlibClientCredentialsGrant
 
+from idp.oidc import resources
 from idp.oidc.clients import PERSON_SCOPES
 from idp.oidc.provider import HasProvider
 from idp.oidc.request import ProtocolRequest
@@ -28,6 +32,8 @@ class ClientCredentialsGrant(AuthlibClientCredentialsGrant):
         allowed = client.scopes.difference(PERSON_SCOPES)
         if not allowed.issuperset(asked):
             raise InvalidScopeError("scope holds a value this client may not have with client_credentials")
+        clients, resource = self.request.exchange.snapshot.clients, self.request.form.get(resources.PARAMETER)
+        self.audiences = resources.audiences(clients, client, None, resource)
         self.scope = " ".join(dict.fromkeys(asked)) or " ".join(sorted(allowed))
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
@@ -41,6 +47,8 @@ class ClientCredentialsGrant(AuthlibClientCredentialsGrant):
             now=exchange.seconds,
             lifetime=lifetime,
             scope=self.scope,
+            audiences=self.audiences,
+            transaction=exchange.transaction,
         )
         answer: dict[str, Any] = {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
         if self.scope:

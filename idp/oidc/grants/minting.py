@@ -1,12 +1,13 @@
 """What the grants of people share: gate, tokens, and the answer (RFC 6749 §5.1, OIDC Core §3.1.3.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidGrantError
 
 from idp.accounts.principal import refusal_reason
 from idp.crypto import random_token, sha256
+from idp.oidc import resources, subject
 from idp.oidc.claims import granted_claims
 from idp.oidc.id_token import mint_id_token
 from idp.oidc.provider import Provider
@@ -40,30 +41,25 @@ def person_tokens(
     with_nonce: bool,
     refresh_token: str | None,
 ) -> dict[str, Any]:
-    """Return the token answer for a person's authorization."""
-    keys, now, issuer = request.exchange.snapshot.keys, request.exchange.seconds, provider.issuer
-    tokens = provider.settings.tokens
+    """Return the token answer for a person's authorization.
+
+    :raises InvalidTarget: ``resource`` names what the token cannot be for.
+    """
+    exchange, tokens = request.exchange, provider.settings.tokens
+    if request.client.sector is not None:
+        facts = facts._replace(sub=subject.seen_by(provider.services.vault, request.client, facts.sub))
     permissions = provider.statements.permissions(facts) if "permissions" in scope.split() else ()
-    access_token = mint_access_token(
-        keys,
-        request.client,
-        issuer=issuer,
-        now=now,
-        lifetime=tokens.access_token_seconds,
-        scope=scope,
-        facts=facts,
-        permissions=permissions,
-    )
+    access_token = _access_token(provider, request, facts, scope, permissions)
     answer: dict[str, Any] = {"access_token": access_token, "token_type": "Bearer"}
     answer |= {"expires_in": tokens.access_token_seconds, "scope": scope}
     answer |= {} if refresh_token is None else {"refresh_token": refresh_token}
     if "openid" in scope.split():
         answer["id_token"] = mint_id_token(
-            keys,
+            exchange.snapshot.keys,
             request.client,
             facts,
-            issuer=issuer,
-            now=now,
+            issuer=provider.issuer,
+            now=exchange.seconds,
             lifetime=tokens.id_token_seconds,
             access_token=access_token,
             scope=scope,
@@ -72,6 +68,29 @@ def person_tokens(
             with_nonce=with_nonce,
         )
     return answer
+
+
+def _access_token(
+    provider: Provider,
+    request: ProtocolRequest,
+    facts: AuthorizationFacts,
+    scope: str,
+    permissions: Sequence[str],
+) -> str:
+    exchange, wanted = request.exchange, request.form.get(resources.PARAMETER)
+    known, authorized = exchange.snapshot.clients, facts.authorized_resources
+    return mint_access_token(
+        exchange.snapshot.keys,
+        request.client,
+        issuer=provider.issuer,
+        now=exchange.seconds,
+        lifetime=provider.settings.tokens.access_token_seconds,
+        scope=scope,
+        audiences=resources.audiences(known, request.client, authorized, wanted),
+        facts=facts,
+        permissions=permissions,
+        transaction=exchange.transaction,
+    )
 
 
 def store_refresh_token(

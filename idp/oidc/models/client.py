@@ -47,7 +47,7 @@ class Client(Base):
     resource_uri: Mapped[str | None] = mapped_column(String(2048))
     #: origins whose scripts may read our answers (req 17)
     allowed_origins: Mapped[list[str]] = mapped_column(JSON, default=list)
-    #: introspection and userinfo of its own tokens also ask the revocation list, and each has a row
+    #: each JWT it gets for itself has a row: switched off and on again, it has none of the old ones
     strict_revocation: Mapped[bool] = mapped_column(Boolean, default=False)
     default_acr_values: Mapped[list[str]] = mapped_column(JSON, default=list)
     default_max_age: Mapped[int | None] = mapped_column(Integer)

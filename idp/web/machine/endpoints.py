@@ -12,7 +12,7 @@ from idp.oidc.provider import Provider
 from idp.oidc.pushing import push
 from idp.oidc.request import Exchange, ProtocolRequest
 from idp.oidc.revocation import revoke_token
-from idp.oidc.server import Answer, ProtocolServer, error_answer, json_answer
+from idp.oidc.server import Answer, ProtocolServer, error_answer, json_answer, jwt_answer
 from idp.oidc.userinfo import BearerRefused, userinfo
 from idp.web.machine.http import FORM, MachineRequest
 
@@ -43,9 +43,10 @@ def user_info(server: ProtocolServer, request: MachineRequest) -> Answer:
     """Answer a userinfo request; the token comes in the header or a form body, never in the URL (req 25)."""
     exchange = _exchange(server.provider, request)
     try:
-        return json_answer(userinfo(server.provider, exchange, _bearer(request)))
+        found = userinfo(server.provider, exchange, _bearer(request))
     except BearerRefused as refused:
         return error_answer(refused)
+    return jwt_answer(found) if isinstance(found, str) else json_answer(found)
 
 
 def answered(endpoint: Endpoint, server: ProtocolServer, request: MachineRequest) -> Answer:

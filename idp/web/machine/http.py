@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from idp.context import Origin
+from idp.oidc.resources import joined
 from idp.oidc.server import Answer
 
 MAX_BODY = 65_536
@@ -64,6 +65,7 @@ def _once(body: str) -> dict[str, str]:
         )
     except ValueError as error:
         raise InvalidRequestError("the body is not form-encoded UTF-8, or has over 100 parameters") from error
+    pairs = joined(pairs)
     form = dict(pairs)
     if len(form) != len(pairs):
         raise InvalidRequestError("a parameter was sent more than once")

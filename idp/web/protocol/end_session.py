@@ -62,7 +62,8 @@ def confirm(flow_id: str) -> Response:
     flow = _load(flow_id)
     wanted = LogoutRequest(**flow.request)
     live = current_session()
-    if live is None or hint_fits(ctx, wanted, live):
+    client = provider().snapshots.current().clients.get(wanted.client_id or "")
+    if live is None or hint_fits(ctx, wanted, client, live):
         return _sign_out(flow, wanted, live, agreed=wanted.hinted_sub is not None)
     portal = portal_by_row(flow.client_id)
     # who stays signed in goes back to the portal's start page
@@ -117,7 +118,7 @@ def _begin(pairs: Iterable[tuple[str, str]], *, posted: bool) -> Response:
     )
     if not posted:
         live = current_session()
-        if live is None or hint_fits(ctx, wanted, live):
+        if live is None or hint_fits(ctx, wanted, client, live):
             return _sign_out(flow, wanted, live, agreed=wanted.hinted_sub is not None)
     return redirect(url_for("end_session.confirm", flow_id=flow.id), SEE_OTHER)
 
