@@ -7,7 +7,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 
 from idp.accounts.principal import refusal_reason
 from idp.installation import Vault
-from idp.oidc.claims import granted_claims
+from idp.oidc.claims import as_wished, granted_claims, organization_names, sign_in_names
 from idp.oidc.provider import Provider
 from idp.oidc.request import Exchange
 from idp.oidc.signing import TokenRefused
@@ -45,10 +45,15 @@ def userinfo(provider: Provider, exchange: Exchange, token: str) -> dict[str, An
     scopes = str(claims.get("scope", "")).split()
     if "openid" not in scopes:
         raise BearerRefused("insufficient_scope", "the access token lacks the scope openid", 403)
-    wanted = granted_claims(scopes, facts.requested_claims, "userinfo")
+    asked = facts.requested_claims
+    wanted = granted_claims(scopes, asked, "userinfo")
     answer = personal_claims(provider.services.vault, person, wanted)
-    if "organization" in scopes or "permissions" in scopes:
-        answer |= organization_claims(scopes, facts, provider.statements.permissions(facts))
+    answer = as_wished(answer, asked, "userinfo", scopes=scopes)
+    told = organization_names(scopes, asked, "userinfo")
+    if told:
+        answer |= organization_claims(told, facts, provider.statements.permissions(facts))
+    sign_in = {"acr": facts.acr, "amr": facts.amr.split(), "auth_time": facts.auth_time}
+    answer |= {name: sign_in[name] for name in sign_in_names(asked)}
     return answer | {"sub": facts.sub}
 
 
