@@ -78,6 +78,19 @@ def client() -> None:
 @click.option("--require-membership", is_flag=True, help="Only members of an organisation may use it.")
 @click.option("--strict-revocation", is_flag=True, help="Its access tokens can be revoked one by one.")
 @click.option("--backchannel-logout", "backchannel_logout_uri", metavar="URI", help="Where logout tokens go.")
+@click.option(
+    "--frontchannel-logout",
+    "frontchannel_logout_uri",
+    metavar="URI",
+    help="Page that is framed when people sign out.",
+)
+@click.option(
+    "--allowed-origin",
+    "allowed_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Origin whose scripts may read answers; default for a spa: those of its redirect URIs.",
+)
 @click.option("--home", "home_uri", metavar="URI", help="Where a person is led back to.")
 @click.option(
     "--jwks",

@@ -49,6 +49,8 @@ class RegisteredClient(ClientMixin):
     home_uri: str | None
     initiate_login_uri: str | None
     backchannel_logout_uri: str | None
+    frontchannel_logout_uri: str | None
+    allowed_origins: tuple[str, ...]
     secrets: tuple[tuple[bytes, datetime | None], ...]
     expires_at: datetime | None
     #: public keys by value, as JSON, or where they are published
@@ -128,6 +130,8 @@ def registered(row: Client) -> RegisteredClient:
         home_uri=row.home_uri,
         initiate_login_uri=row.initiate_login_uri,
         backchannel_logout_uri=row.backchannel_logout_uri,
+        frontchannel_logout_uri=row.frontchannel_logout_uri,
+        allowed_origins=tuple(row.allowed_origins),
         secrets=tuple((secret.hash, secret.expires_at) for secret in row.secrets),
         expires_at=row.expires_at,
         jwks=json.dumps(row.jwks) if row.jwks else None,

@@ -81,6 +81,8 @@ def metadata_document(settings: Settings, clients: Iterable[RegisteredClient]) -
             "authorization_response_iss_parameter_supported": True,
             "backchannel_logout_supported": True,
             "backchannel_logout_session_supported": True,
+            "frontchannel_logout_supported": True,
+            "frontchannel_logout_session_supported": True,
             "ui_locales_supported": ["de", "en"],
         },
         METADATA_MAX_AGE,
