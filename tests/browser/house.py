@@ -18,12 +18,14 @@ from idp.authentication import totp
 from idp.cli.demo.people import BEISPIEL, MUSTER
 from idp.context import Actor, Context, Services
 from idp.delivery import outbox
-from idp.management import accounts, memberships, organizations, permissions
+from idp.management import accounts, clients, memberships, organizations, permissions
 from idp.settings import load_settings
 from tests.demo_process import Demo
 
 PASSWORD = "Leise rieselt der Sand 8"
 CALLBACK = "http://localhost:9/callback"
+#: a portal on another site that a test plays, with a page that is framed at a sign-out
+FRAMED = "http://127.0.0.1:9009"
 AT_CLIENT = "Back at the client"
 #: RFC 7636 Appendix B
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
@@ -108,6 +110,23 @@ class House:
             self._regulars[key] = self.newcomer(**wishes)
         return self._regulars[key]
 
+    def has_framed_client(self) -> None:
+        """Register the portal ``framed`` with the first test that needs it."""
+        with self.operator() as ctx:
+            if any(facts.client_id == "framed" for facts in clients.list_all(ctx)):
+                return
+            clients.create(
+                ctx,
+                {
+                    "client_id": "framed",
+                    "client_name": "Rechnungsportal",
+                    "first_party": True,
+                    "redirect_uris": [f"{FRAMED}/callback"],
+                    "post_logout_redirect_uris": [f"{FRAMED}/signed-out"],
+                    "frontchannel_logout_uri": f"{FRAMED}/frontchannel-logout",
+                },
+            )
+
     def block(self, person: Somebody) -> None:
         """Block an account, as staff does."""
         with self.operator() as ctx:
@@ -174,6 +193,11 @@ class Visitor:
         self.page.route(f"{CALLBACK}*", lambda route: route.fulfill(body=page, content_type="text/html"))
         self.page.goto(self.house.authorize(**changes))
 
+    def visit_framed(self) -> None:
+        """Sign in at the portal ``framed``, in the open session and behind the window."""
+        address = self.house.authorize("framed", redirect_uri=f"{FRAMED}/callback")
+        assert "code=" in self.context.request.get(address, max_redirects=0).headers["location"]
+
     def press(self) -> None:
         """Press the page's one primary button and wait for what comes."""
         with self.page.expect_navigation():
@@ -218,4 +242,4 @@ class Visits:
         return Visitor(self.house, context)
 
 
-__all__ = ["AT_CLIENT", "BEISPIEL", "CALLBACK", "MUSTER", "House", "Somebody", "Visitor", "Visits"]
+__all__ = ["AT_CLIENT", "BEISPIEL", "CALLBACK", "FRAMED", "MUSTER", "House", "Somebody", "Visitor", "Visits"]

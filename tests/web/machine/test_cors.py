@@ -152,6 +152,7 @@ def test_the_database_is_away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> No
         raise OperationalError("select", {}, Exception("away"))
 
     snapshots = desk.gateway.server.provider.snapshots
+    snapshots.current()
     forget_snapshot(desk.gateway)
     monkeypatch.setattr(snapshots, "_refresh", gone)
     answer = _ask(desk, "GET", "/userinfo", APP, Authorization="Bearer x")
