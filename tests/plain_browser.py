@@ -32,7 +32,7 @@ class _Forms(html.parser.HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         if tag == "form":
-            self.forms.append({"action": values.get("action") or "", "fields": {}})
+            self.forms.append({**values, "action": values.get("action") or "", "fields": {}})
         elif tag == "input" and self.forms and _sends(values):
             self.forms[-1]["fields"][values["name"]] = values.get("value") or ""
 
@@ -63,6 +63,12 @@ class Browser:
         chosen = [f for f in parser.forms if expect_action in f["action"]][form]
         target = urljoin(self.url, chosen["action"])
         return self._follow("POST", target, {**chosen["fields"], **values})
+
+    def form_for(self, address: str) -> dict[str, Any] | None:
+        """Return the form of the page shown that goes to exactly this address, with its attributes."""
+        parser = _Forms()
+        parser.feed(self.page.text if self.page is not None else "")
+        return next((form for form in parser.forms if form["action"] == address), None)
 
     def post(self, path: str, values: Mapping[str, str], **headers: str) -> TestResponse:
         """Send a form as our own page does."""
@@ -125,9 +131,15 @@ class Portal:
         return browser.get("/authorize", **self.parameters(**changes))
 
     def answer(self, browser: Browser) -> dict[str, str]:
-        """Return the parameters the browser was sent back with."""
+        """Return the parameters the browser was sent back with, or is about to post, in whatever mode."""
+        form = browser.form_for(self.registered.redirect_uri)
+        if form is not None:
+            assert (form["method"], form.get("enctype")) == ("post", None)
+            return dict(form["fields"])
         assert browser.url.startswith(self.registered.redirect_uri), f"still at {browser.url}"
-        return dict(parse_qsl(urlsplit(browser.url).query))
+        parts = urlsplit(browser.url)
+        assert not (parts.query and parts.fragment), f"in two places: {browser.url}"
+        return dict(parse_qsl(parts.fragment or parts.query))
 
     def exchange(self, code: str, **changes: str | None) -> TestResponse:
         """Redeem a code."""

@@ -95,6 +95,19 @@ def client() -> None:
     help="Keep a record of each token it gets for itself, so that all end with it.",
 )
 @click.option("--backchannel-logout", "backchannel_logout_uri", metavar="URI", help="Where logout tokens go.")
+@click.option(
+    "--frontchannel-logout",
+    "frontchannel_logout_uri",
+    metavar="URI",
+    help="Page that is framed when people sign out.",
+)
+@click.option(
+    "--allowed-origin",
+    "allowed_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Origin whose scripts may read answers; default for a spa: those of its redirect URIs.",
+)
 @click.option("--home", "home_uri", metavar="URI", help="Where a person is led back to.")
 @click.option(
     "--jwks",

@@ -18,7 +18,8 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, InvalidScopeError, UnsupportedResponseTypeError
 
 from idp.oidc import pushed_requests, request_object, resources
-from idp.oidc.claims import parse_claims_request, requested_acr, requested_sub
+from idp.oidc.authorization_response import QUERY, response_mode_problem
+from idp.oidc.claims import parse_claims_request, permitted_claims, requested_acr, requested_sub
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.request import Exchange, ProtocolRequest
 from idp.oidc.signing import ID_TOKEN, KeyRing, TokenRefused
@@ -56,6 +57,7 @@ class AuthorizationRequest:
     client_id: str
     redirect_uri: str
     scope: str
+    response_mode: str = QUERY
     state: str | None = None
     nonce: str | None = None
     code_challenge: str | None = None
@@ -115,7 +117,7 @@ def read(
     Comes before the first statement of the caller's transaction: a client's keys may have to be fetched.
 
     :raises RelyingPartyMistake: to be shown.
-    :raises OAuth2Error: to be redirected; carries ``redirect_uri`` and ``state``.
+    :raises OAuth2Error: to be redirected; carries ``redirect_uri``, ``response_mode`` and ``state``.
     """
     received = Received.of(pairs)
     client = _client(exchange, received)
@@ -190,8 +192,11 @@ def _certain_redirect_uri(error: OAuth2Error, client: RegisteredClient, received
 
 
 def _address(error: OAuth2Error, received: Received, redirect_uri: str) -> None:
-    """Say where an error goes, with the state where that can travel."""
+    """Say where and how an error goes, with the state where that can travel."""
     error.redirect_uri = redirect_uri
+    mode = received.parameters.get("response_mode", QUERY)
+    unusable = "response_mode" in received.repeated or response_mode_problem(mode, redirect_uri)
+    error.response_mode = QUERY if unusable else mode
     state = received.parameters.get("state")
     error.state = None if "state" in received.repeated or (state and _unfit("state", state)) else state
 
@@ -238,12 +243,13 @@ def _checked(
     _response(parameters)
     # Authlib's own checks: registered response type, scope, and PKCE by our extension
     server.get_consent_grant(request, None)
-    claims = _claims(parameters.get("claims"))
+    claims = _claims(parameters.get("claims"), client)
     acr_values, essential = _acr(client, parameters, claims)
     return AuthorizationRequest(
         client_id=client.client_id,
         redirect_uri=parameters["redirect_uri"],
         scope=client.get_allowed_scope(_scope(parameters)),
+        response_mode=parameters.get("response_mode", QUERY),
         state=parameters.get("state"),
         nonce=parameters.get("nonce"),
         code_challenge=parameters.get("code_challenge"),
@@ -267,8 +273,9 @@ def _response(parameters: Mapping[str, str]) -> None:
     if response_type != "code":
         # Authlib would quote the received value, whatever characters it holds
         raise UnsupportedResponseTypeError("response_type must be code")
-    if parameters.get("response_mode", "query") != "query":
-        raise InvalidRequestError("response_mode must be query")
+    problem = response_mode_problem(parameters.get("response_mode", QUERY), parameters["redirect_uri"])
+    if problem is not None:
+        raise InvalidRequestError(problem)
 
 
 def _scope(parameters: Mapping[str, str]) -> str:
@@ -295,13 +302,15 @@ def _max_age(value: str | None, default: int | None) -> int | None:
     return int(value)
 
 
-def _claims(value: str | None) -> dict[str, Any]:
+def _claims(value: str | None, client: RegisteredClient) -> dict[str, Any]:
     if value is None:
         return {}
     try:
-        return parse_claims_request(json.loads(value))
+        asked = parse_claims_request(json.loads(value))
+        json.dumps(asked, allow_nan=False)  # what Python reads and databases do not
     except (ValueError, RecursionError) as error:
         raise InvalidRequestError("claims must be a JSON object") from error
+    return permitted_claims(asked, client.scopes)
 
 
 def _acr(

@@ -1,7 +1,7 @@
 """Which claims a scope or the ``claims`` parameter gives (OIDC Core §5.1, §5.4, §5.5)."""
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
@@ -28,6 +28,10 @@ BY_SCOPE: Mapping[str, tuple[str, ...]] = {
     "address": ("address",),
 }
 PERSONAL = frozenset(name for names in BY_SCOPE.values() for name in names)
+#: claims that bear the name of their scope
+ORGANIZATIONAL: Final = frozenset({"organization", "permissions"})
+#: what an authorization knows itself; every ID token has them, userinfo where they are asked for by name
+OF_THE_SIGN_IN: Final = frozenset({"acr", "amr", "auth_time"})
 CLAIMS_SUPPORTED = (
     "sub",
     "iss",
@@ -51,10 +55,16 @@ CLAIMS_SUPPORTED = (
 )
 
 _MEMBERS = frozenset({"essential", "value", "values"})
+_SCOPE_OF: Final[Mapping[str, str]] = {
+    **{name: scope for scope, names in BY_SCOPE.items() for name in names},
+    **{name: name for name in ORGANIZATIONAL},
+}
+#: claims whose values decide who may sign in, and how
+_DECIDING: Final = frozenset({"sub", "acr"})
 
 
 def parse_claims_request(value: Any) -> dict[str, dict[str, Any]]:
-    """Return the checked ``claims`` parameter (OIDC Core §5.5): unknown members are ignored.
+    """Return the checked ``claims`` parameter (OIDC Core §5.5): unknown members and claims are ignored.
 
     :raises InvalidRequestError: not an object of objects as the section describes.
     """
@@ -65,7 +75,9 @@ def parse_claims_request(value: Any) -> dict[str, dict[str, Any]]:
         wanted = value.get(target, {})
         if not isinstance(wanted, dict):
             raise InvalidRequestError(f"claims: {target} must be a JSON object")
-        checked[target] = {name: _wish(target, name, wish) for name, wish in wanted.items()}
+        checked[target] = {
+            name: _wish(target, name, wish) for name, wish in wanted.items() if name in CLAIMS_SUPPORTED
+        }
     return {target: wishes for target, wishes in checked.items() if wishes}
 
 
@@ -76,28 +88,57 @@ def _wish(target: str, name: str, wish: Any) -> dict[str, Any] | None:
         raise InvalidRequestError(f"claims: each member of {target} must be null or a JSON object")
     if not isinstance(wish.get("essential", False), bool) or not isinstance(wish.get("values", []), list):
         raise InvalidRequestError(f"claims: essential must be a boolean and values an array in {target}")
+    if name in _DECIDING and not all(isinstance(item, str) for item in _values(wish) or ()):
+        raise InvalidRequestError(f"claims: value and values of {name} must be texts in {target}")
     return {key: item for key, item in wish.items() if key in _MEMBERS}
+
+
+def _values(wish: Mapping[str, Any] | None) -> list[Any] | None:
+    """Return the values a claim is asked for with, the preferred first; None where any will do."""
+    if not wish:
+        return None
+    return wish.get("values") or ([wish["value"]] if "value" in wish else None)
+
+
+def permitted_claims(
+    claims_request: Mapping[str, Mapping[str, Any]], scopes: Collection[str]
+) -> dict[str, dict[str, Any]]:
+    """Return what a client with these scopes may ask for: by name it gets no more than by scope."""
+    allowed = {
+        target: {
+            name: wish for name, wish in wishes.items() if name not in _SCOPE_OF or _SCOPE_OF[name] in scopes
+        }
+        for target, wishes in claims_request.items()
+    }
+    return {target: wishes for target, wishes in allowed.items() if wishes}
 
 
 def requested_acr(claims_request: Mapping[str, Any] | None) -> tuple[tuple[str, ...], bool]:
     """Return the acr values the ``claims`` parameter asks for and whether they are essential (§5.5.1.1)."""
-    wish = ((claims_request or {}).get("id_token") or {}).get("acr")
-    if not wish:
-        return (), False
-    values = wish.get("values") or ([wish["value"]] if "value" in wish else [])
-    return tuple(item for item in values if isinstance(item, str)), bool(wish.get("essential"))
+    wish = _wishes(claims_request, "id_token").get("acr") or {}
+    return tuple(_values(wish) or ()), bool(wish.get("essential"))
 
 
 def requested_sub(claims_request: Mapping[str, Any]) -> str | None:
-    """Return the ``sub`` the ID token must have, None where any will do (§5.5.1)."""
-    wish = (claims_request.get("id_token") or {}).get("sub") or {}
-    value = wish.get("value")
-    return value if isinstance(value, str) else None
+    """Return the ``sub`` that ID token and userinfo must have, None where any will do (§5.5.1).
+
+    :raises InvalidRequestError: several persons; nobody can sign in as more than one.
+    """
+    targets = ("id_token", "userinfo")
+    asked = {item for target in targets for item in _values(_wishes(claims_request, target).get("sub")) or ()}
+    if len(asked) > 1:
+        raise InvalidRequestError("claims: sub must have one value")
+    return next(iter(asked), None)
 
 
 def requested_names(claims_request: Mapping[str, Any]) -> frozenset[str]:
     """Return the personal claims that are asked for by name, in either place (§5.5)."""
     return frozenset(name for wishes in claims_request.values() for name in wishes) & PERSONAL
+
+
+def requested_scopes(claims_request: Mapping[str, Any]) -> frozenset[str]:
+    """Return the scopes whose one claim, which bears their name, is asked for by name."""
+    return frozenset(name for wishes in claims_request.values() for name in wishes) & ORGANIZATIONAL
 
 
 def claims_of(scopes: Iterable[str]) -> frozenset[str]:
@@ -106,9 +147,9 @@ def claims_of(scopes: Iterable[str]) -> frozenset[str]:
 
 
 def limited(claims_request: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Return a claims request without the personal claims that are not among *names*."""
+    """Return a claims request without what a scope would bring and is not among *names*."""
     kept = {
-        target: {name: wish for name, wish in wishes.items() if name in names or name not in PERSONAL}
+        target: {name: wish for name, wish in wishes.items() if name in names or name not in _SCOPE_OF}
         for target, wishes in claims_request.items()
     }
     return {target: wishes for target, wishes in kept.items() if wishes}
@@ -122,7 +163,44 @@ def granted_claims(
     The scopes' claims go to userinfo only: an ID token of the code flow carries none that were not asked for
     by name (OIDC Core §5.4).
     """
-    names = set((claims_request or {}).get(target, {}))
+    names = set(_wishes(claims_request, target))
     if target == "userinfo":
         names |= claims_of(scopes)
     return frozenset(names & PERSONAL)
+
+
+def organization_names(
+    scopes: Iterable[str], claims_request: Mapping[str, Any] | None, target: str
+) -> frozenset[str]:
+    """Return which of ``organization`` and ``permissions`` go to a target: by scope, or asked for by name."""
+    return ORGANIZATIONAL.intersection(scopes) | ORGANIZATIONAL.intersection(_wishes(claims_request, target))
+
+
+def sign_in_names(claims_request: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return which facts of the sign-in userinfo tells beside the ID token."""
+    return OF_THE_SIGN_IN.intersection(_wishes(claims_request, "userinfo"))
+
+
+def as_wished(
+    found: Mapping[str, Any], claims_request: Mapping[str, Any] | None, target: str, *, scopes: Iterable[str]
+) -> dict[str, Any]:
+    """Leave out what was asked for with values that it does not have (§5.5.1), but for what a scope gives."""
+    wishes = _wishes(claims_request, target)
+    if not wishes:
+        return dict(found)
+    given = set(scopes) if target == "userinfo" else set()
+    return {
+        name: value
+        for name, value in found.items()
+        if _SCOPE_OF[name] in given or _fits(_values(wishes.get(name)), value)
+    }
+
+
+def _fits(wanted: list[Any] | None, value: Any) -> bool:
+    # in JSON, true is not 1
+    return wanted is None or any(item == value and type(item) is type(value) for item in wanted)
+
+
+def _wishes(claims_request: Mapping[str, Any] | None, target: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = (claims_request or {}).get(target) or {}
+    return found

@@ -20,7 +20,13 @@ from idp.oidc.client_values import (
 )
 from idp.oidc.metadata_reader import InvalidMetadata, MetadataReader, Problem, shown
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS, jwks_problem, usable_keys
-from idp.oidc.redirect_uris import redirect_uri_matches, redirect_uri_problem, web_uri_problem
+from idp.oidc.redirect_uris import (
+    origin_of,
+    origin_problem,
+    redirect_uri_matches,
+    redirect_uri_problem,
+    web_uri_problem,
+)
 from idp.oidc.sector import sector_of
 from idp.oidc.signing import ALGORITHMS
 
@@ -72,6 +78,9 @@ class ClientMetadata:
     tos_uri: str | None
     backchannel_logout_uri: str | None
     backchannel_logout_session_required: bool
+    frontchannel_logout_uri: str | None
+    frontchannel_logout_session_required: bool
+    allowed_origins: list[str]
     jwks: dict[str, Any] | None
     jwks_uri: str | None
     token_endpoint_auth_signing_alg: str | None
@@ -165,6 +174,7 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         require_membership=reader.flag("require_membership", False),
         product=reader.optional("product", slug_problem),
         **_links(reader),
+        allowed_origins=reader.texts("allowed_origins", _default_origins(reader, kind), origin_problem),
         **_signing(reader),
         require_pushed_authorization_requests=reader.flag("require_pushed_authorization_requests", False),
         subject_type=reader.text("subject_type", SUBJECT_TYPES[0], one_of(SUBJECT_TYPES)),
@@ -192,6 +202,8 @@ def _links(reader: MetadataReader) -> dict[str, Any]:
         tos_uri=reader.optional("tos_uri", web_uri_problem),
         backchannel_logout_uri=reader.optional("backchannel_logout_uri", web_uri_problem),
         backchannel_logout_session_required=reader.flag("backchannel_logout_session_required", True),
+        frontchannel_logout_uri=reader.optional("frontchannel_logout_uri", web_uri_problem),
+        frontchannel_logout_session_required=reader.flag("frontchannel_logout_session_required", True),
     )
 
 
@@ -211,6 +223,14 @@ def _default_grants(kind: str) -> tuple[str, ...]:
     return ("client_credentials",) if kind == MACHINE else ("authorization_code", "refresh_token")
 
 
+def _default_origins(reader: MetadataReader, kind: str) -> tuple[str, ...]:
+    """Return where the scripts of a spa come from: where people are sent back to, as far as that is right."""
+    if kind != SPA:
+        return ()
+    right = [uri for uri in reader.plain_texts("redirect_uris") if web_uri_problem(uri) is None]
+    return tuple(dict.fromkeys(map(origin_of, right)))
+
+
 def _scope(reader: MetadataReader, default: str) -> str:
     """Read the ``scope`` field, a text of words with single spaces (RFC 6749 §3.3)."""
     words = reader.text("scope", default, scope_problem).split()
@@ -227,6 +247,11 @@ def _public(client: ClientMetadata) -> bool:
 
 def _pairwise(client: ClientMetadata) -> bool:
     return client.subject_type == SUBJECT_TYPES[1]
+
+
+def _framed_at_home(client: ClientMetadata) -> bool:
+    homes = {origin_of(uri) for uri in client.redirect_uris if web_uri_problem(uri) is None}
+    return origin_of(client.frontchannel_logout_uri or "") in homes
 
 
 def _has_keys(client: ClientMetadata) -> bool:
@@ -295,6 +320,16 @@ _CONSISTENCY: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...
         "post_logout_redirect_uris",
         lambda client: bool(client.post_logout_redirect_uris) and not _code(client),
         "must be empty without authorization_code",
+    ),
+    (
+        "frontchannel_logout_uri",
+        lambda client: client.frontchannel_logout_uri is not None and not _framed_at_home(client),
+        "must have scheme, host and port of a redirect URI (OIDC Front-Channel Logout §2)",
+    ),
+    (
+        "allowed_origins",
+        lambda client: bool(client.allowed_origins) and client.kind == MACHINE,
+        "must be empty for a machine client, which has no page and a secret to keep from one",
     ),
     (
         "scope",

@@ -56,6 +56,8 @@ class RegisteredClient(ClientMixin):
     policy_uri: str | None
     tos_uri: str | None
     backchannel_logout_uri: str | None
+    frontchannel_logout_uri: str | None
+    allowed_origins: tuple[str, ...]
     secrets: tuple[tuple[bytes, datetime | None], ...]
     expires_at: datetime | None
     #: public keys by value, as JSON, or where they are published
@@ -144,6 +146,8 @@ def registered(row: Client) -> RegisteredClient:
         policy_uri=row.policy_uri,
         tos_uri=row.tos_uri,
         backchannel_logout_uri=row.backchannel_logout_uri,
+        frontchannel_logout_uri=row.frontchannel_logout_uri,
+        allowed_origins=tuple(row.allowed_origins),
         secrets=tuple((secret.hash, secret.expires_at) for secret in row.secrets),
         expires_at=row.expires_at,
         jwks=json.dumps(row.jwks) if row.jwks else None,

@@ -16,7 +16,7 @@ from idp.audit.log import record
 from idp.context import Context
 from idp.db import new_id
 from idp.errors import Refusal
-from idp.oidc.claims import claims_of, limited, requested_names
+from idp.oidc.claims import claims_of, limited, requested_names, requested_scopes
 from idp.oidc.clients import OFFLINE, RegisteredClient
 from idp.oidc.models import Consent
 from idp.prepared import Prepared, insert_rows
@@ -80,7 +80,7 @@ class Granted:
 
 def asked(client: RegisteredClient, scope: str, claims: Mapping[str, Any]) -> Extent:
     """Return what a request asks for; a claim that an asked scope brings goes with that scope."""
-    scopes = frozenset(client.get_allowed_scope(scope).split())
+    scopes = frozenset(client.get_allowed_scope(scope).split()) | requested_scopes(claims)
     return Extent(scopes, requested_names(claims) - claims_of(scopes))
 
 
@@ -110,7 +110,7 @@ def granted(
     words = client.get_allowed_scope(scope).split()
     return Granted(
         scope=" ".join(word for word in words if word in allowed.scopes),
-        claims=limited(claims, allowed.claims | claims_of(allowed.scopes)),
+        claims=limited(claims, allowed.claims | claims_of(allowed.scopes) | allowed.scopes),
     )
 
 

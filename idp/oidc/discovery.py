@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR
+from idp.oidc.authorization_response import RESPONSE_MODES
 from idp.oidc.claims import CLAIMS_SUPPORTED
 from idp.oidc.client_metadata import SUBJECT_TYPES
 from idp.oidc.clients import OFFLINE, OPENID_SCOPES, PERSON_SCOPES, RegisteredClient
@@ -61,7 +62,7 @@ def metadata_document(settings: Settings, clients: Iterable[RegisteredClient]) -
             **_endpoints(issuer),
             "scopes_supported": [*OPENID_SCOPES, OFFLINE, *sorted(own)],
             "response_types_supported": ["code"],
-            "response_modes_supported": ["query"],
+            "response_modes_supported": list(RESPONSE_MODES),
             "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
             "acr_values_supported": [AAL1, AAL2, AAL2_PHR],
             "subject_types_supported": list(SUBJECT_TYPES),
@@ -82,6 +83,8 @@ def metadata_document(settings: Settings, clients: Iterable[RegisteredClient]) -
             "authorization_response_iss_parameter_supported": True,
             "backchannel_logout_supported": True,
             "backchannel_logout_session_supported": True,
+            "frontchannel_logout_supported": True,
+            "frontchannel_logout_session_supported": True,
             "ui_locales_supported": ["de", "en"],
         },
         METADATA_MAX_AGE,

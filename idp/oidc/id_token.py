@@ -5,6 +5,7 @@ from hashlib import sha256, sha512
 from typing import Any
 
 from idp.crypto import b64url
+from idp.oidc.claims import organization_names
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.signing import KeyRing
 from idp.oidc.statements import AuthorizationFacts
@@ -42,7 +43,8 @@ def mint_id_token(
     :param with_nonce: the code exchange repeats the request's nonce, a refresh does not need to.
     """
     claims: dict[str, Any] = dict(personal)
-    claims |= organization_claims(scope.split(), facts, permissions)
+    told = organization_names(scope.split(), facts.requested_claims, "id_token")
+    claims |= organization_claims(told, facts, permissions)
     claims |= {
         "iss": issuer,
         "sub": facts.sub,

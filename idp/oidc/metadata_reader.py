@@ -104,6 +104,11 @@ class MetadataReader:
             self.problem(field, value, "must name each value once")
         return list(value)
 
+    def plain_texts(self, field: str) -> list[str]:
+        """Return the texts of a list as received, whatever else is in it, without any check."""
+        value = self._registration.get(field)
+        return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
     def table(self, field: str) -> Mapping[str, object]:
         """Return a table, empty where the field is absent."""
         value = self._registration.get(field, {})

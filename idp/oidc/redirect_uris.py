@@ -77,6 +77,21 @@ def web_uri_problem(uri: str, *, loopback: bool = True) -> str | None:
     return _path_problem(parts)
 
 
+def origin_of(uri: str) -> str:
+    """Return the origin of a well-formed web address as browsers write it, without a port they imply."""
+    parts = urlsplit(uri)
+    port = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.removesuffix(port)}"
+
+
+def origin_problem(text: str) -> str | None:
+    """Return what is wrong with the origin of a web page, or None (RFC 6454 §6.2)."""
+    problem = web_uri_problem(text)
+    if problem is None and text != origin_of(text):
+        return f"must be an origin without path, as in {origin_of(text)}"
+    return problem
+
+
 def is_loopback(uri: str) -> bool:
     """Tell whether the host of a well-formed URI is this machine."""
     return _host(urlsplit(uri).netloc) in _LOOPBACK

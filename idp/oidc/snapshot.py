@@ -29,6 +29,8 @@ class Snapshot:
     epoch: int
     clients: Mapping[str, RegisteredClient]
     by_row: Mapping[str, RegisteredClient]
+    #: whose scripts may read our answers (req 17)
+    origins: frozenset[str]
     keys: KeyRing
     jwks: Document
     metadata: Document
@@ -87,6 +89,7 @@ class Snapshots:
             epoch=epoch,
             clients=clients,
             by_row={client.row_id: client for client in clients.values()},
+            origins=frozenset(origin for client in clients.values() for origin in client.allowed_origins),
             keys=ring,
             jwks=jwks_document(public),
             metadata=metadata_document(self._services.settings, clients.values()),

@@ -1,7 +1,7 @@
 """Access tokens: JWTs as RFC 9068 has them, or opaque, where the database keeps the same claims."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from idp.crypto import random_token, sha256
@@ -96,18 +96,18 @@ def read_access_token(keys: KeyRing, token: str, *, issuer: str, now: int) -> di
 
 
 def organization_claims(
-    scopes: Sequence[str], facts: AuthorizationFacts, permissions: Sequence[str]
+    names: Collection[str], facts: AuthorizationFacts, permissions: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the claims of the scopes ``organization`` and ``permissions`` (design §5)."""
+    """Return those of the claims ``organization`` and ``permissions`` that are named (design §5)."""
     claims: dict[str, Any] = {}
-    if "organization" in scopes and facts.organization_id is not None:
+    if "organization" in names and facts.organization_id is not None:
         claims["organization"] = {
             "id": facts.organization_id,
             "name": facts.organization_name,
             "customer_number": facts.customer_number,
             "role": facts.role,
         }
-    if "permissions" in scopes:
+    if "permissions" in names:
         claims["permissions"] = list(permissions)
     return claims
 

@@ -9,7 +9,7 @@ from idp.accounts.principal import refusal_reason
 from idp.crypto import sha256
 from idp.installation import Vault
 from idp.oidc import subject
-from idp.oidc.claims import granted_claims
+from idp.oidc.claims import as_wished, granted_claims, organization_names, sign_in_names
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.provider import Provider
 from idp.oidc.request import Exchange
@@ -48,10 +48,15 @@ def userinfo(provider: Provider, exchange: Exchange, token: str) -> dict[str, An
     scopes = str(claims.get("scope", "")).split()
     if "openid" not in scopes:
         raise BearerRefused("insufficient_scope", "the access token lacks the scope openid", 403)
-    wanted = granted_claims(scopes, facts.requested_claims, "userinfo")
+    asked = facts.requested_claims
+    wanted = granted_claims(scopes, asked, "userinfo")
     answer = personal_claims(provider.services.vault, person, wanted)
-    if "organization" in scopes or "permissions" in scopes:
-        answer |= organization_claims(scopes, facts, provider.statements.permissions(facts))
+    answer = as_wished(answer, asked, "userinfo", scopes=scopes)
+    told = organization_names(scopes, asked, "userinfo")
+    if told:
+        answer |= organization_claims(told, facts, provider.statements.permissions(facts))
+    sign_in = {"acr": facts.acr, "amr": facts.amr.split(), "auth_time": facts.auth_time}
+    answer |= {name: sign_in[name] for name in sign_in_names(asked)}
     client = exchange.snapshot.by_row[facts.client_row_id]
     answer["sub"] = subject.seen_by(provider.services.vault, client, facts.sub)
     return _signed(provider, exchange, client, answer)

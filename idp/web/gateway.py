@@ -28,6 +28,8 @@ StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 log = get_logger(__name__)
+#: no Content-Length either (RFC 9110 §8.6)
+_BODILESS = (204, 304)
 _STATUS = {status.value: f"{status.value} {status.phrase}" for status in http.HTTPStatus}
 
 
@@ -52,6 +54,8 @@ class Gateway:
             with bound(request_id=request_id):
                 return self._logged_page(environ, start_response, path)
         answer = self._machine_answer(environ, path, request_id)
+        if "HTTP_ORIGIN" in environ:
+            answer = self._dispatcher.readable(answer, path, environ["HTTP_ORIGIN"])
         if answer.status >= 400:
             log.info(
                 "request",
@@ -113,7 +117,7 @@ class Gateway:
 
 def _send(answer: Answer, start_response: StartResponse, request_id: str) -> Iterable[bytes]:
     headers = [*answer.headers, ("X-Content-Type-Options", "nosniff"), ("X-Request-Id", request_id)]
-    if answer.status != 304:
+    if answer.status not in _BODILESS:
         headers.append(("Content-Length", str(len(answer.body))))
     start_response(_STATUS[answer.status], headers)
     return [answer.body]

@@ -8,7 +8,7 @@ from idp.settings import Settings
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src {images}; font-src 'self'; "
-    "connect-src 'self'; form-action {forms}; frame-ancestors 'none'; base-uri 'none'"
+    "connect-src 'self'; form-action {forms}; {frames}frame-ancestors 'none'; base-uri 'none'"
 )
 _PERMISSIONS = (
     "publickey-credentials-get=(self), camera=(), microphone=(), geolocation=(), payment=(), usb=(), "
@@ -33,6 +33,11 @@ def allow_image(address: str | None) -> None:
     g.image_sources = (f"{part.scheme}://{part.netloc}",) if part.netloc else ()
 
 
+def allow_frames(*origins: str) -> None:
+    """Let this page frame pages of these origins; without, it frames none (req 48)."""
+    g.framed = tuple(dict.fromkeys(origins))
+
+
 def init_app(app: Flask, settings: Settings) -> None:
     """Set the headers on every answer of the pages."""
 
@@ -40,8 +45,10 @@ def init_app(app: Flask, settings: Settings) -> None:
     def protect(response: Response) -> Response:
         forms = " ".join(("'self'", *g.get("form_targets", ())))
         images = " ".join(("'self'", "data:", *g.get("image_sources", ())))
+        framed = " ".join(g.get("framed", ()))
+        frames = f"frame-src {framed}; " if framed else ""
         headers = response.headers
-        headers["Content-Security-Policy"] = _POLICY.format(forms=forms, images=images)
+        headers["Content-Security-Policy"] = _POLICY.format(forms=forms, images=images, frames=frames)
         headers["Referrer-Policy"] = "same-origin"
         headers["X-Content-Type-Options"] = "nosniff"
         headers["X-Frame-Options"] = "DENY"

@@ -56,7 +56,11 @@ def build(live: Live, mark: str = "") -> Stage:
         name: f"{name}{mark}" for name in ("name", "given_name", "family_name", "nickname", "gender")
     }
     with unit_of_work(live.services) as ctx:
-        portal = cast.register(ctx, client_name=f"Portal{mark}")
+        portal = cast.register(
+            ctx,
+            client_name=f"Portal{mark}",
+            frontchannel_logout_uri="https://portal.example/frontchannel-logout",
+        )
         members = cast.register(ctx, "members", client_name=f"Members{mark}", require_membership=True)
         third = cast.register(
             ctx,
@@ -194,6 +198,14 @@ def _signed_out(stage: Stage) -> Answer:
     return filled.visitor.post(filled.target, filled.fields)
 
 
+def _signed_out_with_frames(stage: Stage) -> Answer:
+    visitor = stage.visitor("anna")
+    stage.ask(visitor)
+    visitor.get("/logout", client_id="portal", post_logout_redirect_uri=cast.SIGNED_OUT)
+    filled = _filled(visitor, "/logout/")
+    return visitor.post(filled.target, filled.fields)
+
+
 def _foreign_form(stage: Stage) -> Answer:
     filled = _decide(stage)
     return filled.visitor.post_once(filled.target, filled.fields, {"Origin": "https://evil.example"})
@@ -218,6 +230,9 @@ PAGES: dict[str, Callable[[Stage], Answer]] = {
     "consent": _page_of(_consent),
     "sign-out": _page_of(_decide),
     "signed out": _signed_out,
+    "signed out, with frames": _signed_out_with_frames,
+    "answer by form": lambda stage: stage.ask(stage.visitor("anna"), response_mode="form_post"),
+    "refusal by form": lambda stage: stage.ask(stage.visitor(), response_mode="form_post", prompt="none"),
     "start, signed in": lambda stage: _shown(stage, "anna", "/"),
     "start": lambda stage: _shown(stage, None, "/"),
     "access blocked": _blocked,

@@ -41,6 +41,8 @@ DRAWING = (
     '<circle cx="20" cy="20" r="12" fill="#e0a100"/>'
     '<path d="M40 28h110" stroke="#1d5a85" stroke-width="6"/></svg>'
 )
+#: a portal on another site that a test plays, with a page that is framed at a sign-out
+FRAMED = "http://127.0.0.1:9009"
 AT_CLIENT = "Back at the client"
 #: RFC 7636 Appendix B
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
@@ -131,6 +133,23 @@ class House:
             if not clients.exists(ctx, FOREIGN["client_id"]):
                 clients.create(ctx, FOREIGN)
 
+    def has_framed_client(self) -> None:
+        """Register the portal ``framed`` with the first test that needs it."""
+        with self.operator() as ctx:
+            if any(facts.client_id == "framed" for facts in clients.list_all(ctx)):
+                return
+            clients.create(
+                ctx,
+                {
+                    "client_id": "framed",
+                    "client_name": "Rechnungsportal",
+                    "first_party": True,
+                    "redirect_uris": [f"{FRAMED}/callback"],
+                    "post_logout_redirect_uris": [f"{FRAMED}/signed-out"],
+                    "frontchannel_logout_uri": f"{FRAMED}/frontchannel-logout",
+                },
+            )
+
     def block(self, person: Somebody) -> None:
         """Block an account, as staff does."""
         with self.operator() as ctx:
@@ -206,6 +225,11 @@ class Visitor:
         while self.page.locator("main summary").count():  # the portal is not known yet
             self.come_from_client(**wishes)
 
+    def visit_framed(self) -> None:
+        """Sign in at the portal ``framed``, in the open session and behind the window."""
+        address = self.house.authorize("framed", redirect_uri=f"{FRAMED}/callback")
+        assert "code=" in self.context.request.get(address, max_redirects=0).headers["location"]
+
     def press(self) -> None:
         """Press the page's one primary button and wait for what comes."""
         with self.page.expect_navigation():
@@ -250,4 +274,4 @@ class Visits:
         return Visitor(self.house, context)
 
 
-__all__ = ["AT_CLIENT", "BEISPIEL", "CALLBACK", "MUSTER", "House", "Somebody", "Visitor", "Visits"]
+__all__ = ["AT_CLIENT", "BEISPIEL", "CALLBACK", "FRAMED", "MUSTER", "House", "Somebody", "Visitor", "Visits"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.browser.house import BEISPIEL, MUSTER, Visitor, Visits
+from tests.browser.house import BEISPIEL, CALLBACK, FRAMED, MUSTER, Visitor, Visits
 
 Scene = Callable[[Visits, Visitor], Visitor]
 SCENES: dict[str, Scene] = {}
@@ -229,6 +229,29 @@ def logout_without_portal(visits: Visits, visitor: Visitor) -> Visitor:
 def logged_out(visits: Visits, visitor: Visitor) -> Visitor:
     logout_without_portal(visits, visitor)
     visitor.press()
+    return visitor
+
+
+@scene
+def logged_out_with_frames(visits: Visits, visitor: Visitor) -> Visitor:
+    visits.house.has_framed_client()
+    visitor.sign_in(visits.house.customer, visits.house.regular())
+    visitor.context.route(
+        f"{FRAMED}/**", lambda route: route.fulfill(body="<title>x</title>", content_type="text/html")
+    )
+    visitor.visit_framed()
+    visitor.page.goto(f"{visits.house.issuer}/logout")
+    visitor.press()
+    return visitor
+
+
+@scene
+def form_post(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.sign_in(visits.house.customer, visits.house.regular())
+    # no content: the browser stays where it is
+    visitor.page.route(f"{CALLBACK}*", lambda route: route.fulfill(status=204))
+    visitor.page.goto(visits.house.authorize(response_mode="form_post"), wait_until="commit")
+    visitor.page.wait_for_selector("form[data-answer]", state="attached")
     return visitor
 
 

@@ -2,9 +2,10 @@
 
 import re
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Route, expect
 
-from tests.browser.house import Visitor, Visits
+from tests.browser.house import FRAMED, Visitor, Visits
 
 
 def test_signing_out_at_one_portal_ends_the_others_open_tab(visits: Visits, visitor: Visitor) -> None:
@@ -49,3 +50,37 @@ def test_a_cancelled_sign_out_page_in_a_strange_browser_is_harmless(visits: Visi
     """Who is not signed in is told so at once."""
     visitor.page.goto(f"{visits.house.issuer}/logout")
     expect(visitor.page.locator("h1")).to_have_text("Sie sind abgemeldet")
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["loads", "does not answer"])
+@pytest.mark.parametrize("script", [True, False], ids=["with our module", "without JavaScript"])
+def test_portals_in_frames_are_told_on_the_way_back(visits: Visits, script: bool, answers: bool) -> None:
+    """Each is loaded with iss and sid before the person is back, or had its seconds (req 48)."""
+    house = visits.house
+    house.has_framed_client()
+    visitor = visits.new(java_script_enabled=script)
+    told: list[str] = []
+    waiting: list[Route] = []
+
+    def portal(route: Route) -> None:
+        url = route.request.url
+        if "/frontchannel-logout" in url:
+            told.append(url)
+            if not answers:
+                waiting.append(route)
+                return
+        route.fulfill(body=f"<title>x</title><h1>{url.partition('?')[0]}</h1>", content_type="text/html")
+
+    visitor.context.route(f"{FRAMED}/**", portal)
+    visitor.sign_in(house.customer, house.regular())
+    visitor.visit_framed()
+    page = visitor.page
+    back = f"{FRAMED}/signed-out"
+    page.goto(f"{house.issuer}/logout?client_id=framed&post_logout_redirect_uri={back}")
+    page.locator("main button.primary").click(no_wait_after=True)
+    if not script:
+        expect(page.locator("h1")).to_have_text("Sie sind abgemeldet")
+        page.get_by_role("link", name="Zurück zu Rechnungsportal").click()
+    expect(page.locator("h1")).to_have_text(back)
+    [url] = told
+    assert re.fullmatch(rf"{FRAMED}/frontchannel-logout\?iss=[^&]+&sid=[0-9a-f]{{32}}", url)

@@ -10,6 +10,7 @@ from idp.context import Origin
 from idp.oidc.authorization_request import AuthorizationRequest, RelyingPartyMistake, read
 from idp.oidc.request import Exchange
 from tests import cast
+from tests.builders import make_client
 from tests.world import CHALLENGE, Desk, forget_snapshot, now
 
 GOOD = {
@@ -84,9 +85,8 @@ REFUSED: list[tuple[dict[str, str | None], str]] = [
         ({"response_type": value}, "unsupported_response_type")
         for value in ("token", "id_token", "code token", "code id_token", "none", 'a"b', "ä", "code\\")
     ),
-    ({"response_mode": "fragment"}, "invalid_request"),
-    ({"response_mode": "form_post"}, "invalid_request"),
     ({"response_mode": "made-up"}, "invalid_request"),
+    ({"response_mode": "form_post.jwt"}, "invalid_request"),
     ({"request": "eyJ"}, "invalid_request_object"),
     ({"request_uri": "https://x/"}, "request_uri_not_supported"),
     ({"request_uri": "urn:ietf:params:oauth:request_uri:x"}, "invalid_request_uri"),
@@ -111,6 +111,9 @@ REFUSED: list[tuple[dict[str, str | None], str]] = [
     ({"claims": "[]"}, "invalid_request"),
     ({"claims": "[" * 20_000}, "invalid_request"),
     ({"claims": "9" * 5000}, "invalid_request"),
+    ({"claims": '{"id_token":{"email":{"value":NaN}}}'}, "invalid_request"),
+    ({"claims": '{"id_token":{"email":{"value":1e999}}}'}, "invalid_request"),
+    ({"claims": '{"id_token":{"sub":{"values":["x","y"]}}}'}, "invalid_request"),
     ({"id_token_hint": "no.token.atall"}, "invalid_request"),
     ({"id_token_hint": "garbage"}, "invalid_request"),
     ({"scope": " ".join(f"s{n}" for n in range(51))}, "invalid_scope"),
@@ -130,7 +133,7 @@ def test_the_portal_hears_what_is_wrong(desk: Desk) -> None:
     for changes, code in REFUSED:
         error = _refusal(desk, changes)
         assert error.error == code, changes
-        assert (error.redirect_uri, error.state) == (cast.REDIRECT, "s")
+        assert (error.redirect_uri, error.response_mode, error.state) == (cast.REDIRECT, "query", "s")
         assert set(error.description or "") <= allowed
 
 
@@ -139,6 +142,40 @@ def test_a_state_that_cannot_travel_is_left_out(desk: Desk) -> None:
     for state in ("a\0b", "a\r\nb", "s" * 4097):
         error = _refusal(desk, {"state": state})
         assert (error.error, error.state) == ("invalid_request", None)
+
+
+@pytest.mark.parametrize("mode", ["query", "fragment", "form_post"])
+def test_errors_travel_as_asked_for(desk: Desk, mode: str) -> None:
+    """Each mistake, whatever source it comes from; only a mode that is no mode goes by query."""
+    for changes, code in REFUSED:
+        if "response_mode" not in changes:
+            error = _refusal(desk, changes | {"response_mode": mode})
+            assert (error.error, error.response_mode) == (code, mode), changes
+    assert _read(desk, {"response_mode": mode}).response_mode == mode
+    repeated = _refusal(desk, {"response_mode": mode}, ("response_mode", mode))
+    assert (repeated.error, repeated.response_mode) == ("invalid_request", "query")
+
+
+def test_no_form_for_an_app(desk: Desk) -> None:
+    """It is opened with an address alone; the error goes where it can be read."""
+    uri = "com.example.app:/callback"
+    with desk.work() as ctx:
+        make_client(ctx, "app", kind="native", redirect_uris=[uri])
+    forget_snapshot(desk.gateway)
+    app: dict[str, str | None] = {"client_id": "app", "redirect_uri": uri}
+    error = _refusal(desk, app | {"response_mode": "form_post"})
+    assert (error.error, error.response_mode, error.redirect_uri) == ("invalid_request", "query", uri)
+    assert _read(desk, app | {"response_mode": "fragment"}).response_mode == "fragment"
+
+
+def test_claims_within_the_scopes_of_a_client(desk: Desk) -> None:
+    """By name nobody gets what its registration does not have (C20)."""
+    with desk.work() as ctx:
+        cast.register(ctx, "narrow", scope="openid email")
+    forget_snapshot(desk.gateway)
+    asked = {"id_token": {"email": None, "address": None, "acr": None}, "userinfo": {"name": None}}
+    found = _read(desk, {"client_id": "narrow", "claims": json.dumps(asked)})
+    assert found.claims == {"id_token": {"email": None, "acr": None}}
 
 
 def test_what_is_kept(desk: Desk) -> None:
@@ -156,8 +193,9 @@ def test_what_is_kept(desk: Desk) -> None:
             "claims": json.dumps(claims),
             "ui_locales": "en de",
             "organization": "100200300",
-            "response_mode": "query",
+            "response_mode": "fragment",
             "extra": "foobar",
+            "claims_locales": "de",
             "display": "",
         },
     )
@@ -165,6 +203,7 @@ def test_what_is_kept(desk: Desk) -> None:
         client_id="portal",
         redirect_uri=cast.REDIRECT,
         scope="openid email",
+        response_mode="fragment",
         state="s",
         nonce="n",
         code_challenge=CHALLENGE,

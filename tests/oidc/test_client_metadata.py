@@ -84,6 +84,9 @@ def test_everything_can_be_said() -> None:
         tos_uri="https://portal.example/terms",
         backchannel_logout_uri="http://localhost:8001/backchannel-logout",
         backchannel_logout_session_required=False,
+        frontchannel_logout_uri="https://portal.example/frontchannel-logout?x=1",
+        frontchannel_logout_session_required=False,
+        allowed_origins=["https://portal.example", "http://localhost:8001"],
         jwks=Signer().jwks,
         jwks_uri=None,
         token_endpoint_auth_signing_alg=None,
@@ -120,6 +123,27 @@ def test_what_we_can_sign_with(alg: str) -> None:
     assert metadata.signing_algorithms == {alg, "RS256"}
 
 
+def test_origins_of_a_spa() -> None:
+    """Unless it says otherwise, its scripts come from where people are sent back to (req 17)."""
+    uris = ["https://app.example:443/cb", "https://app.example/silent", "http://localhost:5173/cb"]
+    origins = ["https://app.example", "http://localhost:5173"]
+    assert validate(web(kind="spa", redirect_uris=uris)).allowed_origins == origins
+    assert validate(web(kind="spa", redirect_uris=uris, allowed_origins=[])).allowed_origins == []
+    assert validate(web(redirect_uris=uris)).allowed_origins == []
+    assert set(problems(web(kind="spa", redirect_uris=["no uri", 7]))) == {"redirect_uris"}
+    machine = {"client_id": "m", "client_name": "M", "kind": "machine", "allowed_origins": origins}
+    assert "must be empty" in problems(machine)["allowed_origins"]
+
+
+def test_a_framed_page_is_at_home() -> None:
+    """OIDC Front-Channel Logout §2: scheme, host and port of a redirect URI, in whatever spelling."""
+    for uri in ("https://portal.example/a?b=c", "https://portal.example:443/a"):
+        assert validate(web(frontchannel_logout_uri=uri)).frontchannel_logout_uri == uri
+    native = web(kind="native", redirect_uris=["com.example.app:/cb"])
+    native["frontchannel_logout_uri"] = "https://portal.example/a"
+    assert "must have scheme" in problems(native)["frontchannel_logout_uri"]
+
+
 def test_repeated_scopes_count_once() -> None:
     """The order of the first mention stays."""
     assert validate(web(scope="email openid email")).scope == "email openid"
@@ -141,6 +165,7 @@ TEXT_FIELDS = [
     "policy_uri",
     "tos_uri",
     "backchannel_logout_uri",
+    "frontchannel_logout_uri",
     "jwks_uri",
     "token_endpoint_auth_signing_alg",
     "request_object_signing_alg",
@@ -156,6 +181,7 @@ LIST_FIELDS = [
     "response_types",
     "audiences",
     "default_acr_values",
+    "allowed_origins",
 ]
 FLAG_FIELDS = [
     "first_party",
@@ -163,6 +189,7 @@ FLAG_FIELDS = [
     "strict_revocation",
     "require_membership",
     "backchannel_logout_session_required",
+    "frontchannel_logout_session_required",
     "require_pushed_authorization_requests",
 ]
 
@@ -320,6 +347,18 @@ VALUES: list[tuple[str, object, str]] = [
     ("audiences", ["Orders API"], "must have 1 to 64"),
     ("backchannel_logout_uri", "http://portal.example/logout", "must be https"),
     ("backchannel_logout_uri", "https://portal.example/logout#x", "no fragment"),
+    ("frontchannel_logout_uri", "http://portal.example/logout", "must be https"),
+    ("frontchannel_logout_uri", "https://portal.example/logout#x", "no fragment"),
+    ("frontchannel_logout_uri", "https://evil.example/logout", "must have scheme, host and port"),
+    ("frontchannel_logout_uri", "https://portal.example:8443/logout", "must have scheme, host and port"),
+    ("frontchannel_logout_uri", "https://www.portal.example/logout", "must have scheme, host and port"),
+    ("allowed_origins", ["https://portal.example/"], "must be an origin without path"),
+    ("allowed_origins", ["https://portal.example:443"], "must be an origin without path"),
+    ("allowed_origins", ["https://portal.example?x"], "must be an origin without path"),
+    ("allowed_origins", ["http://portal.example"], "must be https"),
+    ("allowed_origins", ["*"], "no wildcard"),
+    ("allowed_origins", ["https://*.portal.example"], "no wildcard"),
+    ("allowed_origins", ["null"], "must begin with https"),
     ("home_uri", "javascript:alert(1)", "must begin with https"),
     ("jwks_uri", "http://portal.example/jwks", "must be https"),
     ("token_endpoint_auth_signing_alg", "HS256", "must be one of"),

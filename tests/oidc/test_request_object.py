@@ -102,6 +102,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"max_age": 1.5}, "max_age must be a text"),
     ({"scope": ["openid"]}, "scope must be a text"),
     ({'a"b': []}, "a?b must be a text"),
+    ({"state": "half a \ud83d"}, "must be a JWT"),
     ({f"p{number}": "x" for number in range(100)}, "at most 100"),
 ]
 
@@ -127,6 +128,18 @@ def test_the_same_checks_follow(desk: Desk) -> None:
     assert (caught.value.redirect_uri, caught.value.state) == (REDIRECT, "inside")
     with pytest.raises(RelyingPartyMistake):
         _signed(desk, {"redirect_uri": EVIL}, redirect_uri=REDIRECT)
+
+
+@pytest.mark.parametrize("mode", ["query", "fragment", "form_post"])
+def test_the_signed_mode_counts(desk: Desk, mode: str) -> None:
+    """For the answer and for an error in it; of an object that is refused only the outside is known."""
+    outside = "fragment" if mode == "query" else "query"
+    assert _signed(desk, {"response_mode": mode}, response_mode=outside).response_mode == mode
+    with pytest.raises(OAuth2Error) as caught:
+        _signed(desk, {"response_mode": mode, "prompt": "none login"}, response_mode=outside)
+    assert (caught.value.error, caught.value.response_mode) == ("invalid_request", mode)
+    error = _refusal(desk, {"response_mode": mode, "iss": "portal"}, response_mode=outside)
+    assert (error.error, error.response_mode) == ("invalid_request_object", outside)
 
 
 def test_without_a_registered_address_outside_a_page_says_what_is_wrong(desk: Desk) -> None:

@@ -8,7 +8,7 @@ from authlib.oauth2.rfc6749.errors import InvalidGrantError
 from idp.accounts.principal import refusal_reason
 from idp.crypto import random_token, sha256
 from idp.oidc import resources, subject
-from idp.oidc.claims import granted_claims
+from idp.oidc.claims import as_wished, granted_claims, organization_names
 from idp.oidc.id_token import mint_id_token
 from idp.oidc.provider import Provider
 from idp.oidc.request import ProtocolRequest
@@ -48,7 +48,8 @@ def person_tokens(
     exchange, tokens = request.exchange, provider.settings.tokens
     if request.client.sector is not None:
         facts = facts._replace(sub=subject.seen_by(provider.services.vault, request.client, facts.sub))
-    permissions = provider.statements.permissions(facts) if "permissions" in scope.split() else ()
+    told = organization_names(scope.split(), facts.requested_claims, "id_token")
+    permissions = provider.statements.permissions(facts) if "permissions" in told else ()
     access_token = _access_token(provider, request, facts, scope, permissions)
     answer: dict[str, Any] = {"access_token": access_token, "token_type": "Bearer"}
     answer |= {"expires_in": tokens.access_token_seconds, "scope": scope}
@@ -113,6 +114,9 @@ def store_refresh_token(
 
 
 def _asked_by_name(provider: Provider, facts: AuthorizationFacts) -> Mapping[str, Any]:
-    wanted = granted_claims((), facts.requested_claims, "id_token")
+    asked = facts.requested_claims
+    wanted = granted_claims((), asked, "id_token")
     person = provider.statements.person(facts.account_id) if wanted else None
-    return personal_claims(provider.services.vault, person, wanted) if person else {}
+    if person is None:
+        return {}
+    return as_wished(personal_claims(provider.services.vault, person, wanted), asked, "id_token", scopes=())

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from idp.db import StorageError
 from idp.oidc import discovery
 from idp.oidc.server import Answer, ProtocolServer
-from idp.web.machine import documents, endpoints
+from idp.web.machine import cors, documents, endpoints
 from idp.web.machine.endpoints import Endpoint
 from idp.web.machine.http import MachineRequest, plain
 
@@ -18,6 +19,7 @@ class Dispatcher:
     """Answers the machine endpoints of one process."""
 
     def __init__(self, server: ProtocolServer) -> None:
+        self._snapshots = server.provider.snapshots
         self._routes = _routes(server)
         self._allowed: dict[str, list[str]] = {}
         for method, path in self._routes:
@@ -33,9 +35,24 @@ class Dispatcher:
         handler = self._routes.get((method, path))
         if handler is None:
             allowed = ", ".join(sorted(self._allowed[path]))
+            origin = request.environ.get("HTTP_ORIGIN")
+            if method == "OPTIONS" and origin is not None and path in cors.PATHS:
+                return cors.preflight(origin, self._origins(), allowed)
             return plain(405, "method not allowed\n", [("Allow", allowed)])
         answer = handler(request)
         return answer if request.method != "HEAD" else Answer(answer.status, b"", answer.headers)
+
+    def readable(self, answer: Answer, path: str, origin: str) -> Answer:
+        """Return an answer to a script of another origin, which reads it where that is registered."""
+        if path not in cors.PATHS or answer.status == 204:  # a preflight has said all
+            return answer
+        return cors.readable(answer, origin, self._origins())
+
+    def _origins(self) -> frozenset[str]:
+        try:
+            return self._snapshots.published().origins
+        except StorageError:  # away since the start: the answer says so, if not to scripts
+            return frozenset()
 
 
 def _routes(server: ProtocolServer) -> Mapping[tuple[str, str], Handler]:

@@ -8,6 +8,7 @@ from idp.db import StorageError
 from idp.oidc.discovery import Document
 from idp.oidc.provider import Provider
 from idp.oidc.server import Answer, json_answer
+from idp.web.machine.cors import VARY
 
 MAX_DRIFT_SECONDS = 2
 
@@ -18,6 +19,7 @@ def published(document: Document, environ: Mapping[str, Any]) -> Answer:
         ("Content-Type", "application/json"),
         ("ETag", document.etag),
         ("Cache-Control", f"public, max-age={document.max_age}"),
+        VARY,
     ]
     known = environ.get("HTTP_IF_NONE_MATCH")
     if known is not None and (known.strip() == "*" or document.etag in known):

@@ -20,7 +20,12 @@ from idp.flows.models import Flow
 from idp.oidc import interaction
 from idp.oidc.authorization import issue
 from idp.oidc.authorization_request import AuthorizationRequest, read
-from idp.oidc.authorization_response import error_location, success_location
+from idp.oidc.authorization_response import (
+    FORM_POST,
+    AuthorizationResponse,
+    error_response,
+    success_response,
+)
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.request import Exchange
 from idp.web.browser_session import current_session, flow_browser, known_flow_browser
@@ -83,7 +88,7 @@ def _begin(pairs: Iterable[tuple[str, str]], *, posted: bool) -> Response:
     try:
         wanted = read(server(), exchange, request.method, pairs)
     except OAuth2Error as error:
-        return _redirect(error_location(provider().issuer, error))
+        return _respond(error_response(provider().issuer, error), None)
     client = snapshot.clients[wanted.client_id]
     if not posted:
         live = current_session()
@@ -117,15 +122,41 @@ def _answer(
         raise Refusal("flow.expired", client_id=client.row_id)
     acting = ctx.acting(Actor("account", live.account.id))
     issued = issue(acting, wanted, client, live, step.membership_id)
-    location = success_location(wanted.redirect_uri, provider().issuer, code=issued.code, state=wanted.state)
-    return _redirect(location)
+    answer = success_response(
+        wanted.redirect_uri,
+        wanted.response_mode,
+        provider().issuer,
+        code=issued.code,
+        state=wanted.state,
+    )
+    return _respond(answer, wanted)
 
 
 def _refuse(wanted: AuthorizationRequest, error: OAuth2Error, flow: Flow | None) -> Response:
     if flow is not None:
         engine.finish(current(), flow)
     error.redirect_uri, error.state = wanted.redirect_uri, wanted.state
-    return _redirect(error_location(provider().issuer, error))
+    error.response_mode = wanted.response_mode
+    return _respond(error_response(provider().issuer, error), wanted)
+
+
+def _respond(answer: AuthorizationResponse, wanted: AuthorizationRequest | None) -> Response:
+    """Send an answer on its way: by a redirect, or in a form that the person or a module sends off.
+
+    :param wanted: the request it answers, None where that could not be read.
+    """
+    if answer.mode != FORM_POST:
+        return _redirect(answer.location)
+    client = provider().snapshots.current().clients.get(wanted.client_id) if wanted else None
+    allow_form_target(answer.redirect_uri)
+    g.ui_locales = wanted.ui_locales if wanted else None
+    page = render_template(
+        "pages/form_post.html",
+        portal=portal_of(client) if client else None,
+        action=answer.redirect_uri,
+        fields=answer.parameters,
+    )
+    return Response(page, mimetype="text/html")
 
 
 def _page_for(

@@ -1,4 +1,4 @@
-"""The end session endpoint and its pages L-12, L-13 (OIDC RP-Initiated Logout §2-4, req 46)."""
+"""The end session endpoint and its pages L-12, L-13 (OIDC RP-Initiated Logout §2-4; req 46, 48)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,9 @@ from idp.delivery import outbox
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
+from idp.oidc import frontchannel_logout
 from idp.oidc.clients import RegisteredClient
+from idp.oidc.frontchannel_logout import Frame
 from idp.oidc.logout import LogoutRequest, end_session, hint_fits, other_portals, read_logout_request
 from idp.oidc.request import Exchange
 from idp.web.browser_session import clear_session, current_session, flow_browser, known_flow_browser
@@ -22,7 +24,7 @@ from idp.web.context import current
 from idp.web.csrf import cross_site
 from idp.web.parameters import body_pairs, query_pairs
 from idp.web.portals import portal_by_row, provider
-from idp.web.security_headers import allow_form_target
+from idp.web.security_headers import allow_form_target, allow_frames
 
 bp = Blueprint("end_session", __name__)
 
@@ -36,7 +38,7 @@ class Result:
     """How the sign-out went at one portal."""
 
     name: str
-    state: str  # ended | waiting | failed
+    state: str  # ended | waiting | failed | framed
 
 
 @bp.get("/logout")
@@ -95,11 +97,17 @@ def decide(flow_id: str) -> Response:
 def done(flow_id: str) -> Response:
     """Say that the person is signed out, and how the portals took it (L-13)."""
     flow = _of_logout(engine.load_finished(current(), flow_id, known_flow_browser()))
+    told = flow.done.get("frames", {})
+    clients = provider().snapshots.current().clients
+    frames = frontchannel_logout.frames(clients, told.get("sids", {}), provider().issuer)
+    allow_frames(*(frame.origin for frame in frames))
     page = render_template(
         "pages/logged_out.html",
         portal=portal_by_row(flow.client_id),
         continue_url=_return_address(LogoutRequest(**flow.request)),
-        results=_results(flow.done.get("group")),
+        results=_results(flow.done.get("group"), frames),
+        frames=frames,
+        goes_on=bool(told.get("agreed")),
     )
     return Response(page, mimetype="text/html")
 
@@ -129,12 +137,17 @@ def _sign_out(flow: Flow, wanted: LogoutRequest, live: LiveSession | None, *, ag
     :param agreed: a hint or the person's click stands behind the request; else the address is only offered.
     """
     ctx = current()
+    framed: dict[str, str] = {}
     if live is not None:
+        framed = frontchannel_logout.receivers(ctx, provider().snapshots.current().by_row, live.session.id)
         actor = Actor("account", live.account.id)
         group = end_session(ctx.acting(actor), live.session.id, SIGNED_OUT)
         engine.mark(flow, "group", id=group)
+    if framed:
+        engine.mark(flow, "frames", sids=framed, agreed=agreed)
     engine.finish(ctx, flow)
-    target = _return_address(wanted) if agreed else None
+    # pages of other portals need a page of ours around them, which goes on by itself
+    target = _return_address(wanted) if agreed and not framed else None
     response = redirect(target or url_for("end_session.done", flow_id=flow.id), SEE_OTHER)
     if live is not None:
         clear_session(response)
@@ -149,18 +162,17 @@ def _return_address(wanted: LogoutRequest) -> str | None:
     return f"{uri}{'&' if '?' in uri else '?'}{urlencode({'state': wanted.state})}"
 
 
-def _results(mark: dict[str, str] | None) -> list[Result]:
-    """Return how each portal took it, by name: the messages were made at one moment, in no order."""
-    if not mark or not mark.get("id"):
-        return []
+def _results(mark: dict[str, str] | None, frames: Iterable[Frame]) -> list[Result]:
+    """Return what is known of each portal, by name; of one in a frame no more than that it was told."""
     clients = provider().snapshots.current().clients
     words = {"sent": "ended", "failed": "failed", "expired": "failed"}
-    found = []
-    for receipt in outbox.receipt(current().db, mark["id"]):
+    found = {frame.client_id: Result(frame.client_name, "framed") for frame in frames}
+    group = (mark or {}).get("id")
+    for receipt in outbox.receipt(current().db, group) if group else ():
         client = clients.get(receipt.reference or "")
         if client is not None:
-            found.append(Result(client.client_name, words.get(receipt.state, "waiting")))
-    return sorted(found, key=lambda result: result.name.casefold())
+            found[client.client_id] = Result(client.client_name, words.get(receipt.state, "waiting"))
+    return sorted(found.values(), key=lambda result: result.name.casefold())
 
 
 def _load(flow_id: str) -> Flow:

@@ -1,5 +1,6 @@
 """The authorization endpoint as browsers meet it (req 2, 10, 17, 29, 41, 99)."""
 
+import re
 from typing import Any
 
 import pytest
@@ -129,3 +130,52 @@ def test_an_open_session_is_answered_by_the_first_request(desk: Desk) -> None:
     answer = browser.client.get("/authorize", query_string=desk.portal.parameters(), base_url=desk.issuer)
     assert answer.status_code == 303
     assert answer.headers["Location"].startswith(f"{cast.REDIRECT}?code=")
+
+
+STATES = [
+    "ein Zustand mit Wörtern",
+    "a+b%20c&d=e;f",
+    "\"><script>alert(1)</script>'",
+    "&amp; &lt; &#34;",
+    "s" * 4094 + '"ß',
+]
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+@pytest.mark.parametrize("state", STATES)
+def test_a_form_brings_the_state_as_it_was_sent(desk: Desk, state: str, signed_in: bool) -> None:
+    """Authlib percent-encodes values into the page, so that "a b" arrives as "a%20b" (stack §1.1; C12)."""
+    browser = Browser(desk.gateway)
+    if signed_in:
+        desk.portal.sign_in(browser, "paul")
+    parameters = desk.portal.parameters(state=state, response_mode="form_post", prompt="none")
+    # longer than an address may be, so it comes by form, and the hub answers
+    page = browser.post("/authorize", parameters, **{"Sec-Fetch-Site": "cross-site"})
+    assert page.status_code == 200
+    answer = desk.portal.answer(browser)
+    assert answer["state"] == state
+    assert ("code" in answer) == signed_in
+    assert answer.get("error") == (None if signed_in else "login_required")
+    assert "<script>alert" not in page.text
+
+
+def test_the_page_that_posts(desk: Desk) -> None:
+    """It names the portal, goes nowhere else, has no token of ours and nothing inline (req 8, 10, 28, 99)."""
+    browser = Browser(desk.gateway)
+    desk.portal.sign_in(browser, "paul")
+    page = desk.portal.authorize(browser, response_mode="form_post", ui_locales="en")
+    assert page.status_code == 200
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.headers["Referrer-Policy"] == "same-origin"
+    policy = page.headers["Content-Security-Policy"]
+    assert "form-action 'self' https://portal.example;" in policy
+    assert "script-src 'self';" in policy
+    assert "Back to Portal" in page.text
+    assert "csrf_token" not in page.text
+    assert set(desk.portal.answer(browser)) == {"code", "state", "iss"}
+    assert page.text.count("<form") == 1
+    assert re.findall(r'<script type="module" src="/static/[0-9a-f]+/js/(\w+)\.js">', page.text) == [
+        "app",
+        "form_post",
+    ]
+    assert not [name for name, _ in page.headers if name.startswith("Access-Control")]
