@@ -199,6 +199,7 @@ class Tokens(_Section):
     id_token_seconds: int = Field(300, ge=30, le=86_400)
     refresh_idle_days: int = Field(14, ge=1, le=365)
     refresh_days: int = Field(30, ge=1, le=365)
+    require_dpop_nonce: bool = False
 
 
 class Egress(_Section):
