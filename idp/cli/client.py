@@ -92,6 +92,12 @@ def client() -> None:
     is_flag=True,
     help="Only requests it pushed itself are taken (RFC 9126).",
 )
+@click.option(
+    "--dpop",
+    "dpop_bound_access_tokens",
+    is_flag=True,
+    help="It gets only tokens that are bound to a key of its own (RFC 9449).",
+)
 @click.option("--initiate-login", "initiate_login_uri", metavar="URI", help="Where a sign-in can be started.")
 @as_json_option
 @pass_state

@@ -70,6 +70,7 @@ class ClientMetadata:
     token_endpoint_auth_signing_alg: str | None
     request_object_signing_alg: str | None
     require_pushed_authorization_requests: bool
+    dpop_bound_access_tokens: bool
 
     @property
     def has_secret(self) -> bool:
@@ -153,6 +154,7 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         **_links(reader),
         **_signing(reader),
         require_pushed_authorization_requests=reader.flag("require_pushed_authorization_requests", False),
+        dpop_bound_access_tokens=reader.flag("dpop_bound_access_tokens", False),
     )
 
 

@@ -57,6 +57,7 @@ class RegisteredClient(ClientMixin):
     token_endpoint_auth_signing_alg: str | None
     request_object_signing_alg: str | None
     require_pushed_authorization_requests: bool
+    dpop_bound_access_tokens: bool
 
     @property
     def public(self) -> bool:
@@ -135,4 +136,5 @@ def registered(row: Client) -> RegisteredClient:
         token_endpoint_auth_signing_alg=row.token_endpoint_auth_signing_alg,
         request_object_signing_alg=row.request_object_signing_alg,
         require_pushed_authorization_requests=row.require_pushed_authorization_requests,
+        dpop_bound_access_tokens=row.dpop_bound_access_tokens,
     )

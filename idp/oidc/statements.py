@@ -43,6 +43,7 @@ class AuthorizationFacts(NamedTuple):
     issued_installation_epoch: int
     issued_membership_epoch: int | None
     claims_request: Any
+    cnf: Any
     account_status: str
     account_epoch: int
     membership_id: str | None
@@ -64,6 +65,12 @@ class AuthorizationFacts(NamedTuple):
         """The ``claims`` parameter; SQLite's driver hands JSON over as text."""
         loaded: Mapping[str, Any] | None = _decoded(self.claims_request)
         return loaded
+
+    @property
+    def jkt(self) -> str | None:
+        """Thumbprint of the key that the authorization is bound to (RFC 9449 §5, §10)."""
+        cnf = _decoded(self.cnf)
+        return cnf["jkt"] if cnf else None
 
     @property
     def standing(self) -> Standing:
@@ -134,7 +141,7 @@ _ADDRESSES = _OLDEST.format(alias="e", kind="email") + _OLDEST.format(alias="p",
 _FACTS = """
   a.id, a.client_id, a.account_id, u.sub, a.scope, a.acr, a.amr, a.auth_time, a.nonce, a.sid, a.redirect_uri,
   a.code_challenge, a.expires_at, a.revoked_at, a.account_epoch, a.installation_epoch, a.membership_epoch,
-  a.claims_request, u.status, u.epoch, m.id, m.status, m.epoch, m.version, m.role, o.id, o.name,
+  a.claims_request, a.cnf, u.status, u.epoch, m.id, m.status, m.epoch, m.version, m.role, o.id, o.name,
   o.customer_number, o.status, o.version, i.epoch"""
 
 _JOINS = """
@@ -166,6 +173,8 @@ _BY_ID = 'SELECT {facts} FROM "authorization" a {joins} WHERE a.id = :id'
 _INSERT_REFRESH = """
   INSERT INTO refresh_token (id, hash, authorization_id, parent_id, issued_at, expires_at)
   VALUES (:id, :hash, :authorization, :parent, :now, :expires)"""
+
+_BIND = 'UPDATE "authorization" SET cnf = :cnf WHERE id = :id'
 
 _AUTHORIZATION_AND_JTI = """
   SELECT {facts}, EXISTS (SELECT 1 FROM revoked_jti r WHERE r.jti = :jti)
@@ -199,6 +208,7 @@ class _Texts:
     consume_refresh: str
     by_id: str
     insert_refresh: str
+    bind: str
     authorization_and_jti: str
     person_and_jti: str
     person: str
@@ -224,6 +234,7 @@ def _texts(dialect: str) -> _Texts:
         consume_refresh=consuming(_CONSUME_REFRESH),
         by_id=write(_BY_ID),
         insert_refresh=write(_INSERT_REFRESH),
+        bind=write(_BIND),
         authorization_and_jti=write(_AUTHORIZATION_AND_JTI),
         person_and_jti=write(_PERSON_AND_JTI),
         person=write(_PERSON_BY_ID),
@@ -296,6 +307,10 @@ class Transaction:
                 "expires": expires,
             },
         )
+
+    def bind(self, authorization_id: str, jkt: str) -> None:
+        """Bind an authorization to a key, as the public client that holds it has proven (RFC 9449 §5)."""
+        self._execute(self._texts.bind, {"id": authorization_id, "cnf": json.dumps({"jkt": jkt})})
 
     def use_jti(self, jti_hash: bytes, expires: int) -> bool:
         """Note that an assertion or proof was presented; False where it was before (RFC 7523 §3).

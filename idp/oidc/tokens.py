@@ -21,11 +21,13 @@ def mint_access_token(
     scope: str,
     facts: AuthorizationFacts | None = None,
     permissions: Sequence[str] = (),
+    jkt: str | None = None,
 ) -> str:
     """Return a signed access token; without *facts* the client acts for itself (RFC 9068 §2.2).
 
     :param now: seconds since the epoch.
     :param lifetime: seconds.
+    :param jkt: thumbprint of the key without which the token is worth nothing (RFC 9449 §6.1).
     """
     claims: dict[str, Any] = {
         "iss": issuer,
@@ -38,6 +40,8 @@ def mint_access_token(
     }
     if scope:
         claims["scope"] = scope
+    if jkt is not None:
+        claims["cnf"] = {"jkt": jkt}
     if facts is not None:
         claims |= {
             "authorization_id": facts.authorization_id,
@@ -47,6 +51,11 @@ def mint_access_token(
         }
         claims |= organization_claims(scope.split(), facts, permissions)
     return keys.sign(claims, alg=ACCESS_TOKEN_ALG, typ="at+jwt")
+
+
+def token_type(jkt: str | None) -> str:
+    """Return how an access token is presented (RFC 6750 §1.2, RFC 9449 §5)."""
+    return "Bearer" if jkt is None else "DPoP"
 
 
 def read_access_token(keys: KeyRing, token: str, *, issuer: str, now: int) -> dict[str, Any]:

@@ -85,6 +85,7 @@ def test_everything_can_be_said() -> None:
         token_endpoint_auth_signing_alg=None,
         request_object_signing_alg="ES256",
         require_pushed_authorization_requests=True,
+        dpop_bound_access_tokens=True,
         kind="web",
     )
     assert validate({name: value for name, value in said.items() if value is not None}).columns() == said
@@ -143,6 +144,7 @@ FLAG_FIELDS = [
     "require_membership",
     "backchannel_logout_session_required",
     "require_pushed_authorization_requests",
+    "dpop_bound_access_tokens",
 ]
 
 

@@ -57,6 +57,7 @@ CLIENT = RegisteredClient(
     token_endpoint_auth_signing_alg=None,
     request_object_signing_alg=None,
     require_pushed_authorization_requests=False,
+    dpop_bound_access_tokens=False,
 )
 PERSON = Person(
     account_id="a1",
