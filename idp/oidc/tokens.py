@@ -53,9 +53,10 @@ def mint_access_token(
     return keys.sign(claims, alg=ACCESS_TOKEN_ALG, typ="at+jwt")
 
 
-def token_type(jkt: str | None) -> str:
-    """Return how an access token is presented (RFC 6750 §1.2, RFC 9449 §5)."""
-    return "Bearer" if jkt is None else "DPoP"
+def token_answer(token: str, jkt: str | None, lifetime: int) -> dict[str, Any]:
+    """Return what each token answer begins with; the type says how to present it (RFC 9449 §5)."""
+    kind = "Bearer" if jkt is None else "DPoP"
+    return {"access_token": token, "token_type": kind, "expires_in": lifetime}
 
 
 def read_access_token(keys: KeyRing, token: str, *, issuer: str, now: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from idp.oidc.clients import PERSON_SCOPES
 from idp.oidc.grants.minting import prove_key
 from idp.oidc.provider import HasProvider
 from idp.oidc.request import ProtocolRequest
-from idp.oidc.tokens import mint_access_token, token_type
+from idp.oidc.tokens import mint_access_token, token_answer
 
 
 class ClientCredentialsGrant(AuthlibClientCredentialsGrant):
@@ -45,8 +45,7 @@ class ClientCredentialsGrant(AuthlibClientCredentialsGrant):
             scope=self.scope,
             jkt=self.request.jkt,
         )
-        answer: dict[str, Any] = {"access_token": token, "token_type": token_type(self.request.jkt)}
-        answer["expires_in"] = lifetime
+        answer = token_answer(token, self.request.jkt, lifetime)
         if self.scope:
             answer["scope"] = self.scope
         return 200, answer, self.TOKEN_RESPONSE_HEADER

@@ -13,7 +13,7 @@ from idp.oidc.id_token import mint_id_token
 from idp.oidc.provider import Provider
 from idp.oidc.request import ProtocolRequest
 from idp.oidc.statements import AuthorizationFacts
-from idp.oidc.tokens import mint_access_token, token_type
+from idp.oidc.tokens import mint_access_token, token_answer
 from idp.oidc.userinfo import personal_claims
 
 MICROS = 1_000_000
@@ -69,8 +69,7 @@ def person_tokens(
         permissions=permissions,
         jkt=request.jkt,
     )
-    answer: dict[str, Any] = {"access_token": access_token, "token_type": token_type(request.jkt)}
-    answer |= {"expires_in": tokens.access_token_seconds, "scope": scope}
+    answer = token_answer(access_token, request.jkt, tokens.access_token_seconds) | {"scope": scope}
     answer |= {} if refresh_token is None else {"refresh_token": refresh_token}
     if "openid" in scope.split():
         answer["id_token"] = mint_id_token(
