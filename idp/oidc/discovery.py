@@ -14,6 +14,7 @@ from idp.oidc.authorization_response import RESPONSE_MODES
 from idp.oidc.claims import CLAIMS_SUPPORTED
 from idp.oidc.client_metadata import SUBJECT_TYPES
 from idp.oidc.clients import OFFLINE, OPENID_SCOPES, PERSON_SCOPES, RegisteredClient
+from idp.oidc.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS
 from idp.oidc.signing import ALGORITHMS
 from idp.oidc.signing_keys import JWKS_MAX_AGE
@@ -81,6 +82,7 @@ def metadata_document(settings: Settings, clients: Iterable[RegisteredClient]) -
             "request_uri_parameter_supported": False,
             "require_pushed_authorization_requests": False,
             "authorization_response_iss_parameter_supported": True,
+            "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
             "backchannel_logout_supported": True,
             "backchannel_logout_session_supported": True,
             "frontchannel_logout_supported": True,
