@@ -199,7 +199,7 @@ def test_a_plain_success_is_written_like_any_other_line(lines: Lines, stream: io
     facts = {"method": "POST", "path": "/token", "status": 200, "took_ms": 1.5}
     request_line(request_id="r1", ip="203.0.113.0/24", **facts)
     request_line(request_id="r2", ip=None, **facts)
-    get_logger("idp.web.gateway").info("request", request_id="r3", ip=None, **facts)
+    get_logger("idp.web.gateway").info("request", request_id="r3", **facts, ip=None)
     written = [{**line, "at": line["at"][:4]} for line in lines()]
     assert written[0] == {**written[2], "request_id": "r1", "ip": "203.0.113.0/24"}
     assert written[1] == {**written[2], "request_id": "r2"}

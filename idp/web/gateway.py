@@ -29,6 +29,7 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 
+STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 _CLOSE = ("Connection", "close")
 
 log = get_logger(__name__)
@@ -45,6 +46,9 @@ class Gateway:
         self._dispatcher = Dispatcher(server)
         self._pages = pages
         self._closing = False
+        self._always = [("X-Content-Type-Options", "nosniff")]
+        if self._settings.secure:
+            self._always.append(STRICT_TRANSPORT)
 
     def close_connections(self) -> None:
         """Have each connection closed after its next answer: this process is about to stop."""
@@ -119,7 +123,7 @@ class Gateway:
             visit.note(status)
 
     def _send(self, answer: Answer, start_response: StartResponse, visit: "_Visit") -> Iterable[bytes]:
-        headers = [*answer.headers, ("X-Content-Type-Options", "nosniff"), ("X-Request-Id", visit.request_id)]
+        headers = [*answer.headers, *self._always, ("X-Request-Id", visit.request_id)]
         if answer.status != 304:
             headers.append(("Content-Length", str(len(answer.body))))
         if self._closing:

@@ -145,6 +145,21 @@ def test_documents_and_health_leave_no_line(desk: Desk, lines: Callable[[], list
     assert lines() == []
 
 
+class TestHttps:
+    """An installation that people reach by https."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"public_url": "https://localhost:8000"})
+
+    def test_browsers_are_told_to_use_https_only(self, desk: Desk) -> None:
+        """Every answer says so, machine's or page's, refusals included (req 103)."""
+        for path in PATHS:
+            for host in ("localhost:8000", "evil.example"):
+                headers = machine(desk.gateway, "GET", path, headers={"Host": host}).headers
+                assert headers.getlist("Strict-Transport-Security") == ["max-age=63072000; includeSubDomains"]
+
+
 def test_a_process_that_is_about_to_stop_closes_connections(desk: Desk) -> None:
     """After the answer: the client comes back on a new one, to whoever listens then."""
     for path in PATHS:
