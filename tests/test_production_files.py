@@ -49,7 +49,7 @@ def test_all_files_name_one_host_and_port(settings: Settings) -> None:
 
 
 def test_nginx_passes_on_what_counts() -> None:
-    """TLS 1.2 and 1.3, Host unchanged, the caller's address overwritten, no query logged (req 58, 101, 103)."""
+    """TLS 1.2 and 1.3, Host unchanged, the caller's address set, no query logged (req 58, 101, 103)."""
     for line in (
         "ssl_protocols       TLSv1.2 TLSv1.3;",
         "proxy_set_header Host $host;",

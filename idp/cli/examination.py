@@ -39,7 +39,7 @@ def settings_and_files(settings: Settings, config: Path | None) -> Iterator[Find
         yield advice(
             key,
             f"mode is {settings.mode}; production refuses this: {reason}",
-            "Set it before mode is production.",
+            "Correct it before mode is production.",
         )
     files = (
         config,

@@ -157,7 +157,7 @@ def test_a_worker_that_does_not_run(terminal: Terminal) -> None:
     long_ago = datetime.now(UTC) - timedelta(minutes=5)
     with unit_of_work(state.services, now=long_ago) as ctx:
         outbox.enqueue(ctx, outbox.BACKCHANNEL_LOGOUT, "https://x.example", {}, expires_at=long_ago)
-    assert findings(terminal, 5)["worker"]["found"].startswith("messages wait since")
+    assert findings(terminal, 5)["worker"]["found"].startswith("messages wait")
     with unit_of_work(state.services, now=long_ago) as ctx:
         record(ctx, Event.MASTER_KEY_ROTATED, new="x")
     assert findings(terminal, 5)["worker"]["found"].startswith("audit events wait")
