@@ -1,6 +1,6 @@
 """``make faults``: breaks one thing after the other under load and says what held.
 
-Usage: ``python -m tests.faults [F1 F2 F4 F12 F13 F14] [--seconds N]``.  Ends with 1 where something did not hold.
+Usage: ``python -m tests.faults [F1 F2 F4 F12 F13 F14] [--seconds N]``.  Ends with 1 where one did not hold.
 Latencies count on a machine that nobody else uses.
 """
 

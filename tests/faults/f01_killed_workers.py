@@ -37,7 +37,7 @@ def run(folder: Path, seconds: float) -> Iterator[Line]:
         yield Line(
             "all processes are back",
             longest < BACK_WITHIN_SECONDS,
-            f"{kills} killed, the last back after {longest:.1f} s",
+            f"{kills} killed, last back in {longest:.1f} s",
         )
         share = ledger.failed()
         yield Line("under 2 % of the requests fail", share < 0.02, f"{share:.2%} of {len(ledger.seen)}")

@@ -38,8 +38,13 @@ _HEADERS = st.dictionaries(
             "ORIGIN",
             "SEC_FETCH_SITE",
             "X_FORWARDED_FOR",
+            "IF_NONE_MATCH",
+            "USER_AGENT",
+            "REFERER",
+            "RANGE",
+            "DPOP",
+            "X_CSRFTOKEN",
         ]
-        + ["IF_NONE_MATCH", "USER_AGENT", "REFERER", "RANGE", "DPOP", "X_CSRFTOKEN"]
     ),
     _LATIN,
     max_size=5,
