@@ -6,7 +6,7 @@ CATALOGUES := $(patsubst %.po,%.mo,$(wildcard idp/translations/*/LC_MESSAGES/*.p
 PACKAGING := pyproject.toml tools/environment.sh tools/build_hook.py
 
 .NOTPARALLEL:
-.PHONY: demo test check lint format types imports bench axe lock clean
+.PHONY: demo test check lint format types imports bench faults axe lock clean
 
 demo: .venv/.runtime $(CATALOGUES)
 	@exec $(BIN)/idp demo $(ARGS)
@@ -44,6 +44,10 @@ imports: .venv/.dev
 # Product and peer side by side; see benchmarks/README.md.
 bench: .venv/.dev $(CATALOGUES)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# Breaks a running server in several ways under load and counts what held: ARGS="F2 --seconds 20".
+faults: .venv/.dev $(CATALOGUES)
+	$(BIN)/python -m tests.faults $(ARGS)
 
 # Every page in every combination of theme, language and width; a normal run rotates them.
 axe: .venv/.dev $(CATALOGUES)

@@ -16,8 +16,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from idp.settings import contradictions
 from idp.settings.loading import known_keys
-from idp.settings.models import contradictions
 from tools import coverage_gate, lowest_versions
 
 ROOT = Path(__file__).parent.parent

@@ -11,7 +11,7 @@ import sqlalchemy
 import structlog
 
 from idp import logging as idp_logging
-from idp.logging import HIDDEN, bound, error_text, get_logger, is_secret_name, scrub
+from idp.logging import HIDDEN, bound, error_text, get_logger, is_secret_name, request_line, scrub
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -193,3 +193,21 @@ def test_text_for_a_terminal_hides_secrets_too(stream: io.StringIO) -> None:
     get_logger("idp.test").info("hello", password="canary", who="x")
     assert "hello" in stream.getvalue()
     assert "canary" not in stream.getvalue()
+
+
+def test_a_plain_success_is_written_like_any_other_line(lines: Lines, stream: io.StringIO) -> None:
+    """The short way gives the same fields as the long one, in each format, and obeys the level."""
+    facts = {"method": "POST", "path": "/token", "status": 200, "took_ms": 1.5}
+    request_line(request_id="r1", ip="203.0.113.0/24", **facts)
+    request_line(request_id="r2", ip=None, **facts)
+    get_logger("idp.web.gateway").info("request", request_id="r3", **facts, ip=None)
+    written = [{**line, "at": line["at"][:4]} for line in lines()]
+    assert written[0] == {**written[2], "request_id": "r1", "ip": "203.0.113.0/24"}
+    assert written[1] == {**written[2], "request_id": "r2"}
+    assert list(written[0]) == list(written[2])
+    idp_logging.configure(format="text", stream=stream)
+    request_line(request_id="r4", ip=None, **facts)
+    assert "r4" in stream.getvalue().splitlines()[-1]
+    idp_logging.configure(level="warning", stream=stream)
+    request_line(request_id="r5", ip=None, **facts)
+    assert "r5" not in stream.getvalue()

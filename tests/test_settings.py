@@ -19,6 +19,7 @@ PRODUCTION = {
     "mode": "production",
     "public_url": "https://login.example.de",
     "database.url": "postgresql://lotse@db/lotse",
+    "server.trusted_proxies": ["10.1.2.3/32"],
 }
 
 
@@ -229,6 +230,55 @@ def test_production_takes_sqlite_only_when_told() -> None:
     assert [problem.key for problem in problems(overrides=sqlite)] == ["database.url"]
     assert load_settings(None, {}, sqlite | {"database.allow_sqlite": True}).secure
     assert load_settings(None, {}, PRODUCTION).mode == "production"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        ({"server.port": 0}, "server.port"),
+        ({"server.trusted_proxies": []}, "server.trusted_proxies"),
+        ({"server.trusted_proxies": ["0.0.0.0/0"]}, "server.trusted_proxies"),
+        ({"throttle.exempt_networks": ["128.0.0.0/1"]}, "throttle.exempt_networks"),
+        ({"throttle.exempt_networks": ["::/0"]}, "throttle.exempt_networks"),
+        ({"logging.level": "debug"}, "logging.level"),
+        ({"tokens.code_seconds": 61}, "tokens.code_seconds"),
+        ({"password.memory_kib": 7167, "password.time_cost": 20}, "password.memory_kib"),
+        ({"password.memory_kib": 19456, "password.time_cost": 1}, "password.memory_kib"),
+        ({"support.help_url": "http://www.example.de/hilfe"}, "support.help_url"),
+        ({"legal.privacy_url": "http://www.example.de"}, "legal.privacy_url"),
+    ],
+)
+def test_production_refuses_what_is_unsafe(overrides: dict[str, Any], key: str) -> None:
+    """What a server on the internet must not have; development may (issue: refuses unsafe settings)."""
+    assert [problem.key for problem in problems(overrides=PRODUCTION | overrides)] == [key]
+    assert load_settings(None, {}, overrides).mode == "development"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"server.trusted_proxies": ["104.16.0.0/13", "2400:cb00::/32"]},
+        {"throttle.exempt_networks": ["10.0.0.0/8", "fc00::/7", "127.0.0.0/8"]},
+        {"password.memory_kib": 7168, "password.time_cost": 5},
+        {"password.memory_kib": 47104, "password.time_cost": 1},
+    ],
+)
+def test_production_takes_what_is_safe(overrides: dict[str, Any]) -> None:
+    """A large proxy's networks, private ones, and each of OWASP's costs."""
+    assert load_settings(None, {}, PRODUCTION | overrides).mode == "production"
+
+
+def test_production_refuses_a_folder_of_keys_that_others_change(tmp_path: Path) -> None:
+    """The master key opens everything; a folder that does not exist yet is made for its owner alone."""
+    wanted = PRODUCTION | {"keys.directory": tmp_path / "keys"}
+    assert load_settings(None, {}, wanted).mode == "production"
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys").chmod(0o770)
+    (problem,) = problems(overrides=wanted)
+    assert (problem.key, "chmod 700" in problem.message) == ("keys.directory", True)
+    assert load_settings(None, {}, wanted | {"keys.master_key": MASTER_KEY}).mode == "production"
+    (tmp_path / "keys").chmod(0o755)
+    assert load_settings(None, {}, wanted).mode == "production"
 
 
 @pytest.mark.parametrize(

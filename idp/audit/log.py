@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, TypedDict, Unpack
 
@@ -96,6 +97,7 @@ def rows(ctx: Context, event: Event, **facts: Unpack[Facts]) -> list[tuple[type[
     return [(AuditEvent, row), (AuditPersonal, part)]
 
 
+@lru_cache(maxsize=1024)
 def shorten(ip: str) -> str | None:
     """Return the network an address is logged as, /24 or /48; None for what is no address."""
     try:

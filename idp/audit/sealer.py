@@ -206,3 +206,9 @@ def has_work(reader: Connection) -> bool:
     """Tell, without a transaction, whether events wait to be chained."""
     waiting = select(_EVENTS.c.id).where(_EVENTS.c.position.is_(None)).limit(1)
     return reader.execute(waiting).first() is not None
+
+
+def oldest_unsealed(reader: Connection) -> datetime | None:
+    """Return the time of the oldest event that waits to be chained: seconds ago, unless no worker runs."""
+    waiting = select(AuditEvent.at).where(AuditEvent.position.is_(None)).order_by(AuditEvent.at).limit(1)
+    return reader.execute(waiting).scalar_one_or_none()

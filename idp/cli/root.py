@@ -20,6 +20,11 @@ _NOUNS = {
     "db": ("idp.cli.db", "db", "The database's tables: upgrade, current, check."),
     "demo": ("idp.cli.demo", "demo", "Run everything at once, with made-up people, to try it out."),
     "jobs": ("idp.cli.jobs", "jobs", "The worker: outbox, audit seal, purge, key rotation."),
+    "doctor": (
+        "idp.cli.doctor",
+        "doctor",
+        "Look at everything an installation needs, and say what is wrong.",
+    ),
     "keys": ("idp.cli.keys", "keys", "Signing keys and the master key."),
     "organization": ("idp.cli.organization", "organization", "Companies, their members and permissions."),
     "serve": ("idp.cli.serve", "serve", "Run the server with its worker and its hash pool."),

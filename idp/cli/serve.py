@@ -5,24 +5,25 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from idp.accounts.hash_pool import start_pool
+from idp.cli.draining import drain_on_signal
 from idp.cli.failures import Failure, in_a_sentence
 from idp.cli.ports import require_free
 from idp.cli.processes import Child, stop_with_parent
 from idp.cli.state import State, pass_state
-from idp.settings import Settings, load_settings
+from idp.settings import load_settings
 
-WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+if TYPE_CHECKING:
+    from idp.web.gateway import Gateway
 
 _RESTART_PAUSE_SECONDS = 1.0
-_KILL_AFTER_SECONDS = 10
 
 
 @click.command()
@@ -41,16 +42,25 @@ def serve(
         stop_with_parent(with_parent)
     remedy = "Stop that program, or choose another port: idp serve --port NUMBER"
     require_free(settings.server.host, settings.server.port, remedy=remedy)
+    from idp.cli.web_server import WebServer  # granian is needed only here
+
     with ExitStack() as running:
         pool = running.enter_context(start_pool(settings.password, settings.password.pool_socket))
         _export(state.config, flags, pool.path)
         keeper = running.enter_context(WorkerKeeper())
-        _listen(settings)
+        WebServer("idp.cli.serve:server_process", settings.server).serve()
     raise SystemExit(keeper.exit_code)
 
 
-def application() -> WsgiApplication:
-    """Return the WSGI application of one server process; it ends with the process that started it."""
+def server_process() -> "Gateway":
+    """Return the application of a process of ``idp serve``, which is told before it is stopped."""
+    made = application()
+    drain_on_signal(made.close_connections)
+    return made
+
+
+def application() -> "Gateway":
+    """Return the WSGI application for any server; its process ends with the one that started it."""
     from idp.app import create_app
     from idp.logging import configure, get_logger
 
@@ -116,25 +126,3 @@ def _export(config: Path | None, flags: Mapping[str, object], pool_socket: Path)
     for key, value in values.items():
         if value is not None:
             os.environ["LOTSE_" + key.replace(".", "__").upper()] = str(value)
-
-
-def _listen(settings: Settings) -> None:
-    from granian import Granian
-    from granian.constants import HTTPModes, Interfaces
-    from granian.log import LogLevels
-
-    server = Granian(
-        "idp.cli.serve:application",
-        factory=True,
-        interface=Interfaces.WSGI,
-        address=settings.server.host,
-        port=settings.server.port,
-        workers=settings.server.workers,
-        blocking_threads=settings.server.threads,
-        http=HTTPModes.http1,
-        websockets=False,
-        log_level=LogLevels.warning,
-        respawn_failed_workers=True,
-        workers_kill_timeout=_KILL_AFTER_SECONDS,
-    )
-    server.serve()

@@ -257,6 +257,13 @@ def waiting(db: Session) -> int:
     return db.scalar(select(func.count()).select_from(OutboxMessage).where(OPEN)) or 0
 
 
+def oldest_due(reader: Connection, kinds: Collection[str], now: datetime) -> datetime | None:
+    """Return since when the longest waiting message of these kinds is due, None where none is."""
+    moment = OutboxMessage.next_attempt_at
+    due = select(moment).where(OPEN, moment <= now, OutboxMessage.kind.in_(kinds))
+    return reader.execute(due.order_by(moment).limit(1)).scalar_one_or_none()
+
+
 def _opened(vault: Vault, row: OutboxMessage) -> Message:
     if row.recipient is None or row.payload is None:
         raise SealBroken("the content was removed")

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource, PydanticBaseSettingsSource
 
-from idp.settings.models import Settings, contradictions
+from idp.settings.contradictions import contradictions
+from idp.settings.models import Settings
 
 PREFIX = "LOTSE_"
 #: names with our prefix that are no settings

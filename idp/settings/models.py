@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -276,28 +275,3 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read nothing behind the caller's back: the loader names its sources."""
         return (init_settings,)
-
-
-def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield key and reason of each value that is sound alone but not with the others."""
-    if settings.mode == "production":
-        if not settings.secure:
-            yield "public_url", "production needs https"
-        if settings.database.url.startswith("sqlite") and not settings.database.allow_sqlite:
-            yield (
-                "database.url",
-                "production runs on postgresql://; for one machine, SQLite with database.allow_sqlite = true",
-            )
-        if settings.egress.allow_loopback:
-            yield "egress.allow_loopback", "only for development and demo"
-    session, tokens, throttle = settings.session, settings.tokens, settings.throttle
-    if session.aal1_idle_hours > session.aal1_days * 24:
-        yield "session.aal1_idle_hours", "is longer than session.aal1_days"
-    if session.aal2_idle_minutes > session.aal2_hours * 60:
-        yield "session.aal2_idle_minutes", "is longer than session.aal2_hours"
-    if tokens.refresh_idle_days > tokens.refresh_days:
-        yield "tokens.refresh_idle_days", "is longer than tokens.refresh_days"
-    if throttle.account_hard_stop <= throttle.account_free:
-        yield "throttle.account_hard_stop", "must be above throttle.account_free"
-    if settings.egress.trust_ca_file and not settings.egress.trust_ca_file.is_file():
-        yield "egress.trust_ca_file", f"there is no file {settings.egress.trust_ca_file}"

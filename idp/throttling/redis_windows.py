@@ -81,3 +81,16 @@ class RedisWindows:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def answers(url: str) -> bool:
+    """Tell whether Redis takes commands at this address."""
+    client = redis.Redis.from_url(
+        url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)
+    )
+    try:
+        return bool(client.ping())
+    except RedisError:
+        return False
+    finally:
+        client.close()

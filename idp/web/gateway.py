@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from idp.audit.log import shorten
 from idp.crypto import random_token
 from idp.errors import Busy, Refusal
-from idp.logging import bound, get_logger
+from idp.logging import bound, get_logger, request_line
 from idp.oidc.server import Answer, ProtocolServer, json_answer
-from idp.web.client_address import origin
-from idp.web.machine.dispatcher import HEALTH_PATHS, Dispatcher
+from idp.settings import Settings
+from idp.web.client_address import client_ip, origin
+from idp.web.machine.dispatcher import HEALTH_PATHS, UNREMARKABLE_PATHS, Dispatcher
 from idp.web.machine.http import MAX_BODY, MachineRequest, plain
 
 MAX_HEADERS = 16_384
@@ -26,6 +28,9 @@ RETRY_SECONDS = 5
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+_CLOSE = ("Connection", "close")
 
 log = get_logger(__name__)
 #: no Content-Length either (RFC 9110 §8.6)
@@ -42,29 +47,34 @@ class Gateway:
         self._host = urlsplit(self._settings.public_url).netloc
         self._dispatcher = Dispatcher(server)
         self._pages = pages
+        self._closing = False
+        self._always = [("X-Content-Type-Options", "nosniff")]
+        if self._settings.secure:
+            self._always.append(STRICT_TRANSPORT)
+
+    def close_connections(self) -> None:
+        """Have each connection closed after its next answer: this process is about to stop."""
+        self._closing = True
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        request_id = environ["lotse.request_id"] = random_token(9)
-        path = environ.get("PATH_INFO", "")
-        refused = self._refusal(environ, path)
+        visit = _Visit(environ, self._settings)
+        environ["lotse.request_id"] = visit.request_id
+        refused = self._refusal(environ, visit.path)
         if refused is not None:
-            return _send(refused, start_response, request_id)
-        if not self._dispatcher.handles(path):
-            with bound(request_id=request_id):
-                return self._logged_page(environ, start_response, path)
-        answer = self._machine_answer(environ, path, request_id)
+            visit.note(refused.status)
+            return self._send(refused, start_response, visit)
+        if not self._dispatcher.handles(visit.path):
+            with bound(request_id=visit.request_id):
+                return self._page(environ, start_response, visit)
+        answer = self._machine_answer(environ, visit)
         if "HTTP_ORIGIN" in environ:
-            answer = self._dispatcher.readable(answer, path, environ["HTTP_ORIGIN"])
+            answer = self._dispatcher.readable(answer, visit.path, environ["HTTP_ORIGIN"])
         if answer.status >= 400:
-            log.info(
-                "request",
-                request_id=request_id,
-                method=environ["REQUEST_METHOD"],
-                path=path,
-                status=answer.status,
-            )
-        return _send(answer, start_response, request_id)
+            visit.note(answer.status)
+        elif visit.path not in UNREMARKABLE_PATHS:
+            visit.note_success(answer.status)
+        return self._send(answer, start_response, visit)
 
     def _refusal(self, environ: Environ, path: str) -> Answer | None:
         if environ.get("HTTP_HOST") != self._host and path not in HEALTH_PATHS:
@@ -83,10 +93,12 @@ class Gateway:
             return plain(431, "the address and headers are longer than 16 KiB\n")
         return None
 
-    def _machine_answer(self, environ: Environ, path: str, request_id: str) -> Answer:
+    def _machine_answer(self, environ: Environ, visit: "_Visit") -> Answer:
+        request_id = visit.request_id
         try:
             where = origin(environ, self._settings, request_id=request_id)
-            return self._dispatcher.answer(MachineRequest(environ["REQUEST_METHOD"], environ, where), path)
+            visit.ip = where.ip
+            return self._dispatcher.answer(MachineRequest(visit.method, environ, where), visit.path)
         except Busy as busy:
             return _unavailable(503, busy.retry_after)
         except Refusal as refusal:  # a throttle: the only one that reaches here
@@ -96,31 +108,68 @@ class Gateway:
         except Exception as error:
             if _connection_lost(error):
                 return _database_away(error, request_id)
-            log.error("unexpected error", request_id=request_id, path=path, exc_info=error)
+            log.error("unexpected error", request_id=request_id, path=visit.path, exc_info=error)
             return json_answer({"error": "server_error", "error_description": f"request {request_id}"}, 500)
 
-    def _logged_page(self, environ: Environ, start_response: StartResponse, path: str) -> Iterable[bytes]:
-        started = time.monotonic()
+    def _page(self, environ: Environ, start_response: StartResponse, visit: "_Visit") -> Iterable[bytes]:
         status = 500
 
         def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             nonlocal status
             status = int(line[:3])
+            if self._closing:
+                headers = [*headers, _CLOSE]
             return start_response(line, headers, *([exc_info] if exc_info else []))
 
         try:
             return self._pages(environ, start)
         finally:
-            took = round((time.monotonic() - started) * 1000, 1)
-            log.info("request", method=environ["REQUEST_METHOD"], path=path, status=status, took_ms=took)
+            visit.note(status)
+
+    def _send(self, answer: Answer, start_response: StartResponse, visit: "_Visit") -> Iterable[bytes]:
+        headers = [*answer.headers, *self._always, ("X-Request-Id", visit.request_id)]
+        if answer.status not in _BODILESS:
+            headers.append(("Content-Length", str(len(answer.body))))
+        if self._closing:
+            headers.append(_CLOSE)
+        start_response(_STATUS[answer.status], headers)
+        return [answer.body]
 
 
-def _send(answer: Answer, start_response: StartResponse, request_id: str) -> Iterable[bytes]:
-    headers = [*answer.headers, ("X-Content-Type-Options", "nosniff"), ("X-Request-Id", request_id)]
-    if answer.status not in _BODILESS:
-        headers.append(("Content-Length", str(len(answer.body))))
-    start_response(_STATUS[answer.status], headers)
-    return [answer.body]
+class _Visit:
+    """One request as its log line tells it: no query, no header, and of the address the network alone."""
+
+    __slots__ = ("_environ", "_settings", "_started", "ip", "method", "path", "request_id")
+
+    def __init__(self, environ: Environ, settings: Settings) -> None:
+        self._started = time.perf_counter()
+        self._environ = environ
+        self._settings = settings
+        self.request_id = random_token(9)
+        self.method: str = environ["REQUEST_METHOD"]
+        self.path: str = environ.get("PATH_INFO", "")
+        self.ip: str | None = None
+
+    def note(self, status: int) -> None:
+        """Write the line; what the caller chose is cleaned."""
+        ip = self.ip or client_ip(self._environ, self._settings.server.trusted_proxies)
+        facts = {"request_id": self.request_id, "method": self.method, "path": self.path, "status": status}
+        log.info("request", **facts, took_ms=self._took_ms(), ip=shorten(ip) if ip else None)
+
+    def note_success(self, status: int) -> None:
+        """Write the line of a machine request that was served: method and path are names of ours."""
+        ip = shorten(self.ip) if self.ip else None
+        request_line(
+            request_id=self.request_id,
+            method=self.method,
+            path=self.path,
+            status=status,
+            took_ms=self._took_ms(),
+            ip=ip,
+        )
+
+    def _took_ms(self) -> float:
+        return round((time.perf_counter() - self._started) * 1000, 1)
 
 
 def _unavailable(status: int, retry_after: int) -> Answer:

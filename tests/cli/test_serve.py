@@ -1,10 +1,12 @@
 """``idp serve`` and ``idp jobs run``: processes that start and end together (design §3)."""
 
+import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,9 +14,18 @@ import httpx
 import psutil
 import pytest
 
+from idp.cli.web_server import HEADER_SECONDS
 from tests.cli.terminal import Terminal
 from tests.infrastructure import _until as until
 from tests.infrastructure import free_port
+
+_LIMITED = """
+import resource
+from idp.cli.web_server import allow_files
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 900))
+allow_files({wanted})
+print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+"""
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -84,6 +95,107 @@ def test_serve_keeps_its_worker_and_stops_everything(start: Start) -> None:
     assert psutil.wait_procs(tree, timeout=30)[1] == []
 
 
+def _served(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """Return the processes that answer requests."""
+    found = psutil.Process(process.pid).children()
+    return [child for child in found if child.is_running() and _listens(child)]
+
+
+def _listens(process: psutil.Process) -> bool:
+    try:
+        return any(held.status == psutil.CONN_LISTEN for held in process.net_connections("tcp"))
+    except psutil.Error:
+        return False  # it has ended
+
+
+class Visitor(threading.Thread):
+    """Asks again and again, on one connection as long as it stays open, until nobody listens any more."""
+
+    def __init__(self, port: int, *, keep: bool) -> None:
+        super().__init__(daemon=True)
+        self.served = 0
+        self.failed: list[str] = []
+        self._port = port
+        self._keep = keep
+
+    def run(self) -> None:
+        while True:
+            try:
+                connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+                connection.connect()
+            except OSError:
+                return  # nothing was asked: the balancer's next server takes it
+            self._talk(connection)
+            connection.close()
+
+    def _talk(self, connection: http.client.HTTPConnection) -> None:
+        open_ = True
+        while open_:
+            try:
+                connection.request("GET", "/jwks", headers={"Host": "localhost:8000"})
+                answer = connection.getresponse()
+                assert answer.status == 200
+                answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                self.failed.append(repr(error))
+                return
+            self.served += 1
+            open_ = self._keep and not answer.will_close
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="needs linux: elsewhere the last moment's connections end"
+)
+@pytest.mark.parametrize("keep", [True, False], ids=["kept", "new"])
+def test_a_stop_fails_no_request(start: Start, keep: bool) -> None:
+    """Every request that was sent before or while the server stops is answered (F8, A9)."""
+    port = free_port()
+    process = start("serve", "--workers", "2", "--port", str(port), LOTSE_LOGGING__LEVEL="error")
+    assert until(lambda: _answers(f"http://127.0.0.1:{port}/jwks"), seconds=60)
+    visitors = [Visitor(port, keep=keep) for _ in range(6)]
+    for visitor in visitors:
+        visitor.start()
+    assert until(lambda: all(visitor.served > 20 for visitor in visitors), seconds=60)
+    process.send_signal(signal.SIGTERM)
+    for visitor in visitors:
+        visitor.join(timeout=60)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert [visitor.failed for visitor in visitors] == [[]] * len(visitors)
+
+
+def test_server_processes_that_are_killed_come_back(start: Start) -> None:
+    """Also the same one twice within seconds, where granian itself would give up (F1)."""
+    port = free_port()
+    process = start("serve", "--workers", "1", "--port", str(port), LOTSE_LOGGING__LEVEL="error")
+    url = f"http://127.0.0.1:{port}/jwks"
+    assert until(lambda: _answers(url), seconds=60)
+    for _ in range(3):
+        (served,) = _served(process)
+        served.kill()
+        assert until(
+            lambda gone=served.pid: [p.pid for p in _served(process)] not in ([], [gone]), seconds=60
+        )
+        assert until(lambda: _answers(url), seconds=60)
+    assert process.poll() is None
+
+
+def test_a_head_that_comes_slowly_is_cut_off(start: Start) -> None:
+    """After ten seconds, however steadily it trickles; an idle connection holds nobody up (F13, req 29)."""
+    port = free_port()
+    start("serve", "--workers", "1", "--port", str(port), LOTSE_LOGGING__LEVEL="error")
+    url = f"http://127.0.0.1:{port}/jwks"
+    assert until(lambda: _answers(url), seconds=60)
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+    for connection in slow:
+        connection.settimeout(HEADER_SECONDS * 3)
+        connection.sendall(b"GET /jwks HTTP/1.1\r\nHost: localhost:8000\r\nX-Slow: ")
+    assert _answers(url)
+    for connection in slow:
+        with connection:
+            assert connection.recv(100) in (b"", b"HTTP/1.1 408 Request Timeout")
+
+
 def test_a_database_without_tables_stops_the_server_with_one_sentence(start: Start, tmp_path: Path) -> None:
     """The remedy is said once, and the exit code is "not ready"."""
     url = f"sqlite:///{tmp_path}/new.db"
@@ -113,3 +225,15 @@ def test_a_worker_alone_works_until_a_signal(start: Start, number: int) -> None:
     process.send_signal(number)
     process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+def test_open_files_are_allowed_as_far_as_the_system_lets_us() -> None:
+    """Each open connection is one: the usual 1,024 would end before the limit of connections does."""
+    for wanted, given in ((50, 100), (500, 500), (5000, 900)):
+        done = subprocess.run(
+            [sys.executable, "-c", _LIMITED.format(wanted=wanted)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert int(done.stdout) == given

@@ -1,15 +1,20 @@
 """What holds for machine endpoints and pages alike: host, limits, request id, faults (req 29, 101; A3)."""
 
-from collections.abc import Callable
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
+import structlog
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from idp.errors import Busy, Refusal
+from idp.logging import configure
 from idp.settings import Settings
 from idp.settings.models import ThrottleSettings
 from tests.plain_browser import basic
@@ -89,6 +94,79 @@ def test_each_answer_has_a_request_id(desk: Desk) -> None:
     assert len(ids) == 2
     assert "mine" not in ids
     assert all(answer.headers["X-Content-Type-Options"] == "nosniff" for answer in answers)
+
+
+@pytest.fixture
+def lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What was logged so far, as production writes it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    stream = io.StringIO()
+    configure(stream=stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    configure(level="error")
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_each_request_has_a_log_line(desk: Desk, lines: Callable[[], list[dict[str, Any]]]) -> None:
+    """Method, path, status, time, id and the network; never the query, the body or the whole address."""
+    asked = (
+        ("POST", "/token", {"data": {"grant_type": "client_credentials", "client_secret": "canary"}}, 401),
+        ("GET", "/login", {"query_string": "flow=canary"}, 400),
+        ("GET", "/nowhere", {}, 404),
+        ("GET", "/token", {}, 405),
+        ("GET", "/jwks", {"headers": {"Host": "canary.example"}}, 421),
+    )
+    where = {"environ_base": {"REMOTE_ADDR": "203.0.113.77"}}
+    ids = {}
+    for method, path, options, _ in asked:
+        answer = machine(desk.gateway, method, path, **options, **where)
+        ids[answer.headers.get("X-Request-Id", "")] = answer.status_code
+    issued = desk.portal.call("/token", {"grant_type": "client_credentials"})
+    written = [line for line in lines() if line["event"] == "request"]
+    assert [(line["method"], line["path"], line["status"]) for line in written] == [
+        *((method, path, status) for method, path, _, status in asked),
+        ("POST", "/token", 200),
+    ]
+    assert {line["ip"] for line in written[:-1]} == {"203.0.113.0/24"}
+    assert written[-1]["request_id"] == issued.headers["X-Request-Id"]
+    assert set(written[0]) == set(written[-1]) == set(written[1])
+    assert all(line["took_ms"] >= 0 and line["level"] == "info" for line in written)
+    assert "canary" not in json.dumps(lines())
+    assert "203.0.113.77" not in json.dumps(lines())
+
+
+def test_documents_and_health_leave_no_line(desk: Desk, lines: Callable[[], list[dict[str, Any]]]) -> None:
+    """Their answer is the same for everybody, a thousand times a second (docs/decisions/0034)."""
+    for path in ("/jwks", "/.well-known/openid-configuration", "/health/live", "/health/ready"):
+        assert machine(desk.gateway, "GET", path).status_code == 200
+    assert lines() == []
+
+
+class TestHttps:
+    """An installation that people reach by https."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"public_url": "https://localhost:8000"})
+
+    def test_browsers_are_told_to_use_https_only(self, desk: Desk) -> None:
+        """Every answer says so, machine's or page's, refusals included (req 103)."""
+        for path in PATHS:
+            for host in ("localhost:8000", "evil.example"):
+                headers = machine(desk.gateway, "GET", path, headers={"Host": host}).headers
+                assert headers.getlist("Strict-Transport-Security") == ["max-age=63072000; includeSubDomains"]
+
+
+def test_a_process_that_is_about_to_stop_closes_connections(desk: Desk) -> None:
+    """After the answer: the client comes back on a new one, to whoever listens then."""
+    for path in PATHS:
+        assert "Connection" not in machine(desk.gateway, "GET", path).headers
+    desk.gateway.close_connections()
+    for path in PATHS:
+        assert machine(desk.gateway, "GET", path).headers["Connection"] == "close"
 
 
 def _failing(error: Exception) -> Callable[..., Any]:

@@ -13,6 +13,8 @@ from idp.web.machine.http import MachineRequest, plain
 Handler = Callable[[MachineRequest], Answer]
 
 HEALTH_PATHS = frozenset({"/health/live", "/health/ready"})
+UNREMARKABLE_PATHS = HEALTH_PATHS | {discovery.JWKS_PATH, *discovery.METADATA_PATHS}
+"""Paths whose answer is the same for everybody: a request for it leaves no log line where it succeeds."""
 
 
 class Dispatcher:

@@ -1,0 +1,74 @@
+"""``idp doctor``: what an operator would look at first, each finding with its remedy (screens §4.2)."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from idp.cli import examination
+from idp.cli.failures import Unready
+from idp.cli.findings import OK, PROBLEM, Finding, problem
+from idp.cli.output import as_json_option, bold, dim, write_json
+from idp.cli.state import State, pass_state
+from idp.db import Database
+from idp.errors import NotReady
+from idp.settings import Settings, SettingsError
+
+
+@click.command()
+@as_json_option
+@pass_state
+def doctor(state: State, *, as_json: bool) -> None:
+    """Look at settings, files, database, keys, worker and public address; ends with 5 where one is wrong.
+
+    Advice is no failure: it works, and would better be otherwise.
+    """
+    findings = list(_findings(state))
+    wrong = sum(finding.state == PROBLEM for finding in findings)
+    if as_json:
+        write_json({"ok": not wrong, "findings": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            _write(finding)
+    if wrong:
+        raise Unready(f"{wrong} of {len(findings)} findings need a hand")
+
+
+def _findings(state: State) -> Iterator[Finding]:
+    try:
+        settings = state.settings
+    except SettingsError as error:
+        for each in error.problems:
+            yield problem(each.key or "settings", each.message, f"Correct it: {each.where}")
+        return
+    config = Path(state.config) if state.config else None
+    yield from examination.settings_and_files(settings, config)
+    yield from _running(state, settings)
+    yield from examination.redis_of(settings)
+    yield from examination.seen_from_outside(settings)
+
+
+def _running(state: State, settings: Settings) -> Iterator[Finding]:
+    """Yield what the database shows; its secrets only where it is whole, for nothing may be made here."""
+    database = Database(settings.database.url, pool_size=1)
+    try:
+        found = list(examination.database_of(settings, database))
+    finally:
+        database.dispose()
+    yield from found
+    if any(finding.state == PROBLEM and finding.check != "clock" for finding in found):
+        return
+    try:
+        with state.reading() as ctx:
+            yield from examination.at_work(ctx, state.services)
+    except NotReady as error:
+        yield problem("master key", str(error), "See: docs/how-to/keys.md")
+
+
+def _write(finding: Finding) -> None:
+    label = finding.state.ljust(len(PROBLEM))
+    shown = dim(label) if finding.state == OK else bold(label)
+    click.echo(f"{shown}  {finding.check}: {finding.found}")
+    if finding.remedy:
+        click.echo(f"{' ' * len(PROBLEM)}  → {finding.remedy}")

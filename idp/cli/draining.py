@@ -1,0 +1,65 @@
+"""How a server process stops taking connections without failing one that has come already.
+
+A listening socket that is closed resets the connections in its queue.  So it first stops letting new ones in,
+which a client's system answers by trying again a second later, and the queue is served to its end.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+DRAIN_SIGNAL = signal.SIGUSR1
+_SO_ATTACH_FILTER = 26
+#: classic BPF over the TCP header: drop what asks for a connection (SYN set, ACK not), let in all else
+_NO_NEW_CONNECTIONS = (
+    (0x30, 0, 0, 13),  # load the byte of the flags
+    (0x54, 0, 0, 0x12),  # keep SYN and ACK
+    (0x15, 0, 1, 0x02),  # SYN alone?
+    (0x06, 0, 0, 0),  # drop
+    (0x06, 0, 0, 0xFFFF_FFFF),  # accept
+)
+
+
+def drain_on_signal(close_connections: Callable[[], None]) -> None:
+    """At the parent's signal, turn new connections away and have those that are open closed when answered."""
+
+    def drain(*_: object) -> None:
+        close_connections()
+        for listener in _listeners():
+            with listener:
+                _let_nobody_in(listener)
+
+    signal.signal(DRAIN_SIGNAL, drain)
+
+
+def _listeners() -> Iterator[socket.socket]:
+    """Yield a copy of each listening TCP socket of this process."""
+    for name in os.listdir("/dev/fd"):
+        if not _is_socket(name):
+            continue
+        found = socket.socket(fileno=os.dup(int(name)))
+        if found.family != socket.AF_UNIX and found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            yield found
+        else:
+            found.close()
+
+
+def _is_socket(name: str) -> bool:
+    try:
+        return Path("/dev/fd", name).is_socket()
+    except OSError:  # the folder's own descriptor is closed by now
+        return False
+
+
+def _let_nobody_in(listener: socket.socket) -> None:
+    if sys.platform != "linux":
+        return  # elsewhere connections of the last moment are reset
+    code = b"".join(struct.pack("HBBI", *step) for step in _NO_NEW_CONNECTIONS)
+    kept = ctypes.create_string_buffer(code)
+    program = struct.pack("HP", len(_NO_NEW_CONNECTIONS), ctypes.addressof(kept))
+    listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)

@@ -1,0 +1,97 @@
+"""granian as we run it: bounded connections, workers that always come back, a stop that fails no request.
+
+The parent's part; what a worker process does when it is told to stop is in :mod:`idp.cli.draining`.
+"""
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.mp import MPServer
+
+from idp.cli.draining import DRAIN_SIGNAL
+from idp.settings.models import Server
+
+HEADER_SECONDS = 10
+"""How long a head may take (req 29, F13); granian ends a connection that is idle so long as well."""
+CONNECTIONS = 2048
+"""Open connections a worker takes, slow and idle ones included; more wait in the system's queue."""
+DRAIN_SECONDS = 1.0
+"""How long connections that are open go on being answered, each with ``Connection: close``."""
+KILL_AFTER_SECONDS = 10
+_BUFFER_BYTES = 65_536
+_FILES_BESIDE_CONNECTIONS = 512
+_SHORT_LIFE_SECONDS = 2.0
+
+
+class WebServer(MPServer):
+    """The server processes of one machine."""
+
+    def __init__(self, target: str, settings: Server) -> None:
+        super().__init__(
+            target,
+            factory=True,
+            interface=Interfaces.WSGI,
+            address=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            blocking_threads=settings.threads,
+            backlog=CONNECTIONS,
+            backpressure=CONNECTIONS,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(
+                header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=_BUFFER_BYTES
+            ),
+            websockets=False,
+            log_level=LogLevels.warning,
+            respawn_failed_workers=True,
+            workers_kill_timeout=KILL_AFTER_SECONDS,
+        )
+
+    def serve(self, *arguments: Any, **options: Any) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        allow_files(CONNECTIONS + _FILES_BESIDE_CONNECTIONS)
+        # workers inherit this: one that is still starting when the server stops has nothing to drain
+        signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
+        super().serve(*arguments, **options)
+
+    def _respawn_workers(
+        self, workers: Sequence[int], spawn_target: Any, target_loader: Any, delay: float = 0
+    ) -> None:
+        """Replace workers that ended; granian itself gives up where one ends twice within some seconds."""
+        if any(time.monotonic() - self.wrks[number].birth < _SHORT_LIFE_SECONDS for number in workers):
+            time.sleep(_SHORT_LIFE_SECONDS)
+        super()._respawn_workers(workers, spawn_target, target_loader, delay)
+        self.respawned_wrks.clear()
+
+    def _stop_workers(self) -> None:
+        """Let workers take no new connections and finish what they have, then end them."""
+        for worker in self.wrks:
+            _send(worker.inner.pid, DRAIN_SIGNAL)
+        time.sleep(DRAIN_SECONDS)
+        super()._stop_workers()  # type: ignore[no-untyped-call]
+
+
+def allow_files(wanted: int) -> None:
+    """Raise this process's limit of open files, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < enough:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+
+
+def _send(pid: int | None, number: signal.Signals) -> None:
+    try:
+        if pid is not None:
+            os.kill(pid, number)
+    except ProcessLookupError:
+        pass  # it ended by itself
+
+
+__all__ = ["WebServer", "allow_files"]

@@ -1,0 +1,237 @@
+"""``idp doctor``: each thing that is wrong is named with its remedy; nothing is made or changed."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idp import egress, migrations
+from idp.audit import sealer
+from idp.audit.events import Event
+from idp.audit.log import record
+from idp.cli import examination
+from idp.cli.findings import ADVICE, OK, PROBLEM, Finding
+from idp.cli.state import State
+from idp.context import Origin
+from idp.db import Database
+from idp.delivery import outbox
+from idp.settings import Settings, load_settings
+from tests.cli.terminal import Terminal, environment_of
+from tests.installation import unit_of_work
+
+DISCOVERY = {"issuer": "https://login.example.de"}
+HSTS = {"strict-transport-security": "max-age=63072000; includeSubDomains"}
+
+
+@pytest.fixture
+def terminal(terminal: Terminal) -> Terminal:
+    """A command line on an installation whose worker has run."""
+    state = state_of(terminal)
+    with unit_of_work(state.services, now=datetime.now(UTC)) as ctx:
+        sealer.seal(ctx)
+    state.close()
+    return terminal
+
+
+@pytest.fixture(autouse=True)
+def outside(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the public address answers."""
+    said: dict[str, Any] = {"error": egress.EgressRefused("localhost: not https")}
+
+    def fetch(url: str, **_: Any) -> egress.Response:
+        if said["error"]:
+            raise said["error"]
+        return egress.Response(said["status"], said["body"], said["headers"])
+
+    monkeypatch.setattr(egress, "fetch", fetch)
+    return said
+
+
+def findings(terminal: Terminal, exit_code: int = 0, **environment: str) -> dict[str, Mapping[str, str]]:
+    """Return what the doctor finds, by what was looked at."""
+    result = terminal.run("doctor", "--json", **environment)
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["ok"]) == (exit_code, exit_code == 0), result.output
+    return {finding["check"]: finding for finding in answer["findings"]}
+
+
+def states(found: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {check: finding["state"] for check, finding in found.items()}
+
+
+def test_a_sound_installation(terminal: Terminal) -> None:
+    """Everything is looked at; what production would refuse is advice."""
+    found = states(findings(terminal))
+    for check in ("database", "clock", "master key", "signing keys", "worker"):
+        assert found[check] == OK
+    assert found["database.url"] == found["server.trusted_proxies"] == ADVICE
+    text = terminal.ok("doctor")
+    assert "ok       database: sqlite answers" in text
+    assert "  → " in text
+
+
+def test_settings_that_are_refused(terminal: Terminal) -> None:
+    """Every problem, each with its place; nothing else is looked at."""
+    found = findings(terminal, 5, LOTSE_MODE="production", LOTSE_SERVER__PORT="99999")
+    assert states(found) == dict.fromkeys(
+        ("server.port", "public_url", "database.url", "server.trusted_proxies", "password.memory_kib"),
+        PROBLEM,
+    )
+    assert found["server.port"]["remedy"] == "Correct it: LOTSE_SERVER__PORT"
+    alone = terminal.run("doctor", LOTSE_SERVER__PORT="99999")
+    assert alone.stderr == "idp: 1 of 1 findings need a hand\n"
+
+
+def test_a_new_installation(tmp_path: Path) -> None:
+    """No tables and no master key: both are said, and neither is made."""
+    terminal = Terminal(environment_of(tmp_path))
+    found = findings(terminal, 5)
+    assert found["database"]["remedy"] == "Run: idp db upgrade"
+    assert found["master key"]["state"] == PROBLEM
+    assert "signing keys" not in found
+    assert not (tmp_path / "keys").exists()
+
+
+def test_a_database_that_is_away(terminal: Terminal) -> None:
+    """It is one finding, not a failure of the doctor."""
+    found = findings(terminal, 5, LOTSE_DATABASE__URL="postgresql://lotse@127.0.0.1:1/lotse")
+    assert found["database"]["found"] == "does not answer"
+
+
+def test_another_revision(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables of another release are not read."""
+    monkeypatch.setattr(migrations, "HEAD", "9999")
+    found = findings(terminal, 5)
+    assert found["database"]["found"].endswith("this program needs 9999")
+    assert "worker" not in found
+
+
+def test_a_clock_that_is_off(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than two seconds apart, tokens are refused (A3); the rest is looked at all the same."""
+    monkeypatch.setattr(Database, "clock", lambda _: datetime.now(UTC) - timedelta(seconds=5))
+    found = findings(terminal, 5)
+    assert found["clock"]["state"] == PROBLEM
+    assert found["worker"]["state"] == OK
+
+
+def test_files_that_others_read(terminal: Terminal, tmp_path: Path) -> None:
+    """The file of the settings and those of secrets; the group may read."""
+    config = tmp_path / "lotse.toml"
+    config.write_text("")
+    config.chmod(0o640)
+    assert "files" not in findings(terminal, LOTSE_CONFIG=str(config))
+    for mode in (0o644, 0o660):
+        config.chmod(mode)
+        found = findings(terminal, 5, LOTSE_CONFIG=str(config))
+        assert found["files"]["remedy"] == f"chmod o=,g-w {config}"
+
+
+def test_another_master_key(terminal: Terminal) -> None:
+    """It does not open the database's secrets (req 107)."""
+    key = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="
+    folder = Path(terminal.environment["LOTSE_KEYS__DIRECTORY"])
+    for path in folder.glob("*.key"):
+        path.write_text(key)
+    found = findings(terminal, 5)
+    assert "another one" in found["master key"]["found"]
+
+
+def test_keys_that_are_missing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the worker does not make the next one."""
+    monkeypatch.setattr(examination.signing_keys, "listing", lambda _: [])
+    assert "ES256, RS256" in findings(terminal, 5)["signing keys"]["found"]
+
+
+def state_of(terminal: Terminal) -> State:
+    state = State()
+    state.__dict__["settings"] = load_settings(None, dict(terminal.environment))
+    return state
+
+
+def test_a_worker_that_does_not_run(terminal: Terminal) -> None:
+    """Events wait to be sealed, or messages to be sent, longer than a worker would let them."""
+    state = state_of(terminal)
+    long_ago = datetime.now(UTC) - timedelta(minutes=5)
+    with unit_of_work(state.services, now=long_ago) as ctx:
+        outbox.enqueue(ctx, outbox.BACKCHANNEL_LOGOUT, "https://x.example", {}, expires_at=long_ago)
+    assert findings(terminal, 5)["worker"]["found"].startswith("messages wait")
+    with unit_of_work(state.services, now=long_ago) as ctx:
+        record(ctx, Event.MASTER_KEY_ROTATED, new="x")
+    assert findings(terminal, 5)["worker"]["found"].startswith("audit events wait")
+    state.close()
+
+
+@pytest.mark.parametrize(
+    ("addresses", "state"),
+    [
+        (["10.0.0.7"] * 5, ADVICE),
+        (["127.0.0.1"] * 5, ADVICE),
+        (["10.0.0.7"] * 4 + ["203.0.113.5"], OK),
+        (["10.0.0.7"] * 4, None),
+    ],
+)
+def test_a_proxy_that_hides_everybody(terminal: Terminal, addresses: list[str], state: str | None) -> None:
+    """All sign-ins come from the proxy: it sends no X-Forwarded-For, or is not trusted (req 58)."""
+    made = state_of(terminal)
+    for address in addresses:
+        with unit_of_work(made.services, now=datetime.now(UTC), origin=Origin(ip=address)) as ctx:
+            record(ctx, Event.SIGN_IN_SUCCEEDED)
+    made.close()
+    found = findings(terminal, LOTSE_SERVER__TRUSTED_PROXIES="10.0.0.0/24")
+    assert found.get("proxy", {}).get("state") == state
+
+
+@pytest.mark.parametrize(
+    ("url", "check"),
+    [
+        ("postgresql://lotse@db.example/lotse", "database.url"),
+        ("postgresql://lotse@10.0.0.1/lotse?sslmode=prefer", "database.url"),
+        ("postgresql://lotse@db.example/lotse?sslmode=verify-full", None),
+        ("postgresql://lotse@127.0.0.1/lotse", None),
+        ("postgresql://lotse@localhost/lotse", None),
+    ],
+)
+def test_connections_without_tls(url: str, check: str | None) -> None:
+    """To another machine they are advised against."""
+    settings = load_settings(None, {"LOTSE_DATABASE__URL": url})
+    assert [finding.check for finding in examination._transport(settings)] == [check] * (check is not None)
+
+
+def test_redis(terminal: Terminal, redis_url: str) -> None:
+    """Where one is configured it must answer."""
+    assert findings(terminal, LOTSE_REDIS__URL=redis_url)["redis"]["state"] == OK
+    assert findings(terminal, 5, LOTSE_REDIS__URL="redis://127.0.0.1:1/0")["redis"]["state"] == PROBLEM
+    remote = load_settings(None, {"LOTSE_REDIS__URL": "redis://redis.example"})
+    assert [finding.check for finding in examination._transport(remote)] == ["redis.url"]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"error": egress.EgressFailed("x: no name")}, {"public_url": PROBLEM}),
+        ({"error": egress.EgressRefused("x: not public")}, {"public_url": ADVICE}),
+        ({"status": 421}, {"public_url": PROBLEM}),
+        ({"status": 502}, {"public_url": PROBLEM}),
+        ({"body": b'{"issuer":"https://other.example"}'}, {"public_url": PROBLEM}),
+        ({"body": b"[]"}, {"public_url": PROBLEM}),
+        ({"headers": {}}, {"public_url": OK, "hsts": PROBLEM}),
+        ({"headers": {"strict-transport-security": "max-age=3600"}}, {"public_url": OK, "hsts": PROBLEM}),
+        ({}, {"public_url": OK, "hsts": OK}),
+    ],
+)
+def test_the_public_address(outside: dict[str, Any], said: dict[str, Any], expected: dict[str, str]) -> None:
+    """As a portal reads it: our issuer, Host passed on, Strict-Transport-Security (req 101, 103)."""
+    outside |= {"error": None, "status": 200, "body": json.dumps(DISCOVERY).encode(), "headers": HSTS} | said
+    settings = Settings(public_url="https://login.example.de")
+    found: list[Finding] = list(examination.seen_from_outside(settings))
+    assert {finding.check: finding.state for finding in found} == expected
+
+
+def test_http_has_no_strict_transport(outside: dict[str, Any]) -> None:
+    """In development nothing is missed."""
+    body = b'{"issuer":"http://localhost:8000"}'
+    outside |= {"error": None, "status": 200, "body": body, "headers": {}}
+    assert [finding.check for finding in examination.seen_from_outside(Settings())] == ["public_url"]

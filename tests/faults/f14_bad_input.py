@@ -1,0 +1,138 @@
+"""F14: 10,000 requests of random bytes at the WSGI boundary, at every path: no 5xx, and no memory kept."""
+
+import io
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from idp import migrations
+from idp.app import build_services, create_app
+from idp.db import Database
+from idp.logging import configure
+from idp.settings import Settings
+from idp.settings.models import DatabaseSettings, Keys, Password
+from idp.web.gateway import Gateway
+from tests.attacks.bad_input import NAMES
+from tests.faults.ledger import Line
+
+REQUESTS = 10_000
+_FIRST = 1_000
+MOST_MIB = 20
+
+#: PEP 3333: text whose characters are bytes
+_LATIN = st.text(st.characters(max_codepoint=255), max_size=60)
+_PAIRS = st.lists(st.tuples(st.sampled_from(NAMES), _LATIN), max_size=8)
+_HEADERS = st.dictionaries(
+    st.sampled_from(
+        [
+            "AUTHORIZATION",
+            "COOKIE",
+            "ACCEPT",
+            "ACCEPT_LANGUAGE",
+            "ORIGIN",
+            "SEC_FETCH_SITE",
+            "X_FORWARDED_FOR",
+            "IF_NONE_MATCH",
+            "USER_AGENT",
+            "REFERER",
+            "RANGE",
+            "DPOP",
+            "X_CSRFTOKEN",
+        ]
+    ),
+    _LATIN,
+    max_size=5,
+)
+_TYPES = st.sampled_from(
+    ["application/x-www-form-urlencoded", "multipart/form-data; boundary=B", "", "x/\xff"]
+)
+_METHODS = st.sampled_from(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "X\xff"])
+_LENGTHS = st.sampled_from([None, "", "-1", "9" * 30, "x", "5"])
+_PLAIN = settings(deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+@st.composite
+def requests(draw: st.DrawFn, paths: list[str]) -> dict[str, Any]:
+    """A request as a server hands it over, right in form and random in all else."""
+    method, body = draw(_METHODS), draw(st.binary(max_size=200))
+    query = "&".join(f"{name}={value}" for name, value in draw(_PAIRS)) + draw(_LATIN)
+    if method == "POST" and draw(st.booleans()):
+        query, body = "", query.encode("latin-1")
+    path = draw(st.sampled_from(paths) | _LATIN)
+    length = draw(_LENGTHS)
+    return {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "/" + path.lstrip("/"),
+        "QUERY_STRING": query,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "8000",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "203.0.113.9",
+        "CONTENT_TYPE": draw(_TYPES),
+        "CONTENT_LENGTH": str(len(body)) if length is None else length,
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.url_scheme": "http",
+        "wsgi.version": (1, 0),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        **{f"HTTP_{name}": value for name, value in draw(_HEADERS).items()},
+    }
+
+
+def run(folder: Path, seconds: float) -> Iterator[Line]:
+    """Send them all, however long that takes; memory counts from the thousandth on."""
+    configure(stream=io.StringIO(), level="error")
+    gateway = _gateway(folder)
+    paths = [path for _, path in gateway._dispatcher._routes]
+    paths += [rule.rule for rule in gateway._pages.__self__.url_map.iter_rules()]  # type: ignore[attr-defined]
+    statuses: Counter[int] = Counter()
+    memory = psutil.Process().memory_info
+
+    def send_all(count: int) -> None:
+        @settings(_PLAIN, max_examples=count)
+        @given(requests(paths))
+        def one(environ: dict[str, Any]) -> None:
+            statuses[_status(gateway, environ | {"HTTP_HOST": gateway._host})] += 1
+
+        one()
+
+    send_all(_FIRST)
+    before = memory().rss
+    send_all(REQUESTS - _FIRST)
+    grown = (memory().rss - before) / 2**20
+    wrong = sum(count for status, count in statuses.items() if status >= 500)
+    yield Line("no 5xx", not wrong, f"{statuses.total()} requests, statuses {dict(sorted(statuses.items()))}")
+    yield Line(f"memory grows by less than {MOST_MIB} MiB", grown < MOST_MIB, f"{grown:.1f} MiB")
+
+
+def _gateway(folder: Path) -> Gateway:
+    shutil.rmtree(folder / "keys", ignore_errors=True)
+    made = Settings(
+        database=DatabaseSettings(url=f"sqlite:///{folder}/lotse.db"),
+        keys=Keys(directory=folder / "keys"),
+        password=Password(memory_kib=8, time_cost=1),
+    )
+    database = Database(made.database.url)
+    migrations.upgrade(database)
+    database.dispose()
+    return create_app(made, build_services(made))
+
+
+def _status(gateway: Gateway, environ: dict[str, Any]) -> int:
+    """Return the status, the body read to its end."""
+    said: list[str] = []
+    answer = gateway(environ, lambda status, _headers, _exc_info=None: said.append(status))
+    b"".join(answer)
+    close = getattr(answer, "close", None)
+    if close is not None:
+        close()
+    return int(said[0][:3])
