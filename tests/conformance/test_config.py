@@ -58,6 +58,8 @@ REGISTERED = {
     "authorization_response_iss_parameter_supported": bool,
     "backchannel_logout_supported": bool,
     "backchannel_logout_session_supported": bool,
+    "frontchannel_logout_supported": bool,
+    "frontchannel_logout_session_supported": bool,
     "ui_locales_supported": list,
 }
 
