@@ -60,6 +60,8 @@ REGISTERED = {
     "dpop_signing_alg_values_supported": list,
     "backchannel_logout_supported": bool,
     "backchannel_logout_session_supported": bool,
+    "frontchannel_logout_supported": bool,
+    "frontchannel_logout_session_supported": bool,
     "ui_locales_supported": list,
 }
 
