@@ -240,7 +240,7 @@ def _checked(
     return AuthorizationRequest(
         client_id=client.client_id,
         redirect_uri=parameters["redirect_uri"],
-        scope=client.get_allowed_scope(_scope(parameters)),
+        scope=client.get_allowed_scope(requested_scope(parameters)),
         state=parameters.get("state"),
         nonce=parameters.get("nonce"),
         code_challenge=parameters.get("code_challenge"),
@@ -267,7 +267,8 @@ def _response(parameters: Mapping[str, str]) -> None:
         raise InvalidRequestError("response_mode must be query")
 
 
-def _scope(parameters: Mapping[str, str]) -> str:
+def requested_scope(parameters: Mapping[str, str]) -> str:
+    """Return the scope a request asks for; raises InvalidScopeError for too much of it (req 29)."""
     scope = parameters.get("scope", "")
     if len(scope.split()) > MAX_SCOPES:
         raise InvalidScopeError(f"scope holds more than {MAX_SCOPES} values")

@@ -7,6 +7,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
+from idp.oidc.device_authorization import request_codes
 from idp.oidc.introspection import introspect
 from idp.oidc.provider import Provider
 from idp.oidc.pushing import push
@@ -27,6 +28,11 @@ def token(server: ProtocolServer, request: MachineRequest) -> Answer:
 def pushed_authorization_request(server: ProtocolServer, request: MachineRequest) -> Answer:
     """Answer a pushed authorization request (RFC 9126 §2)."""
     return json_answer(push(server, _read(server.provider, request)), 201)
+
+
+def device_authorization(server: ProtocolServer, request: MachineRequest) -> Answer:
+    """Answer a device authorization request (RFC 8628 §3.2)."""
+    return json_answer(request_codes(server.provider, _read(server.provider, request)))
 
 
 def introspection(server: ProtocolServer, request: MachineRequest) -> Answer:
