@@ -75,6 +75,9 @@ NAMES = (
     "client_assertion",
     "code_verifier",
     "access_token",
+    "device_code",
+    "user_code",
+    "confirmation",
 )
 
 
