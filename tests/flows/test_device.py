@@ -284,3 +284,23 @@ def test_a_block_before_the_tokens(device: Device, browser: Browser, services: S
     assert device.hears() == "invalid_grant"
     with services.database.session() as db:
         assert db.scalars(select(DeviceRequest)).one().used_at is None
+
+
+def test_a_lost_sign_in_begins_again_with_the_code(device: Device, browser: Browser) -> None:
+    """A device has no page of its own to go back to: the error page leads to ours (L-15)."""
+    enter(browser, device.ask())
+    stranger = Browser(device.gateway)
+    lost = stranger.get(browser.url.removeprefix(browser.issuer))
+    assert lost.status_code == 400
+    assert 'href="/device"' in lost.text
+
+
+def test_the_last_page_is_the_device_s_alone(device: Device, browser: Browser) -> None:
+    """A finished flow of another kind is not shown as one (C2)."""
+    connect(browser, device.ask())
+    done = browser.url.removeprefix(browser.issuer)
+    assert heading(browser.get(done)) == "Gerät verbunden"
+    browser.get("/logout")
+    browser.submit(expect_action="/logout", choice="logout")
+    signed_out = browser.url.rpartition("/")[2]
+    assert browser.get(f"/device/{signed_out}/done").status_code == 400
