@@ -22,7 +22,7 @@ from idp.crypto import random_token, sha256
 from idp.db import Database, new_id, to_micros
 from idp.errors import Refusal
 from idp.installation import Vault
-from idp.oidc import user_codes
+from idp.oidc import consent, user_codes
 from idp.oidc.authorization import accepted
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import RegisteredClient
@@ -163,6 +163,10 @@ def connect(
     :raises Refusal: as :func:`find`; ``principal.may_not_act`` as the code's issue has it.
     """
     waiting = _undecided(ctx, _HOLD.first(ctx.db, key=request_id))
+    everything = consent.asked(client, wanted.scope, wanted.claims)
+    if not client.first_party or everything - consent.fixed(client, everything):
+        # the question listed it all: a standing decision like any other, which the person can withdraw
+        consent.decide(ctx, live.account.id, client, everything, everything)
     authorization, organization_id = accepted(ctx, wanted, client, live, membership_id)
     insert_rows(
         ctx.db,

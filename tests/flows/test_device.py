@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from idp.audit.log import tail
 from idp.context import Services
-from idp.management import accounts, clients, memberships
+from idp.management import accounts, clients, consents, memberships
 from idp.oidc.models import Authorization, DeviceRequest
 from idp.organizations.memberships import for_account
 from idp.web.gateway import Gateway
@@ -54,7 +54,7 @@ def test_a_device_is_connected(device: Device, browser: Browser, services: Servi
         "Kassenterminal",
         shown,
         "Muster GmbH",
-        "Ihr Name",
+        "Profil",
         "203.0.113.0",
         "dasselbe Netz",
         "Betrug",
@@ -192,7 +192,7 @@ def test_the_question_is_the_consent(device: Device, browser: Browser, services:
     """A program of others is asked about on the same page, each device anew."""
     foreign = _registered_anew(device, services, first_party=False)
     page = at_the_question(browser, foreign.ask("openid email orders"))
-    assert "Ihre E-Mail-Adresse" in page.text
+    assert "E-Mail-Adresse" in page.text
     answer(browser)
     assert foreign.poll().status_code == 200
     assert 'name="confirmation"' in enter(browser, foreign.ask()).text
@@ -304,3 +304,42 @@ def test_the_last_page_is_the_device_s_alone(device: Device, browser: Browser) -
     browser.submit(expect_action="/logout", choice="logout")
     signed_out = browser.url.rpartition("/")[2]
     assert browser.get(f"/device/{signed_out}/done").status_code == 400
+
+
+def test_access_beyond_the_session(device: Device, browser: Browser, services: Services) -> None:
+    """The question says it, the click is the consent; the tokens live on after the sign-out (OIDC Core §11)."""
+    lasting = _registered_anew(device, services, scope="openid offline_access")
+    page = at_the_question(browser, lasting.ask("openid offline_access"))
+    assert "auch wenn Sie abgemeldet sind" in page.text
+    answer(browser)
+    tokens = lasting.poll().get_json()
+    assert tokens["scope"] == "openid offline_access"
+    browser.get("/logout")
+    browser.submit(expect_action="/logout", choice="logout")
+    assert lasting.refresh(tokens["refresh_token"]).status_code == 200
+
+
+def test_without_it_the_device_ends_with_the_session(device: Device, browser: Browser) -> None:
+    """As every portal's tokens do (design §2, refresh tokens)."""
+    connect(browser, device.ask())
+    tokens = device.poll().get_json()
+    browser.get("/logout")
+    browser.submit(expect_action="/logout", choice="logout")
+    assert device.refresh(tokens["refresh_token"]).status_code == 400
+
+
+def test_the_consent_of_a_third_party_can_be_withdrawn(
+    device: Device, browser: Browser, services: Services
+) -> None:
+    """What the click allowed stands as a consent; taken back before or after the tokens, nothing is left."""
+    foreign = _registered_anew(device, services, first_party=False)
+    for fetched in (True, False):
+        at_the_question(browser, foreign.ask())
+        answer(browser)
+        tokens = foreign.poll().get_json() if fetched else {}
+        with unit_of_work(services, now()) as ctx:
+            consents.withdraw(ctx.acting(OPERATOR), accounts.find(ctx, "anna"), "other")
+        if fetched:
+            assert foreign.refresh(tokens["refresh_token"]).status_code == 400
+        else:
+            assert foreign.hears() == "invalid_grant"

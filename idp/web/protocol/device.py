@@ -18,20 +18,21 @@ from idp.crypto import b64url, same
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
-from idp.oidc import device_requests, interaction, user_codes
+from idp.oidc import consent, device_requests, interaction, user_codes
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.device_requests import Waiting
 from idp.organizations import memberships
+from idp.web import disclosure
 from idp.web.browser_session import current_session, flow_browser, known_flow_browser
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import go_to, refused_until
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import DeviceForm, form_errors
+from idp.web.hub import next_step
 from idp.web.portals import portal_by_row, portal_of, provider
-from idp.web.protocol.authorize import page_for, person_of
-from idp.web.scopes import in_words
+from idp.web.protocol.authorize import page_for
 from idp.web.wording import word, word_refusal
 
 bp = Blueprint("device", __name__)
@@ -181,9 +182,9 @@ def _load(flow_id: str) -> Asked:
 
 
 def _step(asked: Asked, live: LiveSession | None) -> interaction.Step:
-    # the question that follows names what the client gets: it is the consent, for each device anew
+    # the question that follows names what the client gets: it is the consent, asked for each device anew
     client = replace(asked.client, first_party=True)
-    return interaction.next_step(asked.wanted, client, person_of(live), asked.flow.done, current().now)
+    return next_step(asked.wanted, client, live, asked.flow)
 
 
 def _next(asked: Asked) -> Response:
@@ -200,6 +201,7 @@ def _next(asked: Asked) -> Response:
 def _question(asked: Asked, live: LiveSession, step: interaction.Issue) -> Response:
     ctx, flow, waiting = current(), asked.flow, asked.waiting
     membership = memberships.find(ctx, step.membership_id) if step.membership_id else None
+    extent = consent.asked(asked.client, waiting.scope, {})
     here = shorten(ctx.origin.ip) if ctx.origin.ip else None
     return show_page(
         "pages/device_confirm.html",
@@ -210,7 +212,7 @@ def _question(asked: Asked, live: LiveSession, step: interaction.Issue) -> Respo
         code=user_codes.shown(_stored_code(flow)),
         account=live.account.name or live.account.username or "",
         company=membership.organization_name if membership else None,
-        scopes=in_words(waiting.scope),
+        items=disclosure.items(asked.client, live.account.id, membership, extent),
         asked_at=waiting.created_at,
         network=waiting.network.partition("/")[0] if waiting.network else None,
         same_network=waiting.network == here,
