@@ -1,1 +1,1 @@
-"""Example relying parties: two portals and an API that know nothing but the issuer's address."""
+"""Example relying parties: portals, an API and a program for devices that know only the issuer's address."""

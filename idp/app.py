@@ -38,7 +38,7 @@ from idp.web.pages import (
     style_guide,
 )
 from idp.web.pages import outbox as outbox_page
-from idp.web.protocol import authorize, end_session
+from idp.web.protocol import authorize, device, end_session
 from idp.worker import Duties
 
 
@@ -93,7 +93,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     csrf.init_app(app)
     errors.init_app(app)
     steps = (login, second_factor, choose_account, choose_organization, consent)
-    for module in (authorize, end_session, *steps, start):
+    for module in (authorize, device, end_session, *steps, start):
         app.register_blueprint(module.bp)
     for page in (style_guide, outbox_page):
         page.init_app(app, settings)

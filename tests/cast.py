@@ -57,6 +57,23 @@ def register_public(ctx: Context, client_id: str = "app", **fields: Any) -> Regi
     return register(ctx, client_id, **(public | fields))
 
 
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+def register_device(ctx: Context, client_id: str = "terminal", **fields: Any) -> Registered:
+    """Register a program on devices without a browser."""
+    device: dict[str, Any] = {
+        "kind": "device",
+        "redirect_uris": None,
+        "post_logout_redirect_uris": None,
+        "home_uri": None,
+        "initiate_login_uri": None,
+        "grant_types": [DEVICE_GRANT, "refresh_token"],
+        "token_endpoint_auth_method": "none",
+    }
+    return register(ctx, client_id, **(device | fields))
+
+
 def register_api(ctx: Context, client_id: str = "orders-api") -> Registered:
     """Register a resource server that asks about tokens."""
     return register(

@@ -43,6 +43,8 @@ class Browser:
 
     gateway: Gateway
     client: Client = field(init=False)
+    #: where it stands in the network
+    address: str | None = None
     page: TestResponse | None = None
     url: str = ""
 
@@ -91,6 +93,7 @@ class Browser:
                 base_url=self.issuer,
                 data=data,
                 headers=sent | dict(headers or {}),
+                environ_base={"REMOTE_ADDR": self.address} if self.address else None,
             )
             self.page, self.url = answer, url
             location = answer.headers.get("Location")
@@ -171,6 +174,10 @@ class Portal:
 
     def call(self, path: str, form: Mapping[str, str | None]) -> TestResponse:
         """Call a machine endpoint with this client's credentials."""
+        return self.call_from(None, path, form)
+
+    def call_from(self, address: str | None, path: str, form: Mapping[str, str | None]) -> TestResponse:
+        """Call it from an address of the network."""
         sent = {name: value for name, value in form.items() if value is not None}
         headers = self.headers("POST", path)
         if self.registered.secret is None:
@@ -178,7 +185,10 @@ class Portal:
         else:
             headers["Authorization"] = basic(self.registered.client_id, self.registered.secret)
         issuer = self.gateway.server.provider.issuer
-        return Client(self.gateway).post(path, base_url=issuer, data=sent, headers=headers)
+        environ = {"REMOTE_ADDR": address} if address else {}
+        return Client(self.gateway).post(
+            path, base_url=issuer, data=sent, headers=headers, environ_base=environ
+        )
 
     def userinfo(self, access_token: str) -> TestResponse:
         """Ask the userinfo endpoint."""

@@ -144,6 +144,30 @@ def test_ben_signs_in_and_the_second_portal_needs_no_password(demo: Demo, browse
     assert str(second.url).startswith(demo.facts["support_portal"])
 
 
+def test_a_device_without_a_browser(demo: Demo, browser: httpx.Client) -> None:
+    """``python -m clients.device_cli``: a code, a click in somebody's browser, the verified claims."""
+    command = [sys.executable, "-m", "clients.device_cli", "--issuer", demo.facts["issuer"]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        lines = iter(program.stdout.readline, "Waiting …\n")
+        address = next(line.removeprefix("Or open ").strip() for line in lines if line.startswith("Or open"))
+        page = _submit(browser, browser.get(address), code=address.rpartition("=")[2])
+        ben = demo.person("ben")
+        page = _submit(browser, page, username="ben", password=ben["password"])
+        assert "Beispielterminal" in page.text
+        confirmation = re.search(r'name="confirmation" value="([^"]+)"', page.text)
+        assert confirmation is not None
+        page = _submit(browser, page, confirmation=confirmation[1], choice="connect")
+        assert "Gerät verbunden" in page.text
+        said = program.stdout.read()
+        assert program.wait(timeout=60) == 0
+    claims = json.loads(said[said.index("{") :])
+    assert claims["iss"] == demo.facts["issuer"]
+    assert claims["aud"] == "device-cli"
+    assert claims["organization"]["name"] == "Muster GmbH"
+    assert claims["email"] == "ben@muster.example"
+
+
 @pytest.mark.parametrize("username", ["dora", "emil"])
 def test_who_may_not_enter_stays_outside(demo: Demo, browser: httpx.Client, username: str) -> None:
     """Who is blocked or waits does not reach the portal, also with the right password (req 23)."""

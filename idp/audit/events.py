@@ -37,6 +37,8 @@ class Event(StrEnum):
     CODE_MISUSED = "code.misused"
     REFRESH_TOKEN_REUSED = "refresh_token.reused"  # noqa: S105  (a name of an event, not a secret)
     TOKEN_REVOKED = "token.revoked"  # noqa: S105  (as above)
+    DEVICE_REQUEST_CONNECTED = "device_request.connected"
+    DEVICE_REQUEST_DENIED = "device_request.denied"
     CONSENT_GIVEN = "consent.given"
     CONSENT_DECLINED = "consent.declined"
     CONSENT_WITHDRAWN = "consent.withdrawn"

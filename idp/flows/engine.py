@@ -22,6 +22,7 @@ from idp.prepared import Prepared, insert_rows
 
 AUTHORIZATION: Final = "authorization"
 SIGN_IN: Final = "sign_in"
+DEVICE: Final = "device"
 
 UNBOUND: Final = b""
 """Browser hash of a flow that another site's form began: cookies do not come with such a request."""

@@ -91,22 +91,9 @@ def issue(
     live: LiveSession,
     membership_id: str | None,
 ) -> Issued:
-    """Write the authorization of an accepted request and return its code.
-
-    Account, membership and session are read again under a share lock, so that nothing is issued after a block
-    or a sign-out has committed; under the same lock, what the person lets the client have.
-
-    :raises Refusal: ``principal.may_not_act`` when somebody was blocked or signed out in between, or the
-        consent withdrawn.
-    """
-    held = _locked(ctx, client, live, membership_id)
-    if held is None or not principal_may_act(_standing(held, live)):
-        raise Refusal("principal.may_not_act")
-    key = new_id()
-    sid = held.sid or session_identifier(ctx, live.session.id, client)
-    granted = consent.grant_now(ctx, live.account.id, client, request.scope, request.claims)
-    authorization = _authorization(ctx, request, client, live, held) | {"id": key, "sid": sid}
-    authorization |= _extent(ctx, granted)
+    """Write the authorization of an accepted request and return its code; raises as :func:`accepted`."""
+    authorization, organization_id = accepted(ctx, request, client, live, membership_id)
+    key: str = authorization["id"]
     lifetime = timedelta(seconds=ctx.settings.tokens.code_seconds)
     code, secret = one_time_secrets.make(ctx, CODE_PURPOSE, target=key, lifetime=lifetime)
     insert_rows(
@@ -117,13 +104,37 @@ def issue(
             ctx,
             Event.CODE_ISSUED,
             target=("account", live.account.id),
-            organization=held.organization_id,
+            organization=organization_id,
             client=client.client_id,
             session=live.session.id,
             new={"lineage": key, "scope": authorization["scope"], "acr": live.assurance.acr},
         ),
     )
     return Issued(code, key)
+
+
+def accepted(
+    ctx: Context,
+    request: AuthorizationRequest,
+    client: RegisteredClient,
+    live: LiveSession,
+    membership_id: str | None,
+) -> tuple[dict[str, Any], str | None]:
+    """Return the row of an accepted request's authorization, yet to be inserted, and its organisation.
+
+    Account, membership and session are read again under a share lock, so that nothing is issued after a block
+    or a sign-out has committed; under the same lock, what the person lets the client have.
+
+    :raises Refusal: ``principal.may_not_act`` when somebody was blocked or signed out in between, or the
+        consent withdrawn.
+    """
+    held = _locked(ctx, client, live, membership_id)
+    if held is None or not principal_may_act(_standing(held, live)):
+        raise Refusal("principal.may_not_act")
+    sid = held.sid or session_identifier(ctx, live.session.id, client)
+    granted = consent.grant_now(ctx, live.account.id, client, request.scope, request.claims)
+    authorization = _authorization(ctx, request, client, live, held) | {"id": new_id(), "sid": sid}
+    return authorization | _extent(ctx, granted), held.organization_id
 
 
 def _standing(held: _Held, live: LiveSession) -> Standing:

@@ -250,7 +250,7 @@ def _checked(
     return AuthorizationRequest(
         client_id=client.client_id,
         redirect_uri=parameters["redirect_uri"],
-        scope=client.get_allowed_scope(_scope(parameters)),
+        scope=client.get_allowed_scope(requested_scope(parameters)),
         response_mode=parameters.get("response_mode", QUERY),
         state=parameters.get("state"),
         nonce=parameters.get("nonce"),
@@ -281,7 +281,8 @@ def _response(parameters: Mapping[str, str]) -> None:
         raise InvalidRequestError(problem)
 
 
-def _scope(parameters: Mapping[str, str]) -> str:
+def requested_scope(parameters: Mapping[str, str]) -> str:
+    """Return the scope a request asks for; raises InvalidScopeError for too much of it (req 29)."""
     scope = parameters.get("scope", "")
     if len(scope.split()) > MAX_SCOPES:
         raise InvalidScopeError(f"scope holds more than {MAX_SCOPES} values")

@@ -30,10 +30,11 @@ from idp.oidc.redirect_uris import (
 from idp.oidc.sector import sector_of
 from idp.oidc.signing import ALGORITHMS
 
-WEB, SPA, NATIVE, MACHINE = "web", "spa", "native", "machine"
-KINDS: Final = (WEB, SPA, NATIVE, MACHINE)
+WEB, SPA, NATIVE, MACHINE, DEVICE = "web", "spa", "native", "machine", "device"
+KINDS: Final = (WEB, SPA, NATIVE, MACHINE, DEVICE)
 PUBLIC_KINDS: Final = frozenset({SPA, NATIVE})
-GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials")
+DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
+GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials", DEVICE_GRANT)
 PUBLIC: Final = "none"
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 KEY_METHOD: Final = "private_key_jwt"
@@ -147,6 +148,7 @@ def _read(reader: MetadataReader) -> ClientMetadata:
     client_id = reader.text("client_id", "", slug_problem)
     grants = reader.texts("grant_types", _default_grants(kind), one_of(GRANT_TYPES))
     uses_code = "authorization_code" in grants
+    serves_people = uses_code or DEVICE_GRANT in grants
     return ClientMetadata(
         client_id=client_id,
         client_name=reader.text("client_name", client_id or "?", name_problem),
@@ -158,10 +160,10 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         ),
         grant_types=grants,
         response_types=reader.texts("response_types", ("code",) if uses_code else (), one_of(("code",))),
-        scope=_scope(reader, DEFAULT_SCOPE if uses_code else ""),
+        scope=_scope(reader, DEFAULT_SCOPE if serves_people else ""),
         token_endpoint_auth_method=reader.text(
             "token_endpoint_auth_method",
-            PUBLIC if kind in PUBLIC_KINDS else "client_secret_basic",
+            PUBLIC if kind in PUBLIC_KINDS or kind == DEVICE else "client_secret_basic",
             one_of((PUBLIC, *CONFIDENTIAL_METHODS)),
         ),
         id_token_signed_response_alg=reader.text(
@@ -222,7 +224,9 @@ def _signing(reader: MetadataReader) -> dict[str, Any]:
 
 
 def _default_grants(kind: str) -> tuple[str, ...]:
-    return ("client_credentials",) if kind == MACHINE else ("authorization_code", "refresh_token")
+    if kind == MACHINE:
+        return ("client_credentials",)
+    return (DEVICE_GRANT if kind == DEVICE else "authorization_code", "refresh_token")
 
 
 def _default_origins(reader: MetadataReader, kind: str) -> tuple[str, ...]:
@@ -241,6 +245,10 @@ def _scope(reader: MetadataReader, default: str) -> str:
 
 def _code(client: ClientMetadata) -> bool:
     return "authorization_code" in client.grant_types
+
+
+def _serves_people(client: ClientMetadata) -> bool:
+    return _code(client) or DEVICE_GRANT in client.grant_types
 
 
 def _public(client: ClientMetadata) -> bool:
@@ -271,6 +279,8 @@ def _person_scopes(client: ClientMetadata) -> list[str]:
     return [word for word in client.scope.split() if word in PERSON_SCOPES]
 
 
+_DEVICE_GRANTS: Final = {DEVICE_GRANT, "refresh_token"}
+
 _CONSISTENCY: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...]] = (
     (
         "token_endpoint_auth_method",
@@ -279,7 +289,7 @@ _CONSISTENCY: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...
     ),
     (
         "token_endpoint_auth_method",
-        lambda client: not _public(client) and client.token_endpoint_auth_method == PUBLIC,
+        lambda client: client.kind in (WEB, MACHINE) and client.token_endpoint_auth_method == PUBLIC,
         f"must be one of {', '.join(CONFIDENTIAL_METHODS)} for a web or machine client",
     ),
     (
@@ -294,14 +304,26 @@ _CONSISTENCY: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...
     ),
     (
         "grant_types",
+        lambda client: (
+            client.kind == DEVICE and set(client.grant_types) | {"refresh_token"} != _DEVICE_GRANTS
+        ),
+        f"must be {DEVICE_GRANT}, with or without refresh_token, for a device client",
+    ),
+    (
+        "grant_types",
+        lambda client: client.kind in (WEB, SPA) and DEVICE_GRANT in client.grant_types,
+        f"must not have {DEVICE_GRANT}: a web or spa client has a browser (RFC 8628 §1)",
+    ),
+    (
+        "grant_types",
         lambda client: _public(client) and "client_credentials" in client.grant_types,
         "must not have client_credentials: a spa or native client keeps no secret (RFC 6749 §4.4)",
     ),
     ("grant_types", lambda client: not client.grant_types, "must name a grant"),
     (
         "grant_types",
-        lambda client: "refresh_token" in client.grant_types and not _code(client),
-        "must have authorization_code beside refresh_token",
+        lambda client: "refresh_token" in client.grant_types and not _serves_people(client),
+        f"must have authorization_code or {DEVICE_GRANT} beside refresh_token",
     ),
     (
         "response_types",
@@ -335,8 +357,8 @@ _CONSISTENCY: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...
     ),
     (
         "scope",
-        lambda client: bool(_person_scopes(client)) and not _code(client),
-        "must have no scope about people without authorization_code",
+        lambda client: bool(_person_scopes(client)) and not _serves_people(client),
+        f"must have no scope about people without authorization_code or {DEVICE_GRANT}",
     ),
     (
         "scope",
@@ -419,6 +441,7 @@ def _consistency(client: ClientMetadata) -> list[Problem]:
 __all__ = [
     "ALGORITHMS",
     "DEFAULT_SCOPE",
+    "DEVICE_GRANT",
     "GRANT_TYPES",
     "KINDS",
     "PUBLIC_KINDS",

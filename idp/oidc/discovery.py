@@ -12,7 +12,7 @@ from typing import Any
 from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR
 from idp.oidc.authorization_response import RESPONSE_MODES
 from idp.oidc.claims import CLAIMS_SUPPORTED
-from idp.oidc.client_metadata import SUBJECT_TYPES
+from idp.oidc.client_metadata import GRANT_TYPES, SUBJECT_TYPES
 from idp.oidc.clients import OFFLINE, OPENID_SCOPES, PERSON_SCOPES, RegisteredClient
 from idp.oidc.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS
@@ -26,6 +26,7 @@ USERINFO_PATH = "/userinfo"
 INTROSPECTION_PATH = "/introspect"
 REVOCATION_PATH = "/revoke"
 PAR_PATH = "/par"
+DEVICE_AUTHORIZATION_PATH = "/device_authorization"
 JWKS_PATH = "/jwks"
 END_SESSION_PATH = "/logout"
 METADATA_PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
@@ -64,7 +65,7 @@ def metadata_document(settings: Settings, clients: Iterable[RegisteredClient]) -
             "scopes_supported": [*OPENID_SCOPES, OFFLINE, *sorted(own)],
             "response_types_supported": ["code"],
             "response_modes_supported": list(RESPONSE_MODES),
-            "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+            "grant_types_supported": list(GRANT_TYPES),
             "acr_values_supported": [AAL1, AAL2, AAL2_PHR],
             "subject_types_supported": list(SUBJECT_TYPES),
             "id_token_signing_alg_values_supported": list(ALGORITHMS),
@@ -100,6 +101,7 @@ def _endpoints(issuer: str) -> dict[str, str]:
         "userinfo_endpoint": issuer + USERINFO_PATH,
         "jwks_uri": issuer + JWKS_PATH,
         "pushed_authorization_request_endpoint": issuer + PAR_PATH,
+        "device_authorization_endpoint": issuer + DEVICE_AUTHORIZATION_PATH,
         "introspection_endpoint": issuer + INTROSPECTION_PATH,
         "revocation_endpoint": issuer + REVOCATION_PATH,
         "end_session_endpoint": issuer + END_SESSION_PATH,

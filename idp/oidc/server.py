@@ -11,6 +11,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.grants.authorization_code import AuthorizationCodeGrant
 from idp.oidc.grants.client_credentials import ClientCredentialsGrant
+from idp.oidc.grants.device_code import DeviceCodeGrant
 from idp.oidc.grants.pkce import S256CodeChallenge
 from idp.oidc.grants.refresh_token import RefreshTokenGrant
 from idp.oidc.provider import Provider
@@ -60,6 +61,7 @@ class ProtocolServer(AuthorizationServer):
         self.register_grant(AuthorizationCodeGrant, [S256CodeChallenge()])
         self.register_grant(RefreshTokenGrant)
         self.register_grant(ClientCredentialsGrant)
+        self.register_grant(DeviceCodeGrant)
 
     def create_token_response(self, request: ProtocolRequest) -> Answer:
         """Answer a token request in one transaction, committed before the answer exists for anyone else."""

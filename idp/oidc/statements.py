@@ -59,6 +59,12 @@ _CONSUME_REFRESH = """
                 WHERE c.id = refresh_token.authorization_id AND c.client_id = :client)
   RETURNING authorization_id, id"""
 
+_CONSUME_DEVICE = """
+  UPDATE device_request SET used_at = :now
+  WHERE hash = :hash AND client_id = :client AND authorization_id IS NOT NULL
+    AND used_at IS NULL AND expires_at > :now
+  RETURNING authorization_id, id"""
+
 # The share lock orders this mint against a block: a block that committed is seen, one that has not waits
 # and then revokes what was minted, because it revokes the authorization that every token names.
 _CONSUMED = """
@@ -122,6 +128,7 @@ class _Texts:
 
     consume_code: str
     consume_refresh: str
+    consume_device: str
     by_id: str
     insert_refresh: str
     bind: str
@@ -152,6 +159,7 @@ def _texts(dialect: str) -> _Texts:
     return _Texts(
         consume_code=consuming(_CONSUME_CODE),
         consume_refresh=consuming(_CONSUME_REFRESH),
+        consume_device=consuming(_CONSUME_DEVICE),
         by_id=write(_BY_ID),
         insert_refresh=write(_INSERT_REFRESH),
         bind=write(_BIND),
@@ -208,6 +216,13 @@ class Transaction:
         """Consume a refresh token of one client; another client's stays usable for its owner."""
         values = {"hash": token_hash, "client": client_row_id, "successor": successor, "now": now}
         return self._consume(self._texts.consume_refresh, values)
+
+    def consume_device_code(
+        self, code_hash: bytes, client_row_id: str, now: int
+    ) -> AuthorizationFacts | None:
+        """Consume a device code that a person allowed for one client; None also while nobody has decided."""
+        values = {"hash": code_hash, "client": client_row_id, "now": now}
+        return self._consume(self._texts.consume_device, values)
 
     def insert_refresh_token(
         self,

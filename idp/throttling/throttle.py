@@ -137,6 +137,23 @@ class Throttle:
             raise _refusal("code", taken.until)
         return Reservation((account,), (account,), taken.failures, remaining=per_flow.count - used)
 
+    def user_code_try(self, *, account_id: str | None, ip: str | None, now: datetime) -> None:
+        """Take one try at a device's user code (RFC 8628 §5.1).
+
+        Right ones count as well: else whoever guesses could clear the count with a code of their own.
+
+        :param account_id: who is signed in, None where nobody is.
+        :raises Refusal: ``code.throttled`` (until).
+        """
+        limits = [
+            Limit(self._settings.login_per_minute, MINUTE),
+            Limit(self._settings.login_per_hour, HOUR),
+        ]
+        self.network_try("user_code", ip, limits=limits, now=now, code="code.throttled")
+        if account_id is not None:
+            counted = [(self._key(f"user_code.{limit.period}", account_id), limit) for limit in limits]
+            _raise_above(limits, self._windows.hit(counted, now), "code.throttled")
+
     def succeeded(self, db: Session, reservation: Reservation) -> None:
         """Forget the failures of this account and factor, within the operation's transaction (req 57)."""
         counters.clear(db, reservation.cleared)

@@ -1,5 +1,6 @@
 """What all pages of a flow share: finding it, its portal and language, the ways on and back (req 41, 102)."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from flask import g, make_response, redirect, render_template, request, url_for
@@ -14,6 +15,9 @@ from idp.web.portals import Portal, portal_by_row
 from idp.web.security_headers import allow_form_target, allow_image
 
 SEE_OTHER: Final = 303
+
+_HUBS: Final = {engine.AUTHORIZATION: "authorize", engine.DEVICE: "device"}
+"""Purposes of flows that somebody waits for, and whose views decide about them."""
 
 
 def flow_of_request(*, lock: bool = False) -> Flow | None:
@@ -35,7 +39,7 @@ def required_flow(*, lock: bool = False) -> Flow:
 
 
 def _of_sign_in(flow: Flow) -> Flow:
-    if flow.purpose not in (engine.AUTHORIZATION, engine.SIGN_IN):  # the browser's own, but other work
+    if flow.purpose not in (*_HUBS, engine.SIGN_IN):  # the browser's own, but other work
         raise Refusal("flow.lost")
     # before any word is said: the language is chosen once a request
     g.ui_locales = flow.request.get("ui_locales")
@@ -60,18 +64,26 @@ def portal_of_flow(flow: Flow | None) -> Portal | None:
 
 def decline_url(flow: Flow | None) -> str | None:
     """Return where a person gives the portal's request up, None where no portal waits."""
-    if flow is None or flow.purpose != engine.AUTHORIZATION:
+    if flow is None or flow.purpose not in _HUBS:
         return None
-    return url_for("authorize.decline", flow_id=flow.id)
+    return url_for(f"{_HUBS[flow.purpose]}.decline", flow_id=flow.id)
 
 
 def go_on(flow: Flow | None) -> Response:
     """Go back to the hub, which decides the next step; without a portal, to the start page."""
-    if flow is None or flow.purpose != engine.AUTHORIZATION:
+    if flow is None or flow.purpose not in _HUBS:
         return go_to("start.show")
-    return go_to("authorize.hub", flow_id=flow.id)
+    return go_to(f"{_HUBS[flow.purpose]}.hub", flow_id=flow.id)
 
 
 def go_to(endpoint: str, **values: Any) -> Response:
     """Redirect to a page of ours with GET (req 10)."""
     return redirect(url_for(endpoint, **values), SEE_OTHER)
+
+
+def refused_until(response: Response, refusal: Refusal) -> Response:
+    """Say in a throttle's answer when to come back (RFC 9110 §10.2.3); any other stays as it is."""
+    until = refusal.params.get("until")
+    if isinstance(until, datetime):
+        response.headers["Retry-After"] = str(max(1, round((until - current().now).total_seconds())))
+    return response

@@ -12,6 +12,8 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length, StopValidation
 
+from idp.oidc import user_codes
+
 #: longer input is refused before it reaches a hash or a query; a password may have 128 characters
 LONGEST_NAME = 320
 LONGEST_PASSWORD = 1024
@@ -80,6 +82,21 @@ class ChooseForm(PageForm):
     """L-09: ``choice`` is the id of the row that was pressed."""
 
     choice = StringField(validators=[Length(max=64)])
+
+
+def _user_code(form: FlaskForm, field: StringField) -> None:
+    if not field.data:
+        raise StopValidation(lazy_gettext("Geben Sie den Code ein, den das Gerät anzeigt."))
+    if user_codes.read(field.data) is None:
+        raise StopValidation(
+            lazy_gettext("Der Code hat 8 Buchstaben, z. B. BCDF-GHJK. Vergleichen Sie ihn mit dem Gerät.")
+        )
+
+
+class DeviceForm(PageForm):
+    """L-14: the code that a device shows."""
+
+    code = StringField(filters=[lambda value: (value or "").strip()], validators=[_user_code])
 
 
 def form_errors(form: FlaskForm) -> list[tuple[str, str]]:

@@ -5,7 +5,9 @@ from urllib.parse import urlencode
 
 from flask import current_app
 
+from idp.oidc.client_metadata import DEVICE_GRANT
 from idp.oidc.clients import RegisteredClient
+from idp.oidc.device_authorization import VERIFICATION_PATH
 from idp.oidc.provider import Provider
 from idp.oidc.server import ProtocolServer
 
@@ -40,7 +42,7 @@ def portal_of(client: RegisteredClient) -> Portal:
     return Portal(
         name=client.client_name,
         home_uri=client.home_uri,
-        restart_uri=_initiation(client) or client.home_uri,
+        restart_uri=_initiation(client) or client.home_uri or _device_page(client),
         logo_uri=client.logo_uri,
         policy_uri=client.policy_uri,
         tos_uri=client.tos_uri,
@@ -56,6 +58,11 @@ def _initiation(client: RegisteredClient) -> str | None:
     if uri is None:
         return None
     return f"{uri}{'&' if '?' in uri else '?'}{urlencode({'iss': provider().issuer})}"
+
+
+def _device_page(client: RegisteredClient) -> str | None:
+    """Return where the code of a device is typed again, for a program without pages of its own."""
+    return VERIFICATION_PATH if client.check_grant_type(DEVICE_GRANT) else None
 
 
 def portal_by_row(client_row_id: str | None) -> Portal | None:

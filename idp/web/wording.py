@@ -43,6 +43,12 @@ REFUSALS: Mapping[str, LazyString] = {
     "code.exhausted": _(
         "Das waren zu viele falsche Codes. Melden Sie sich noch einmal mit Ihrem Passwort an."
     ),
+    "device.unknown": _("Diesen Code kennen wir nicht. Vergleichen Sie ihn mit der Anzeige des Geräts."),
+    "device.expired": _("Dieser Code ist abgelaufen. Lassen Sie sich vom Gerät einen neuen anzeigen."),
+    "device.used": _("Dieser Code wurde schon benutzt. Lassen Sie sich vom Gerät einen neuen anzeigen."),
+    "device.lost": _(
+        "Die Seite war zu lange offen oder ist schon erledigt. Geben Sie den Code noch einmal ein."
+    ),
     "totp.used": _("Diesen Code haben Sie schon benutzt. Warten Sie auf den nächsten."),
     "totp.clock": _("Der Code passt nicht zur Uhrzeit. Prüfen Sie die Uhrzeit Ihres Smartphones."),
     "authenticator.unknown": _("Wählen Sie aus, welche App Sie benutzen."),

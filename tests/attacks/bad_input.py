@@ -76,6 +76,9 @@ NAMES = (
     "code_verifier",
     "access_token",
     "dpop_jkt",
+    "device_code",
+    "user_code",
+    "confirmation",
 )
 
 

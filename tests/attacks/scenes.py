@@ -8,7 +8,7 @@ from typing import Any
 from idp.management import memberships
 from tests import cast
 from tests.attacks.live import FORM, Answer, Live, absolute, target_of
-from tests.attacks.parties import Party
+from tests.attacks.parties import Party, parsed
 from tests.attacks.visitor import Form, Visitor
 from tests.builders import OPERATOR, PASSWORD, make_membership, make_organization
 from tests.installation import unit_of_work
@@ -30,6 +30,9 @@ class Stage:
     membership: dict[str, str]
     #: the second company of ``mira``
     organization: str
+    #: a program without a browser, and one that demands two factors
+    terminal: Party
+    strict: Party
     mark: str = ""
 
     def visitor(self, username: str | None = None) -> Visitor:
@@ -43,6 +46,11 @@ class Stage:
     def ask(self, visitor: Visitor, **changes: str | None) -> Answer:
         """Come from the portal."""
         return visitor.get("/authorize", **self.portal.parameters(**changes))
+
+    def user_code(self, program: Party | None = None) -> str:
+        """Return what a device shows."""
+        answer = (program or self.terminal).call("/device_authorization", {"scope": "openid profile orders"})
+        return str(parsed(answer)["user_code"])
 
     def code(self) -> str:
         """Return what clara's app shows."""
@@ -60,6 +68,10 @@ def build(live: Live, mark: str = "") -> Stage:
             ctx,
             client_name=f"Portal{mark}",
             frontchannel_logout_uri="https://portal.example/frontchannel-logout",
+        )
+        terminal = cast.register_device(ctx, client_name=f"Terminal{mark}")
+        strict = cast.register_device(
+            ctx, "strict", client_name=f"Strict{mark}", default_acr_values=["urn:lotse:acr:aal2"]
         )
         members = cast.register(ctx, "members", client_name=f"Members{mark}", require_membership=True)
         third = cast.register(
@@ -86,7 +98,8 @@ def build(live: Live, mark: str = "") -> Stage:
                 found["mira, second"] = make_membership(ctx, second, account)
         cast.person(ctx, "nora", **facts)
     parties = (Party(live, client) for client in (portal, members, third))
-    return Stage(live, *parties, found, second, mark)
+    programs = (Party(live, client) for client in (terminal, strict))
+    return Stage(live, *parties, found, second, *programs, mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +164,43 @@ def _decide(stage: Stage) -> Filled:
     return _filled(visitor, "/logout/")
 
 
+def _device(stage: Stage) -> Filled:
+    visitor = stage.visitor("anna")
+    visitor.get("/device")
+    return _filled(visitor, "/device", code=stage.user_code())
+
+
+def _device_question(stage: Stage, action: str = "/device/", program: Party | None = None) -> Filled:
+    visitor = stage.visitor("anna")
+    visitor.get("/device")
+    visitor.submit("/device", code=stage.user_code(program))
+    return _filled(visitor, action)
+
+
+def _device_decline(stage: Stage) -> Filled:
+    visitor = stage.visitor()
+    visitor.get("/device")
+    visitor.submit("/device", code=stage.user_code())
+    return _filled(visitor, "/decline")
+
+
+def _device_done(stage: Stage, choice: str = "connect") -> Answer:
+    filled = _device_question(stage)
+    return filled.visitor.post(filled.target, filled.fields | {"choice": choice})
+
+
+def _device_out_of_reach(stage: Stage) -> Answer:
+    shown = _device_question(stage, "/decline", stage.strict).visitor.page
+    assert shown is not None
+    return shown
+
+
+def _unknown_user_code(stage: Stage) -> Answer:
+    visitor = stage.visitor()
+    visitor.get("/device")
+    return visitor.submit("/device", code="BCDF-GHJK")
+
+
 #: name of a view that changes something → the way to its form
 FORMS: dict[str, Callable[[Stage], Filled]] = {
     "login.submit": _login,
@@ -161,6 +211,9 @@ FORMS: dict[str, Callable[[Stage], Filled]] = {
     "choose_organization.submit": _choose_organization,
     "consent.submit": _consent,
     "authorize.decline": _decline,
+    "device.submit": _device,
+    "device.decide": _device_question,
+    "device.decline": _device_decline,
     "end_session.decide": _decide,
 }
 
@@ -228,6 +281,13 @@ PAGES: dict[str, Callable[[Stage], Answer]] = {
     "choose account": _page_of(_choose_account),
     "choose organisation": _page_of(_choose_organization),
     "consent": _page_of(_consent),
+    "device": _page_of(_device),
+    "device, question": _page_of(_device_question),
+    "device, connected": _device_done,
+    "device, refused": lambda stage: _device_done(stage, "deny"),
+    "device, out of reach": _device_out_of_reach,
+    "device, unknown code": _unknown_user_code,
+    "device, unknown flow": lambda stage: _shown(stage, None, "/device/nothing"),
     "sign-out": _page_of(_decide),
     "signed out": _signed_out,
     "signed out, with frames": _signed_out_with_frames,

@@ -35,6 +35,7 @@ LOGOUT, SECRET, COOKIE, FLOW, FORM, CLIENT_ACCESS = (
 PUSHED, ASSERTION, OBJECT = "pushed request", "client assertion", "request object"
 OPAQUE = "opaque access token"
 PROOF = "DPoP proof"
+DEVICE_CODE, USER_CODE = "device code", "user code"
 SIGNER = Signer()
 
 
@@ -49,6 +50,8 @@ class Bench:
     #: a portal whose access tokens are opaque, with the first one's audience
     opaque: Party
     visitor: Visitor
+    device: Party
+    other_device: Party
 
     def artefacts(self) -> dict[str, str]:
         """Make one of each kind."""
@@ -61,6 +64,9 @@ class Bench:
             sub = ctx.db.scalar(select(Account.sub).where(Account.username_key == "anna"))
         payload = {"client_id": "portal", "sub": sub, "sid": claims(tokens["id_token"])["sid"]}
         own = parsed(self.own.call("/token", {"grant_type": "client_credentials"}))
+        devices = parsed(self.device.call("/device_authorization", {"scope": "openid"}))
+        self._connect(devices["user_code"])
+        waiting = parsed(self.device.call("/device_authorization", {"scope": "openid"}))
         return {
             CODE: code,
             ACCESS: tokens["access_token"],
@@ -72,12 +78,20 @@ class Bench:
             FLOW: self.visitor.cookies["__Host-flow"],
             FORM: page.form("/login").fields["csrf_token"],
             CLIENT_ACCESS: own["access_token"],
+            DEVICE_CODE: devices["device_code"],
+            USER_CODE: waiting["user_code"],
             PUSHED: parsed(self.own.call("/par", self.own.parameters()))["request_uri"],
             ASSERTION: SIGNER.sign(SIGNER.assertion_claims(ISSUER)),
             OPAQUE: self.opaque.tokens(self.visitor)["access_token"],
             OBJECT: SIGNER.sign(SIGNER.object_claims(ISSUER, self.own.parameters(client_id="signer"))),
             PROOF: Prover().proof(f"{ISSUER}/token"),
         }
+
+    def _connect(self, user_code: str) -> None:
+        browser = Visitor(self.live, dict(self.visitor.cookies))
+        browser.get("/device")
+        browser.submit("/device", code=user_code)
+        browser.submit("/device/", choice="connect")
 
 
 @pytest.fixture
@@ -86,7 +100,8 @@ def bench(live: Live, portal: Party, visitor: Visitor) -> Bench:
         other, api = other_portal(ctx, jwks=Signer("other", number=1).jwks), cast.register_api(ctx)
         cast.register(ctx, "signer", token_endpoint_auth_method="private_key_jwt", jwks=SIGNER.jwks)
         opaque = cast.register(ctx, "opaque", access_token_format="opaque", audiences=["portal"])
-    return Bench(live, portal, Party(live, other), Party(live, api), Party(live, opaque), visitor)
+        devices = [Party(live, cast.register_device(ctx, name)) for name in ("device", "other-device")]
+    return Bench(live, portal, Party(live, other), Party(live, api), Party(live, opaque), visitor, *devices)
 
 
 def _accepts_session(live: Live, value: str) -> bool:
@@ -124,6 +139,20 @@ def _proves(party: Party, proof: str) -> bool:
     return answer.status == 200
 
 
+def _polls(device: Party, value: str) -> bool:
+    form = {"grant_type": cast.DEVICE_GRANT, "device_code": value}
+    return device.call("/token", form).status == 200
+
+
+def _waits(live: Live, value: str) -> bool:
+    """Tell whether a user code begins something."""
+    browser = Visitor(live)
+    browser.get("/device")
+    return "kennen wir nicht" not in (shown := browser.submit("/device", code=value).text) and (
+        "8 Buchstaben" not in shown
+    )
+
+
 Endpoint = Callable[[Bench, str], bool]
 
 #: endpoint → the artefacts it accepts from the first portal
@@ -150,6 +179,8 @@ ENDPOINTS: dict[str, tuple[Endpoint, frozenset[str]]] = {
         lambda b, v: bool(v) and _begins(b.live, client_id="portal", request_uri=v),
         frozenset({PUSHED}),
     ),
+    "device code": (lambda b, v: _polls(b.device, v), frozenset({DEVICE_CODE})),
+    "user code": (lambda b, v: _waits(b.live, v), frozenset({USER_CODE})),
     "client_assertion": (lambda b, v: _authenticates(b.live, v), frozenset({ASSERTION})),
     "request": (lambda b, v: _begins(b.live, client_id="signer", request=v), frozenset({OBJECT})),
     "DPoP": (lambda b, v: _proves(b.own, v), frozenset({PROOF})),
@@ -164,6 +195,7 @@ STRANGERS: dict[str, Endpoint] = {
         b.live.form("/token", {"grant_type": "client_credentials"}, Authorization=basic("other", v)).status
         == 200
     ),
+    "device code": lambda b, v: _polls(b.other_device, v),
     "request_uri": lambda b, v: _begins(b.live, client_id="other", request_uri=v),
     "client_assertion": lambda b, v: _authenticates(b.live, v, client_id="other"),
     "request": lambda b, v: _begins(b.live, client_id="other", request=v),
@@ -246,6 +278,7 @@ def _with_letter(value: str, place: int) -> str:
 
 
 ONCE = {"refresh": REFRESH, "code": CODE, "request_uri": PUSHED, "client_assertion": ASSERTION, "DPoP": PROOF}
+ONCE |= {"device code": DEVICE_CODE}
 OFTEN = {
     "userinfo": ACCESS,
     "introspection": ACCESS,

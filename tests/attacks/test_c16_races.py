@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -18,11 +19,16 @@ import pytest
 from sqlalchemy import select
 
 from idp import migrations
+from idp.accounts.models import Account
 from idp.app import build_services
 from idp.audit.events import Event
 from idp.audit.models import AuditEvent
+from idp.authentication import sessions
 from idp.context import Services
 from idp.db import Database
+from idp.oidc import device_requests, user_codes
+from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.clients import load_clients
 from idp.oidc.models import Authorization, RefreshToken
 from idp.settings import Settings
 from idp.settings.models import DatabaseSettings, Keys
@@ -277,6 +283,41 @@ def test_one_of_32_browsers_uses_a_pushed_request(cluster: Cluster) -> None:
     query = {"client_id": cluster.client.client_id, "request_uri": pushed["request_uri"]}
     found = together(32, lambda start: cluster.visit(query, start))
     assert sorted(found) == [303] + [400] * 31
+
+
+@pytest.mark.parametrize("round_number", range(ROUNDS))
+def test_one_of_64_polls_gets_the_tokens(cluster: Cluster, round_number: int) -> None:
+    """A device code that was allowed is used up once over all workers; the winner's tokens live (req 22)."""
+    with unit_of_work(cluster.services, now()) as ctx:
+        device = cast.register_device(ctx, f"terminal-{round_number}")
+    owner = replace(cluster, client=device)
+    asked = {"client_id": device.client_id, "scope": "openid"}
+    found: list[Reply] = []
+
+    def answers() -> bool:
+        found.append(owner.call("/device_authorization", asked, authorization=False))
+        return all(status == 200 for status, _ in found[-2 * PROCESSES :])
+
+    assert until(answers, seconds=10)
+    codes = found[-1][1]
+    poll = {
+        "grant_type": cast.DEVICE_GRANT,
+        "device_code": codes["device_code"],
+        "client_id": device.client_id,
+    }
+    waiting = together(RACERS, lambda start: owner.call("/token", poll, start, authorization=False))
+    told = Counter(body["error"] for _, body in waiting)
+    assert told == {"authorization_pending": 1, "slow_down": RACERS - 1}
+    with unit_of_work(cluster.services, now()) as ctx:
+        live, _ = sessions.start(ctx, ctx.db.get_one(Account, cluster.account_id), methods=[("pwd", None)])
+        client = load_clients(ctx.db)[device.client_id]
+        wanted = AuthorizationRequest(client_id=client.client_id, redirect_uri="", scope="openid")
+        waits = device_requests.find(ctx, str(user_codes.read(codes["user_code"])))
+        device_requests.connect(ctx, waits.id, wanted=wanted, client=client, live=live, membership_id=None)
+    replies = together(RACERS, lambda start: owner.call("/token", poll, start, authorization=False))
+    tokens = _winner(replies)
+    refreshing = _refreshing(tokens["refresh_token"]) | {"client_id": device.client_id}
+    assert owner.call("/token", refreshing, authorization=False)[0] == 200
 
 
 def test_different_codes_do_not_hinder_one_another(cluster: Cluster) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import httpx
 import pyotp
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -21,6 +22,7 @@ from idp.delivery import outbox
 from idp.management import accounts, clients, memberships, organizations, permissions
 from idp.settings import load_settings
 from tests.demo_process import Demo
+from tests.infrastructure import _until as until
 
 PASSWORD = "Leise rieselt der Sand 8"
 CALLBACK = "http://localhost:9/callback"
@@ -168,6 +170,26 @@ class House:
             assert changed.rowcount == 1
             database.commit()
 
+    def device(self, client_id: str = "device-cli") -> dict[str, str]:
+        """Ask for codes as a device does; a client that was made just now is known within a second."""
+
+        def asked() -> httpx.Response:
+            form = {"client_id": client_id, "scope": "openid profile email organization"}
+            return httpx.post(f"{self.issuer}/device_authorization", data=form, trust_env=False)
+
+        assert until(lambda: asked().status_code == 200, seconds=20)
+        codes: dict[str, str] = asked().json()
+        return codes
+
+    def strict_device(self) -> dict[str, str]:
+        """Ask for codes as a device that demands two factors."""
+        with self.operator() as ctx:
+            if not any(one.client_id == "strict-device" for one in clients.list_all(ctx)):
+                levels = ["urn:lotse:acr:aal2"]
+                registration = {"client_id": "strict-device", "kind": "device", "default_acr_values": levels}
+                clients.create(ctx, registration)
+        return self.device("strict-device")
+
     def authorize(self, client_id: str = "probe-public", **changes: str) -> str:
         """Return the address of an authorization request of a client that the test plays itself."""
         parameters = {
@@ -229,6 +251,12 @@ class Visitor:
         """Sign in at the portal ``framed``, in the open session and behind the window."""
         address = self.house.authorize("framed", redirect_uri=f"{FRAMED}/callback")
         assert "code=" in self.context.request.get(address, max_redirects=0).headers["location"]
+
+    def connect_a_device(self, user_code: str) -> None:
+        """Type the code of a device."""
+        self.page.goto(f"{self.house.issuer}/device")
+        self.page.locator("input[name=code]").fill(user_code)
+        self.press()
 
     def press(self) -> None:
         """Press the page's one primary button and wait for what comes."""

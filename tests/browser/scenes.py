@@ -210,6 +210,59 @@ def access_no_organization(visits: Visits, visitor: Visitor) -> Visitor:
 
 
 @scene
+def device(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.page.goto(f"{visits.house.issuer}/device")
+    return visitor
+
+
+@scene
+def device_filled(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.page.goto(visits.house.device()["verification_uri_complete"])
+    return visitor
+
+
+@scene
+def device_unknown_code(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.connect_a_device("BCDF-GHJK")
+    return visitor
+
+
+@scene
+def device_login(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.connect_a_device(visits.house.device()["user_code"])
+    return visitor
+
+
+@scene
+def device_question(visits: Visits, visitor: Visitor) -> Visitor:
+    device_login(visits, visitor)
+    visitor.fill(visits.house.regular())
+    return visitor
+
+
+@scene
+def device_connected(visits: Visits, visitor: Visitor) -> Visitor:
+    device_question(visits, visitor)
+    visitor.press()
+    return visitor
+
+
+@scene
+def device_refused(visits: Visits, visitor: Visitor) -> Visitor:
+    device_question(visits, visitor)
+    with visitor.page.expect_navigation():
+        visitor.page.locator("button[value=deny]").click()
+    return visitor
+
+
+@scene
+def device_out_of_reach(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.connect_a_device(visits.house.strict_device()["user_code"])
+    visitor.fill(visits.house.regular())
+    return visitor
+
+
+@scene
 def logout(visits: Visits, visitor: Visitor) -> Visitor:
     visitor.sign_in(visits.house.customer, visits.house.regular())
     visitor.come_from(visits.house.support)

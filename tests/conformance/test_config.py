@@ -29,6 +29,7 @@ REGISTERED = {
     "userinfo_endpoint": str,
     "jwks_uri": str,
     "pushed_authorization_request_endpoint": str,
+    "device_authorization_endpoint": str,
     "introspection_endpoint": str,
     "revocation_endpoint": str,
     "end_session_endpoint": str,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from idp.oidc.client_metadata import InvalidMetadata, validate
+from idp.oidc.client_metadata import DEVICE_GRANT, InvalidMetadata, validate
 from idp.oidc.metadata_reader import shown
 from tests.signers import Signer
 
@@ -54,6 +54,52 @@ def test_a_machine_has_no_redirect_and_no_person() -> None:
     assert metadata.grant_types == ["client_credentials"]
     assert metadata.response_types == []
     assert metadata.scope == ""
+
+
+def test_a_device_has_no_browser() -> None:
+    """The device grant and refresh tokens, people's scopes, no address to go back to; mostly no secret."""
+    metadata = validate({"client_id": "terminal", "kind": "device"})
+    assert metadata.grant_types == [DEVICE_GRANT, "refresh_token"]
+    assert (metadata.response_types, metadata.redirect_uris) == ([], [])
+    assert "openid" in metadata.scope.split()
+    assert metadata.token_endpoint_auth_method == "none"
+    for method in ("client_secret_basic", "private_key_jwt"):
+        keys = {"jwks": Signer().jwks} if method == "private_key_jwt" else {}
+        safe = {"client_id": "safe", "kind": "device", "token_endpoint_auth_method": method, **keys}
+        assert validate(safe).token_endpoint_auth_method == method
+    lone = validate({"client_id": "lone", "kind": "device", "grant_types": [DEVICE_GRANT]})
+    assert lone.grant_types == [DEVICE_GRANT]
+    native = validate(web(kind="native", grant_types=["authorization_code", DEVICE_GRANT]))
+    assert native.response_types == ["code"]
+    only = {"client_id": "only", "kind": "native", "grant_types": [DEVICE_GRANT, "refresh_token"]}
+    assert validate(only).redirect_uris == []
+
+
+@pytest.mark.parametrize(
+    ("registration", "field"),
+    [
+        ({"kind": "device", "grant_types": ["refresh_token"]}, "grant_types"),
+        ({"kind": "device", "grant_types": [DEVICE_GRANT, "client_credentials"]}, "grant_types"),
+        ({"kind": "device", "grant_types": ["authorization_code"], "redirect_uris": CALLBACK}, "grant_types"),
+        ({"kind": "device", "redirect_uris": CALLBACK}, "redirect_uris"),
+        ({"kind": "web", "grant_types": [DEVICE_GRANT]}, "grant_types"),
+        ({"kind": "spa", "grant_types": [DEVICE_GRANT]}, "grant_types"),
+        ({"kind": "machine", "grant_types": [DEVICE_GRANT]}, "grant_types"),
+        (
+            {"kind": "web", "token_endpoint_auth_method": "none", "redirect_uris": CALLBACK},
+            "token_endpoint_auth_method",
+        ),
+        ({"kind": "machine", "token_endpoint_auth_method": "none"}, "token_endpoint_auth_method"),
+        (
+            {"kind": "device", "require_pushed_authorization_requests": True},
+            "require_pushed_authorization_requests",
+        ),
+    ],
+    ids=str,
+)
+def test_the_device_grant_is_for_devices(registration: dict[str, Any], field: str) -> None:
+    """And for native programs; a device has no other grant (RFC 8628 §1)."""
+    assert field in problems({"client_id": "x", **registration})
 
 
 def test_everything_can_be_said() -> None:

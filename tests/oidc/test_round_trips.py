@@ -13,6 +13,7 @@ from idp.oidc.consent import Extent
 from idp.web.gateway import Gateway
 from tests import cast
 from tests.builders import make_catalogue, make_membership, make_organization
+from tests.device_programs import Device, connect
 from tests.driver import Traffic, counted
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal
@@ -268,6 +269,21 @@ def test_what_a_third_party_costs(desk: Desk, spent: Spent, traffic: Traffic) ->
     ask(third)  # the session has a sid there from the first time on
     own, commits = spent(lambda: ask(desk.portal), status=303)
     assert spent(lambda: ask(third), status=303) == (own + 2, commits), traffic.statements
+
+
+def test_polls_of_a_device(desk: Desk, spent: Spent, services: Services) -> None:
+    """Codes: throttle and insert. While nobody has decided: look, note. With tokens: as a code's exchange."""
+    with desk.work() as ctx:
+        device = Device(desk.gateway, cast.register_device(ctx))
+    desk.gateway.server.provider.snapshots.expire()
+    device.ask()
+    device.hears()
+    assert spent(lambda: device.call("/device_authorization", {"scope": "openid"})) == (2, 2)
+    device.ask("openid")
+    assert spent(device.poll, status=400) == (2, 1)
+    browser = Browser(desk.gateway)
+    connect(browser, device.codes["user_code"], "paul")
+    assert spent(device.poll) == (_one_more_on_sqlite(services, 2), 1)
 
 
 def test_pages_of_the_protocol(desk: Desk, spent: Spent, traffic: Traffic) -> None:

@@ -11,7 +11,7 @@ from idp.settings import Settings
 from idp.settings.models import Legal, Support
 from idp.web import ui
 from idp.web.disclosure import Item
-from idp.web.forms import LoginForm, TotpForm
+from idp.web.forms import DeviceForm, LoginForm, TotpForm
 from idp.web.pages import style_guide
 from idp.web.wording import word
 
@@ -132,6 +132,29 @@ def _logged_out(states: tuple[str, ...]) -> Page:
     return "pages/logged_out.html", {"portal": None, "continue_url": None, "results": results}
 
 
+def _question(errors: list[tuple[str, str]] | None = None, **values: Any) -> Page:
+    shown = {
+        "portal": Shown(name=f"Terminal {HOSTILE}", home_uri=None),
+        "action": "/device/1",
+        "switch_url": "/other",
+        "confirmation": "x",
+        "code": "BCDF-GHJK",
+        "account": f"Anna {HOSTILE}",
+        "company": f"Muster {HOSTILE}",
+        "items": [Item("scope.email", "E-Mail-Adresse"), Item("scope.x", f"Zugriff auf {HOSTILE}")],
+        "asked_at": NOW,
+        "network": "203.0.113.0",
+        "same_network": True,
+        "errors": errors or [],
+    }
+    return "pages/device_confirm.html", {**shown, **values}
+
+
+def _device(typed: str = "", errors: list[tuple[str, str]] | None = None) -> Page:
+    form = DeviceForm(data={"code": typed})
+    return "pages/device.html", {"form": form, "action": "/device", "errors": errors or []}
+
+
 def _access(template: str, **values: Any) -> Page:
     return f"pages/{template}.html", {
         "portal": PORTAL,
@@ -192,6 +215,14 @@ PAGES: dict[str, Callable[[], Page]] = {
         [("", word("consent.choice"))], session_days=None, access_minutes=1
     ),
     "consent-own": lambda: _consent(first_party=True, host="", choices=[], portal=PORTAL),
+    "device": _device,
+    "device-unknown": lambda: _device(HOSTILE, [("code", word("device.unknown"))]),
+    "device-question": _question,
+    "device-question-bare": lambda: _question(company=None, network=None, items=[]),
+    "device-question-elsewhere": lambda: _question([("", word("form.stale"))], same_network=False),
+    "device-connected": lambda: ("pages/device_done.html", {"portal": PORTAL, "connected": True}),
+    "device-refused": lambda: ("pages/device_done.html", {"portal": None, "connected": False}),
+    "device-out-of-reach": lambda: _access("device_out_of_reach"),
     "logout": lambda: ("pages/logout.html", {"action": "/logout", "portal": PORTAL, "other_portals": 2}),
     "logout-one": lambda: ("pages/logout.html", {"action": "/logout", "portal": PORTAL, "other_portals": 0}),
     "logout-alone": lambda: ("pages/logout.html", {"action": "/logout", "portal": None, "other_portals": 0}),

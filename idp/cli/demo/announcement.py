@@ -21,6 +21,8 @@ def announcement(plan: Plan, *, seconds: float) -> str:
         "App codes: type the app secret into an authenticator app, or let Python make one:",
         dim("  python -c \"import pyotp; print(pyotp.TOTP('SECRET').now())\""),
         "Try: open the customer portal, sign in as ben, then open the support portal in the same browser.",
+        "A device without a browser:",
+        dim(f"  python -m clients.device_cli --issuer {plan.issuer}"),
         "Stop with Ctrl-C.",
     ]
     return "\n".join(lines)

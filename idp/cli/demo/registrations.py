@@ -9,7 +9,8 @@ from idp.cli.demo.plan import Plan
 
 PORTAL = "customer-portal"
 PROBES = ("probe", "probe-public")
-CLIENTS = (PORTAL, "support-portal", "orders-api", *PROBES)
+DEVICE = "device-cli"
+CLIENTS = (PORTAL, "support-portal", "orders-api", DEVICE, *PROBES)
 COMPANIES = (("Muster GmbH", MUSTER), ("Beispiel AG", BEISPIEL))
 
 _EVERY_SCOPE = "openid profile email phone address offline_access organization permissions"
@@ -36,6 +37,13 @@ def document(plan: Plan) -> dict[str, Any]:
             _portal(
                 "support-portal", "Supportportal", plan.support_portal, "openid profile email organization"
             ),
+            {
+                "client_id": DEVICE,
+                "client_name": "Beispielterminal",
+                "kind": "device",
+                "first_party": True,
+                "scope": "openid profile email organization",
+            },
             *(_probes(plan) if plan.client_redirects else ()),
         ],
         "organization": [

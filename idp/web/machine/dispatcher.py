@@ -73,6 +73,7 @@ def _routes(server: ProtocolServer) -> Mapping[tuple[str, str], Handler]:
     routes: dict[tuple[str, str], Handler] = {
         ("POST", discovery.TOKEN_PATH): calling(endpoints.token),
         ("POST", discovery.PAR_PATH): calling(endpoints.pushed_authorization_request),
+        ("POST", discovery.DEVICE_AUTHORIZATION_PATH): calling(endpoints.device_authorization),
         ("POST", discovery.INTROSPECTION_PATH): calling(endpoints.introspection),
         ("POST", discovery.REVOCATION_PATH): calling(endpoints.revocation),
         ("GET", discovery.USERINFO_PATH): calling(endpoints.user_info),

@@ -7,6 +7,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
+from idp.oidc.device_authorization import request_codes
 from idp.oidc.dpop import Presented
 from idp.oidc.introspection import introspect
 from idp.oidc.provider import Provider
@@ -31,6 +32,11 @@ def pushed_authorization_request(server: ProtocolServer, request: MachineRequest
     """Answer a pushed authorization request (RFC 9126 §2)."""
     read = _read(server.provider, request, proof=_proof(server.provider, request))
     return json_answer(push(server, read), 201)
+
+
+def device_authorization(server: ProtocolServer, request: MachineRequest) -> Answer:
+    """Answer a device authorization request (RFC 8628 §3.2)."""
+    return json_answer(request_codes(server.provider, _read(server.provider, request)))
 
 
 def introspection(server: ProtocolServer, request: MachineRequest) -> Answer:

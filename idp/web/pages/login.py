@@ -1,7 +1,5 @@
 """L-01: user name or e-mail address, and password (screens §1.1; ASVS 6.3.8; req 12, 41, 59, 98)."""
 
-from datetime import datetime
-
 from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
@@ -14,7 +12,7 @@ from idp.web import sign_in
 from idp.web.browser_session import current_session, device_cookie, flow_browser, has_cookies
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
-from idp.web.flow_pages import flow_of_request, go_on, go_to
+from idp.web.flow_pages import flow_of_request, go_on, go_to, refused_until
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import LoginForm, form_errors
 from idp.web.wording import word, word_refusal
@@ -119,12 +117,7 @@ def _refused(flow: Flow | None, form: LoginForm, refusal: Refusal) -> Response:
     if refusal.code not in _THROTTLED:
         field = "username" if refusal.code == "login.failed" else ""
         return _page(flow, form, [(field, word_refusal(refusal))])
-    response = _page(flow, form, [("", word_refusal(refusal))], status=429)
-    until = refusal.params.get("until")
-    if isinstance(until, datetime):
-        seconds = (until - current().now).total_seconds()
-        response.headers["Retry-After"] = str(max(1, round(seconds)))
-    return response
+    return refused_until(_page(flow, form, [("", word_refusal(refusal))], status=429), refusal)
 
 
 def _page(

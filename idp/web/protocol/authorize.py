@@ -31,6 +31,7 @@ from idp.oidc.request import Exchange
 from idp.web.browser_session import current_session, flow_browser, known_flow_browser
 from idp.web.context import current
 from idp.web.csrf import cross_site
+from idp.web.flow_pages import decline_url
 from idp.web.hub import next_step, stored
 from idp.web.parameters import body_pairs, query_pairs
 from idp.web.portals import portal_of, provider, server
@@ -70,7 +71,7 @@ def hub(flow_id: str) -> Response:
             return _answer(wanted, client, live, step, flow)
     except OAuth2Error as error:
         return _refuse(wanted, error, flow)
-    return _page_for(step, flow.id, wanted, client)
+    return page_for(step, flow, wanted, client)
 
 
 @bp.post("/authorize/<flow_id>/decline")
@@ -107,7 +108,7 @@ def _begin(pairs: Iterable[tuple[str, str]], *, posted: bool) -> Response:
     )
     if posted:
         return _redirect(url_for("authorize.hub", flow_id=flow.id))
-    return _page_for(step, flow.id, wanted, client)
+    return page_for(step, flow, wanted, client)
 
 
 def _answer(
@@ -159,33 +160,30 @@ def _respond(answer: AuthorizationResponse, wanted: AuthorizationRequest | None)
     return Response(page, mimetype="text/html")
 
 
-def _page_for(
-    step: interaction.Step, flow_id: str, wanted: AuthorizationRequest, client: RegisteredClient
+def page_for(
+    step: interaction.Step, flow: Flow, wanted: AuthorizationRequest, client: RegisteredClient
 ) -> Response:
+    """Show the page of a step, for every flow that goes through the decision."""
     match step:
         case interaction.Login():
-            return _redirect(url_for("login.show", flow=flow_id))
+            return _redirect(url_for("login.show", flow=flow.id))
         case interaction.SecondFactor():
-            return _redirect(url_for("second_factor.show", flow=flow_id))
+            return _redirect(url_for("second_factor.show", flow=flow.id))
         case interaction.ChooseAccount():
-            return _redirect(url_for("choose_account.show", flow=flow_id))
+            return _redirect(url_for("choose_account.show", flow=flow.id))
         case interaction.ChooseOrganization():
-            return _redirect(url_for("choose_organization.show", flow=flow_id))
+            return _redirect(url_for("choose_organization.show", flow=flow.id))
         case interaction.Consent():
-            return _redirect(url_for("consent.show", flow=flow_id))
+            return _redirect(url_for("consent.show", flow=flow.id))
         case interaction.Waiting(found):
-            return _state_page(
-                "pages/access_pending.html", flow_id, wanted, client, found[0].organization_name
-            )
+            return _state_page("pages/access_pending.html", flow, wanted, client, found[0].organization_name)
         case interaction.Refused(found) if found:
-            return _state_page(
-                "pages/access_blocked.html", flow_id, wanted, client, found[0].organization_name
-            )
-    return _state_page("pages/access_no_organization.html", flow_id, wanted, client, None)
+            return _state_page("pages/access_blocked.html", flow, wanted, client, found[0].organization_name)
+    return _state_page("pages/access_no_organization.html", flow, wanted, client, None)
 
 
 def _state_page(
-    template: str, flow_id: str, wanted: AuthorizationRequest, client: RegisteredClient, company: str | None
+    template: str, flow: Flow, wanted: AuthorizationRequest, client: RegisteredClient, company: str | None
 ) -> Response:
     allow_form_target(wanted.redirect_uri)
     g.ui_locales = wanted.ui_locales
@@ -195,8 +193,8 @@ def _state_page(
         company=company,
         since=None,
         told=None,
-        return_url=url_for("authorize.decline", flow_id=flow_id),
-        switch_url=url_for("choose_account.switch", flow=flow_id),
+        return_url=decline_url(flow),
+        switch_url=url_for("choose_account.switch", flow=flow.id),
     )
     return Response(page, mimetype="text/html")
 

@@ -78,10 +78,10 @@ def test_portals(plan: Plan) -> None:
 
 
 def test_the_probes_are_made_only_when_asked_for(plan: Plan) -> None:
-    """Without the flag there are the three clients of the demo."""
-    assert len(document(plan)["client"]) == 3
+    """Without the flag there are the four clients of the demo."""
+    assert len(document(plan)["client"]) == 4
     clients = document(replace(plan, client_redirects=("https://rp.example/cb",)))["client"]
-    assert [client["client_id"] for client in clients[3:]] == ["probe", "probe-public"]
+    assert [client["client_id"] for client in clients[4:]] == ["probe", "probe-public"]
 
 
 def test_the_catalogue_has_what_people_are_given(plan: Plan) -> None:

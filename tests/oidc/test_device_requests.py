@@ -1,0 +1,151 @@
+"""Requests of devices as rows: codes that collide, decisions that are taken once (RFC 8628; req 22, 30)."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from idp.accounts.models import Account
+from idp.authentication import sessions
+from idp.authentication.sessions import LiveSession
+from idp.context import Context, Services
+from idp.errors import Refusal
+from idp.oidc import device_requests, retention, user_codes
+from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.clients import RegisteredClient, load_clients
+from idp.oidc.models import Authorization, DeviceRequest
+from tests import cast
+from tests.builders import OPERATOR
+from tests.installation import NOW, unit_of_work
+
+WANTED = AuthorizationRequest(client_id="terminal", redirect_uri="", scope="openid")
+
+
+@pytest.fixture
+def client(services: Services) -> RegisteredClient:
+    with unit_of_work(services) as ctx:
+        cast.register_device(ctx)
+        return load_clients(ctx.db)["terminal"]
+
+
+@pytest.fixture
+def live(services: Services) -> LiveSession:
+    with unit_of_work(services) as ctx:
+        account = ctx.db.get_one(Account, cast.person(ctx))
+        return sessions.start(ctx, account, methods=[("pwd", None)])[0]
+
+
+def _store(services: Services, client: RegisteredClient) -> device_requests.Codes:
+    return device_requests.store(
+        services.database, services.vault, client, scope="openid", network=None, now=NOW
+    )
+
+
+def _connect(ctx: Context, key: str, client: RegisteredClient, live: LiveSession) -> None:
+    device_requests.connect(ctx, key, wanted=WANTED, client=client, live=live, membership_id=None)
+
+
+def _decide(ctx: Context, key: str, choice: str, client: RegisteredClient, live: LiveSession) -> None:
+    if choice == "connect":
+        _connect(ctx, key, client, live)
+    else:
+        device_requests.deny(ctx, key, client, live)
+
+
+def _refused(ctx: Context, code: str) -> str:
+    with pytest.raises(Refusal) as caught:
+        device_requests.find(ctx, code)
+    return caught.value.code
+
+
+def test_a_taken_user_code_is_drawn_again(
+    services: Services, client: RegisteredClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two devices never show the same code; where none is free, the request fails."""
+    drawn: Iterator[str] = iter(["BCDFGHJK", "BCDFGHJK", "BCDFGHJK", "KJHGFDCB"])
+    monkeypatch.setattr(user_codes, "new_code", lambda: next(drawn))
+    assert _store(services, client).user == "BCDFGHJK"
+    assert _store(services, client).user == "KJHGFDCB"
+    monkeypatch.setattr(user_codes, "new_code", lambda: "BCDFGHJK")
+    with pytest.raises(RuntimeError):
+        _store(services, client)
+
+
+def test_a_code_that_waits_is_found(services: Services, client: RegisteredClient) -> None:
+    """Until its ten minutes are over; another is unknown."""
+    codes = _store(services, client)
+    with unit_of_work(services) as ctx:
+        found = device_requests.find(ctx, codes.user)
+        assert found == device_requests.load(ctx, found.id)
+        assert (found.client_row_id, found.scope, found.created_at) == (client.row_id, "openid", NOW)
+        assert _refused(ctx, "BCDFGHJK" if codes.user != "BCDFGHJK" else "KJHGFDCB") == "device.unknown"
+    with unit_of_work(services, NOW + timedelta(seconds=device_requests.SECONDS - 1)) as ctx:
+        device_requests.find(ctx, codes.user)
+    with unit_of_work(services, NOW + timedelta(seconds=device_requests.SECONDS)) as ctx:
+        assert _refused(ctx, codes.user) == "device.expired"
+
+
+@pytest.mark.parametrize("first", ["connect", "deny"])
+@pytest.mark.parametrize("then", ["connect", "deny"])
+def test_a_decision_is_taken_once(
+    services: Services, client: RegisteredClient, live: LiveSession, first: str, then: str
+) -> None:
+    """What was decided stays so, whoever asks again, and no second authorization comes of it."""
+    codes = _store(services, client)
+
+    with unit_of_work(services) as ctx:
+        key = device_requests.find(ctx, codes.user).id
+        _decide(ctx, key, first, client, live)
+    with unit_of_work(services) as ctx:
+        assert _refused(ctx, codes.user) == "device.used"
+        with pytest.raises(Refusal) as caught:
+            _decide(ctx, key, then, client, live)
+        assert caught.value.code == "device.used"
+    with services.database.session() as db:
+        row = db.scalars(select(DeviceRequest)).one()
+        assert (row.denied_at is None) == (first == "connect")
+        found = db.scalars(select(Authorization)).all()
+        assert [one.id for one in found] == ([row.authorization_id] if first == "connect" else [])
+
+
+@pytest.mark.parametrize("choice", ["connect", "deny"])
+def test_a_decision_that_comes_late(
+    services: Services, client: RegisteredClient, live: LiveSession, choice: str
+) -> None:
+    """The page was open when the code ran out: nothing is written."""
+    codes = _store(services, client)
+    with unit_of_work(services) as ctx:
+        key = device_requests.find(ctx, codes.user).id
+    with unit_of_work(services, NOW + timedelta(seconds=device_requests.SECONDS)) as ctx:
+        with pytest.raises(Refusal) as caught:
+            _decide(ctx, key, choice, client, live)
+        assert caught.value.code == "device.expired"
+    with services.database.session() as db:
+        assert db.scalars(select(Authorization)).all() == []
+        assert db.scalars(select(DeviceRequest.denied_at)).one() is None
+
+
+def test_nobody_connects_after_a_sign_out(
+    services: Services, client: RegisteredClient, live: LiveSession
+) -> None:
+    """The session is read again under its lock (req 23)."""
+    codes = _store(services, client)
+    with unit_of_work(services) as ctx:
+        sessions.end(ctx, live.session.id, reason="signed out")
+    with unit_of_work(services) as ctx:
+        with pytest.raises(Refusal) as caught:
+            _connect(ctx, device_requests.find(ctx, codes.user).id, client, live)
+        assert caught.value.code == "principal.may_not_act"
+        device_requests.find(ctx, codes.user)
+
+
+def test_old_requests_are_removed(services: Services, client: RegisteredClient) -> None:
+    """A while after their end, so that a late person reads that the code has expired (req 111)."""
+    _store(services, client)
+    kept = timedelta(days=services.settings.retention.expired_token_days, seconds=device_requests.SECONDS)
+    for later, left in ((kept, 1), (kept + timedelta(seconds=1), 0)):
+        with unit_of_work(services, NOW + later, actor=OPERATOR) as ctx:
+            retention.purge(ctx, 100)
+        with services.database.session() as db:
+            assert len(db.scalars(select(DeviceRequest)).all()) == left
