@@ -151,8 +151,7 @@ def registered(row: Client) -> RegisteredClient:
         allowed_origins=tuple(row.allowed_origins),
         secrets=tuple((secret.hash, secret.expires_at) for secret in row.secrets),
         expires_at=row.expires_at,
-        jwks=json.dumps(row.jwks) if row.jwks else None,
-        jwks_uri=row.jwks_uri,
+        **_published_keys(row),
         token_endpoint_auth_signing_alg=row.token_endpoint_auth_signing_alg,
         request_object_signing_alg=row.request_object_signing_alg,
         require_pushed_authorization_requests=row.require_pushed_authorization_requests,
@@ -163,3 +162,7 @@ def registered(row: Client) -> RegisteredClient:
 
 def _sector(row: Client) -> str | None:
     return sector_of(row.sector_identifier_uri, row.redirect_uris) if row.subject_type == "pairwise" else None
+
+
+def _published_keys(row: Client) -> dict[str, str | None]:
+    return {"jwks": json.dumps(row.jwks) if row.jwks else None, "jwks_uri": row.jwks_uri}
