@@ -24,7 +24,9 @@ from idp.cli.output import (
 )
 from idp.cli.state import State, pass_state
 from idp.management import clients
-from idp.oidc.client_metadata import ALGORITHMS, GRANT_TYPES, KINDS, TOKEN_FORMATS, InvalidMetadata
+from idp.oidc.client_fields import GRANT_TYPES, KINDS, TOKEN_FORMATS
+from idp.oidc.client_metadata import InvalidMetadata
+from idp.oidc.signing import ALGORITHMS
 
 _reason_option = click.option("--reason", help="A sentence for the audit log.")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})

@@ -11,7 +11,7 @@ from idp.context import Context
 from idp.management import clients, organizations, permissions
 from idp.management.actors import require_operator
 from idp.management.documents import Catalogue, Organization, read
-from idp.oidc.client_metadata import ClientMetadata
+from idp.oidc.client_fields import ClientMetadata
 
 CREATED: Final = "created"
 UPDATED: Final = "updated"

@@ -19,15 +19,8 @@ from idp.installation import insert_once, snapshot_changed
 from idp.management.actors import require_operator
 from idp.management.ending import Ended, end_client
 from idp.oidc import signing_keys
-from idp.oidc.client_metadata import (
-    KEY_METHOD,
-    PUBLIC_KINDS,
-    ClientMetadata,
-    InvalidMetadata,
-    Problem,
-    shown,
-    validate,
-)
+from idp.oidc.client_fields import KEY_METHOD, PUBLIC_KINDS, ClientMetadata
+from idp.oidc.client_metadata import InvalidMetadata, Problem, shown, validate
 from idp.oidc.models import Client, ClientSecret
 from idp.oidc.sector import document_problem
 

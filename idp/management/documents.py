@@ -19,15 +19,8 @@ from idp.context import Context
 from idp.errors import Refusal
 from idp.management import clients, organizations
 from idp.management.permissions import ALL, Entry
-from idp.oidc.client_metadata import (
-    ClientMetadata,
-    InvalidMetadata,
-    Problem,
-    is_key,
-    is_slug,
-    shown,
-    validate,
-)
+from idp.oidc.client_fields import ClientMetadata
+from idp.oidc.client_metadata import InvalidMetadata, Problem, is_key, is_slug, shown, validate
 from idp.oidc.metadata_reader import Check, MetadataReader
 from idp.oidc.models import Client
 from idp.organizations.memberships import normalized_customer_number

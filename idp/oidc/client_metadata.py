@@ -4,13 +4,29 @@ Pure rules: a registration goes in, normalised values come out, or everything th
 What a field can say here has an effect; fields whose effect is not built are unknown.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from typing import Any, Final
 
-from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR
+from idp.oidc.client_consistency import consistency_problems
+from idp.oidc.client_fields import (
+    ACR_VALUES,
+    CONFIDENTIAL_METHODS,
+    DEFAULT_SCOPE,
+    DEVICE,
+    DEVICE_GRANT,
+    GRANT_TYPES,
+    KINDS,
+    MACHINE,
+    MAX_AGE,
+    PUBLIC,
+    PUBLIC_KINDS,
+    SPA,
+    SUBJECT_TYPES,
+    TOKEN_FORMATS,
+    WEB,
+    ClientMetadata,
+)
 from idp.oidc.client_values import (
-    PERSON_SCOPES,
     is_key,
     is_slug,
     name_problem,
@@ -19,7 +35,7 @@ from idp.oidc.client_values import (
     slug_problem,
 )
 from idp.oidc.metadata_reader import InvalidMetadata, MetadataReader, Problem, shown
-from idp.oidc.public_jwks import CLIENT_ALGORITHMS, jwks_problem, usable_keys
+from idp.oidc.public_jwks import CLIENT_ALGORITHMS, jwks_problem
 from idp.oidc.redirect_uris import (
     origin_of,
     origin_problem,
@@ -27,84 +43,7 @@ from idp.oidc.redirect_uris import (
     redirect_uri_problem,
     web_uri_problem,
 )
-from idp.oidc.sector import sector_of
 from idp.oidc.signing import ALGORITHMS
-
-WEB, SPA, NATIVE, MACHINE, DEVICE = "web", "spa", "native", "machine", "device"
-KINDS: Final = (WEB, SPA, NATIVE, MACHINE, DEVICE)
-PUBLIC_KINDS: Final = frozenset({SPA, NATIVE})
-DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
-GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials", DEVICE_GRANT)
-PUBLIC: Final = "none"
-SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
-KEY_METHOD: Final = "private_key_jwt"
-CONFIDENTIAL_METHODS: Final = (*SECRET_METHODS, KEY_METHOD)
-DEFAULT_SCOPE: Final = "openid profile email phone address organization permissions"
-ACR_VALUES: Final = (AAL1, AAL2, AAL2_PHR)
-SUBJECT_TYPES: Final = ("public", "pairwise")
-TOKEN_FORMATS: Final = ("jwt", "opaque")
-
-MAX_AGE: Final = 10 * 365 * 24 * 3600
-
-
-@dataclass(frozen=True, slots=True)
-class ClientMetadata:
-    """A checked registration; the names are the columns of the client table."""
-
-    client_id: str
-    client_name: str
-    kind: str
-    first_party: bool
-    redirect_uris: list[str]
-    post_logout_redirect_uris: list[str]
-    grant_types: list[str]
-    response_types: list[str]
-    scope: str
-    token_endpoint_auth_method: str
-    id_token_signed_response_alg: str
-    userinfo_signed_response_alg: str | None
-    require_pkce: bool
-    audiences: list[str]
-    access_token_format: str
-    resource_uri: str | None
-    strict_revocation: bool
-    default_acr_values: list[str]
-    default_max_age: int | None
-    require_membership: bool
-    product: str | None
-    home_uri: str | None
-    initiate_login_uri: str | None
-    logo_uri: str | None
-    policy_uri: str | None
-    tos_uri: str | None
-    backchannel_logout_uri: str | None
-    backchannel_logout_session_required: bool
-    frontchannel_logout_uri: str | None
-    frontchannel_logout_session_required: bool
-    allowed_origins: list[str]
-    jwks: dict[str, Any] | None
-    jwks_uri: str | None
-    token_endpoint_auth_signing_alg: str | None
-    request_object_signing_alg: str | None
-    require_pushed_authorization_requests: bool
-    subject_type: str
-    sector_identifier_uri: str | None
-    dpop_bound_access_tokens: bool
-
-    @property
-    def has_secret(self) -> bool:
-        """Tell whether the client proves who it is by a secret; others sign, or have no proof."""
-        return self.token_endpoint_auth_method in SECRET_METHODS
-
-    @property
-    def signing_algorithms(self) -> set[str]:
-        """The algorithms we sign with for this client."""
-        return {self.id_token_signed_response_alg, self.userinfo_signed_response_alg or ALGORITHMS[0]}
-
-    def columns(self) -> dict[str, Any]:
-        """Return the values by column name."""
-        return asdict(self)
-
 
 SERVER_FIELDS: Final = frozenset(
     {
@@ -137,7 +76,7 @@ def validate(registration: Mapping[str, object]) -> ClientMetadata:
     metadata = _read(reader)
     reader.refuse_unknown(ClientMetadata.__dataclass_fields__, reserved=SERVER_FIELDS)
     if not reader.problems:
-        reader.problems += _consistency(metadata)
+        reader.problems += consistency_problems(metadata)
     if reader.problems:
         raise InvalidMetadata(reader.problems)
     return metadata
@@ -243,210 +182,8 @@ def _scope(reader: MetadataReader, default: str) -> str:
     return " ".join(dict.fromkeys(words))
 
 
-def _code(client: ClientMetadata) -> bool:
-    return "authorization_code" in client.grant_types
-
-
-def _serves_people(client: ClientMetadata) -> bool:
-    return _code(client) or DEVICE_GRANT in client.grant_types
-
-
-def _public(client: ClientMetadata) -> bool:
-    return client.kind in PUBLIC_KINDS
-
-
-def _pairwise(client: ClientMetadata) -> bool:
-    return client.subject_type == SUBJECT_TYPES[1]
-
-
-def _framed_at_home(client: ClientMetadata) -> bool:
-    homes = {origin_of(uri) for uri in client.redirect_uris if web_uri_problem(uri) is None}
-    return origin_of(client.frontchannel_logout_uri or "") in homes
-
-
-def _has_keys(client: ClientMetadata) -> bool:
-    return client.jwks is not None or client.jwks_uri is not None
-
-
-def _signs_with(client: ClientMetadata, alg: str | None) -> bool:
-    """Tell whether a registered key has an algorithm; of published keys nothing is known yet."""
-    if alg is None or client.jwks is None:
-        return True
-    return any(alg in key.algorithms for key in usable_keys(client.jwks))
-
-
-def _person_scopes(client: ClientMetadata) -> list[str]:
-    return [word for word in client.scope.split() if word in PERSON_SCOPES]
-
-
-_DEVICE_GRANTS: Final = {DEVICE_GRANT, "refresh_token"}
-
-_CONSISTENCY: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...]] = (
-    (
-        "token_endpoint_auth_method",
-        lambda client: _public(client) and client.token_endpoint_auth_method != PUBLIC,
-        "must be none: a spa or native client keeps no secret (RFC 6749 §2.1)",
-    ),
-    (
-        "token_endpoint_auth_method",
-        lambda client: client.kind in (WEB, MACHINE) and client.token_endpoint_auth_method == PUBLIC,
-        f"must be one of {', '.join(CONFIDENTIAL_METHODS)} for a web or machine client",
-    ),
-    (
-        "require_pkce",
-        lambda client: _public(client) and not client.require_pkce,
-        "must be true for a spa or native client (RFC 9700 §2.1.1)",
-    ),
-    (
-        "grant_types",
-        lambda client: client.kind == MACHINE and client.grant_types != ["client_credentials"],
-        "must be client_credentials for a machine client",
-    ),
-    (
-        "grant_types",
-        lambda client: (
-            client.kind == DEVICE and set(client.grant_types) | {"refresh_token"} != _DEVICE_GRANTS
-        ),
-        f"must be {DEVICE_GRANT}, with or without refresh_token, for a device client",
-    ),
-    (
-        "grant_types",
-        lambda client: client.kind in (WEB, SPA) and DEVICE_GRANT in client.grant_types,
-        f"must not have {DEVICE_GRANT}: a web or spa client has a browser (RFC 8628 §1)",
-    ),
-    (
-        "grant_types",
-        lambda client: _public(client) and "client_credentials" in client.grant_types,
-        "must not have client_credentials: a spa or native client keeps no secret (RFC 6749 §4.4)",
-    ),
-    ("grant_types", lambda client: not client.grant_types, "must name a grant"),
-    (
-        "grant_types",
-        lambda client: "refresh_token" in client.grant_types and not _serves_people(client),
-        f"must have authorization_code or {DEVICE_GRANT} beside refresh_token",
-    ),
-    (
-        "response_types",
-        lambda client: bool(client.response_types) != _code(client),
-        "must be code exactly where grant_types has authorization_code (RFC 7591 §2.1)",
-    ),
-    (
-        "redirect_uris",
-        lambda client: _code(client) and not client.redirect_uris,
-        "must have a URI for authorization_code",
-    ),
-    (
-        "redirect_uris",
-        lambda client: bool(client.redirect_uris) and not _code(client),
-        "must be empty without authorization_code",
-    ),
-    (
-        "post_logout_redirect_uris",
-        lambda client: bool(client.post_logout_redirect_uris) and not _code(client),
-        "must be empty without authorization_code",
-    ),
-    (
-        "frontchannel_logout_uri",
-        lambda client: client.frontchannel_logout_uri is not None and not _framed_at_home(client),
-        "must have scheme, host and port of a redirect URI (OIDC Front-Channel Logout §2)",
-    ),
-    (
-        "allowed_origins",
-        lambda client: bool(client.allowed_origins) and client.kind == MACHINE,
-        "must be empty for a machine client, which has no page and a secret to keep from one",
-    ),
-    (
-        "scope",
-        lambda client: bool(_person_scopes(client)) and not _serves_people(client),
-        f"must have no scope about people without authorization_code or {DEVICE_GRANT}",
-    ),
-    (
-        "scope",
-        lambda client: "offline_access" in client.scope.split() and "refresh_token" not in client.grant_types,
-        "must not have offline_access without the grant refresh_token",
-    ),
-    (
-        "audiences",
-        lambda client: len(_person_scopes(client)) < len(client.scope.split()) and not client.audiences,
-        "must name the resource server that the client's other scopes belong to",
-    ),
-    (
-        "userinfo_signed_response_alg",
-        lambda client: client.userinfo_signed_response_alg is not None and not _code(client),
-        "must be absent without authorization_code",
-    ),
-    (
-        "jwks_uri",
-        lambda client: client.jwks is not None and client.jwks_uri is not None,
-        "must not stand beside jwks (RFC 7591 §2)",
-    ),
-    (
-        "jwks",
-        lambda client: client.token_endpoint_auth_method == KEY_METHOD and not _has_keys(client),
-        f"must have the client's public keys for {KEY_METHOD}, or jwks_uri say where they are",
-    ),
-    (
-        "jwks",
-        lambda client: client.request_object_signing_alg is not None and not _has_keys(client),
-        "must have the client's public keys for request objects, or jwks_uri say where they are",
-    ),
-    (
-        "token_endpoint_auth_signing_alg",
-        lambda client: (
-            client.token_endpoint_auth_signing_alg is not None
-            and client.token_endpoint_auth_method != KEY_METHOD
-        ),
-        f"must be absent without {KEY_METHOD}",
-    ),
-    (
-        "token_endpoint_auth_signing_alg",
-        lambda client: not _signs_with(client, client.token_endpoint_auth_signing_alg),
-        "must be an algorithm of a key in jwks",
-    ),
-    (
-        "request_object_signing_alg",
-        lambda client: not _signs_with(client, client.request_object_signing_alg),
-        "must be an algorithm of a key in jwks",
-    ),
-    (
-        "subject_type",
-        lambda client: _pairwise(client) and not _code(client),
-        "must be public without authorization_code",
-    ),
-    (
-        "sector_identifier_uri",
-        lambda client: (
-            _pairwise(client) and sector_of(client.sector_identifier_uri, client.redirect_uris) is None
-        ),
-        "must be there for pairwise subjects unless all redirect_uris have one host (OIDC Core §8.1)",
-    ),
-    (
-        "require_pushed_authorization_requests",
-        lambda client: client.require_pushed_authorization_requests and not _code(client),
-        "must be false without authorization_code",
-    ),
-)
-"""How fields must fit together: the field, when it does not, and what it must be."""
-
-
-def _consistency(client: ClientMetadata) -> list[Problem]:
-    values = client.columns()
-    return [
-        Problem(field, shown(values[field]), expected)
-        for field, broken, expected in _CONSISTENCY
-        if broken(client)
-    ]
-
-
 __all__ = [
-    "ALGORITHMS",
-    "DEFAULT_SCOPE",
-    "DEVICE_GRANT",
-    "GRANT_TYPES",
-    "KINDS",
-    "PUBLIC_KINDS",
     "SERVER_FIELDS",
-    "ClientMetadata",
     "InvalidMetadata",
     "Problem",
     "is_key",

@@ -8,7 +8,7 @@ from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
 from idp.audit.log import shorten
 from idp.oidc import device_requests, user_codes
 from idp.oidc.authorization_request import requested_scope
-from idp.oidc.client_metadata import DEVICE_GRANT
+from idp.oidc.client_fields import DEVICE_GRANT
 from idp.oidc.provider import Provider
 from idp.oidc.request import ProtocolRequest
 from idp.throttling.limits import Limit

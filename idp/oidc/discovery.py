@@ -12,7 +12,7 @@ from typing import Any
 from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR
 from idp.oidc.authorization_response import RESPONSE_MODES
 from idp.oidc.claims import CLAIMS_SUPPORTED
-from idp.oidc.client_metadata import GRANT_TYPES, SUBJECT_TYPES
+from idp.oidc.client_fields import GRANT_TYPES, SUBJECT_TYPES
 from idp.oidc.clients import OFFLINE, OPENID_SCOPES, PERSON_SCOPES, RegisteredClient
 from idp.oidc.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from flask import current_app
 
-from idp.oidc.client_metadata import DEVICE_GRANT
+from idp.oidc.client_fields import DEVICE_GRANT
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.device_authorization import VERIFICATION_PATH
 from idp.oidc.provider import Provider

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from idp.oidc.client_metadata import DEVICE_GRANT, InvalidMetadata, validate
+from idp.oidc.client_fields import DEVICE_GRANT
+from idp.oidc.client_metadata import InvalidMetadata, validate
 from idp.oidc.metadata_reader import shown
 from tests.signers import Signer
 

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.oidc.client_metadata import ClientMetadata, InvalidMetadata, validate
+from idp.oidc.client_fields import ClientMetadata
+from idp.oidc.client_metadata import InvalidMetadata, validate
 from idp.oidc.redirect_uris import redirect_uri_matches, redirect_uri_problem
 
 FIELDS = st.sampled_from([*ClientMetadata.__dataclass_fields__, "client_secret", "id", "jwks"])
