@@ -160,7 +160,7 @@ class Portal:
     def call(self, path: str, form: Mapping[str, str | None]) -> TestResponse:
         """Call a machine endpoint with this client's credentials."""
         sent = {name: value for name, value in form.items() if value is not None}
-        headers = {}
+        headers = self.headers("POST", path)
         if self.registered.secret is None:
             sent["client_id"] = self.registered.client_id
         else:
@@ -173,6 +173,10 @@ class Portal:
         issuer = self.gateway.server.provider.issuer
         headers = {"Authorization": f"Bearer {access_token}"}
         return Client(self.gateway).get("/userinfo", base_url=issuer, headers=headers)
+
+    def headers(self, method: str, path: str) -> dict[str, str]:
+        """Return what a request needs besides credentials."""
+        return {}
 
 
 def basic(client_id: str, secret: str) -> str:

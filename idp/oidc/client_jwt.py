@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from joserfc import jws
 from joserfc.errors import JoseError
+from joserfc.jws import JWSRegistry
 
 from idp.oidc.client_keys import ClientKeys
 from idp.oidc.clients import RegisteredClient
@@ -53,7 +54,7 @@ def verify(
     :raises ClientJwtRefused: another form, type, algorithm or key, changed, or longer than 8 KiB.
     """
     try:
-        header = _header(token)
+        header = read_header(token, REGISTRY)
         if _type(header.get("typ")) not in profile.typ:
             raise ValueError("type")
         kid, named = header.get("kid"), header["alg"]
@@ -63,7 +64,7 @@ def verify(
         key = keys.find(client, kid, named, now)
         if key is None:
             raise ValueError("no such key")
-        return _object(jws.deserialize_compact(token, key, registry=REGISTRY).payload)
+        return claims_object(jws.deserialize_compact(token, key, registry=REGISTRY).payload)
     except (JoseError, ValueError, TypeError, RecursionError) as error:
         raise ClientJwtRefused(_NOT_SIGNED) from error
 
@@ -77,7 +78,7 @@ def unverified_claims(token: str) -> Mapping[str, Any]:
         if len(token) > MAX_JWT:
             raise ValueError("too long")
         _, payload, _ = token.split(".")
-        return _object(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return claims_object(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     except (binascii.Error, ValueError, RecursionError) as error:
         raise ClientJwtRefused(_NOT_SIGNED) from error
 
@@ -89,21 +90,22 @@ def check_times(claims: Mapping[str, Any], now: datetime, *, longest: int) -> fl
     :raises ClientJwtRefused: expired, not yet valid, too long valid, or without ``exp``.
     """
     seconds = now.timestamp()
-    expires = _number(claims.get("exp"))
+    expires = number(claims.get("exp"))
     # written so that NaN, which JSON readers take, is refused
     if expires is None or not seconds - SKEW < expires <= seconds + longest + SKEW:
         raise ClientJwtRefused(f"exp must be a time in the future, at most {longest} seconds ahead")
     for name in ("nbf", "iat"):
-        since = _number(claims.get(name, 0))
+        since = number(claims.get(name, 0))
         if since is None or not since <= seconds + SKEW:
             raise ClientJwtRefused(f"{name} must be a time in the past")
     return expires
 
 
-def _header(token: str) -> dict[str, Any]:
+def read_header(token: str, registry: JWSRegistry) -> dict[str, Any]:
+    """Return the header of a compact JWT; raises JoseError, ValueError, TypeError, RecursionError."""
     if len(token) > MAX_JWT or token.count(".") != 2:
         raise ValueError("not a compact JWT")
-    header = jws.extract_compact(token.encode("ascii"), registry=REGISTRY).headers()
+    header = jws.extract_compact(token.encode("ascii"), registry=registry).headers()
     if not _EXTENSIONS.isdisjoint(header):
         raise ValueError("an extension that nobody here knows")
     return header
@@ -118,7 +120,8 @@ def _type(value: object) -> str | None:
     return value.lower().removeprefix("application/")
 
 
-def _object(payload: bytes) -> dict[str, Any]:
+def claims_object(payload: bytes) -> dict[str, Any]:
+    """Return the claims of a payload; raises ValueError, RecursionError."""
     claims = json.loads(payload, object_pairs_hook=_once)
     if not isinstance(claims, dict):
         raise ValueError("the payload is no object")
@@ -134,5 +137,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _number(value: object) -> float | None:
+def number(value: object) -> float | None:
+    """Return a NumericDate (RFC 7519 §2), None where it is no number."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None

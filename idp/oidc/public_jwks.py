@@ -84,6 +84,14 @@ def choose(keys: Sequence[PublicKey], kid: str | None, alg: str) -> Key | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
+def presented_key(jwk: object, alg: str) -> Key | None:
+    """Return the key that came with what it signed; None: private, of no kind we take, or not for *alg*."""
+    if not isinstance(jwk, Mapping) or not _PRIVATE.isdisjoint(jwk):
+        return None
+    found = _read(jwk)
+    return found.key if found is not None and alg in found.algorithms else None
+
+
 def _read(jwk: object) -> PublicKey | None:
     """Return a key by its public members alone; None: not a signature key that we take."""
     if not isinstance(jwk, Mapping) or not _for_signatures(jwk):

@@ -35,14 +35,14 @@ _RSA_PADDING: Final[Mapping[str, padding.AsymmetricPadding]] = {
 }
 
 
-class _Registry(JWSRegistry):
+class Admitted(JWSRegistry):
     """Trusts the verifiers to admit algorithms; joserfc's own warns of ``EdDSA``, OpenID Connect's name."""
 
     def get_alg(self, name: str) -> Any:
         return self.algorithms[name]
 
 
-REGISTRY: Final = _Registry()
+REGISTRY: Final = Admitted()
 """For verifiers that have compared the header's ``alg`` with their own record (RFC 8725 §3.1)."""
 
 

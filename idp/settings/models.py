@@ -200,6 +200,7 @@ class Tokens(_Section):
     refresh_idle_days: int = Field(14, ge=1, le=365)
     refresh_days: int = Field(30, ge=1, le=365)
     offline_days: int = Field(90, ge=1, le=365)
+    require_dpop_nonce: bool = False
 
 
 class Egress(_Section):
