@@ -121,6 +121,12 @@ def client() -> None:
     metavar="URI",
     help="JSON array of all redirect URIs, for pairwise clients of several hosts.",
 )
+@click.option(
+    "--dpop",
+    "dpop_bound_access_tokens",
+    is_flag=True,
+    help="It gets only tokens that are bound to a key of its own (RFC 9449).",
+)
 @click.option("--initiate-login", "initiate_login_uri", metavar="URI", help="Where a sign-in can be started.")
 @click.option("--logo", "logo_uri", metavar="URI", help="An image shown where people sign in and consent.")
 @click.option("--policy", "policy_uri", metavar="URI", help="What it says about privacy; linked there.")

@@ -160,6 +160,7 @@ def _authorization(
         "nonce": request.nonce,
         "redirect_uri": request.redirect_uri,
         "code_challenge": request.code_challenge,
+        "cnf": {"jkt": request.dpop_jkt} if request.dpop_jkt else None,
         "created_at": ctx.now,
     }
 

@@ -59,6 +59,8 @@ class AuthorizationRequest:
     state: str | None = None
     nonce: str | None = None
     code_challenge: str | None = None
+    #: thumbprint of the one key that may redeem the code (RFC 9449 §10)
+    dpop_jkt: str | None = None
     prompt: tuple[str, ...] = ()
     max_age: int | None = None
     login_hint: str | None = None
@@ -247,6 +249,7 @@ def _checked(
         state=parameters.get("state"),
         nonce=parameters.get("nonce"),
         code_challenge=parameters.get("code_challenge"),
+        dpop_jkt=_thumbprint(parameters.get("dpop_jkt")),
         prompt=_prompt(parameters.get("prompt")),
         max_age=_max_age(parameters.get("max_age"), client.default_max_age),
         login_hint=parameters.get("login_hint"),
@@ -285,6 +288,14 @@ def _prompt(value: str | None) -> tuple[str, ...]:
     if "none" in prompts and len(prompts) > 1:
         raise InvalidRequestError("prompt=none stands alone")
     return prompts
+
+
+def _thumbprint(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{43}", value):
+        raise InvalidRequestError(
+            "dpop_jkt must be the SHA-256 thumbprint of a key, 43 characters of base64url"
+        )
+    return value
 
 
 def _max_age(value: str | None, default: int | None) -> int | None:

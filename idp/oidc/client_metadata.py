@@ -79,6 +79,7 @@ class ClientMetadata:
     require_pushed_authorization_requests: bool
     subject_type: str
     sector_identifier_uri: str | None
+    dpop_bound_access_tokens: bool
 
     @property
     def has_secret(self) -> bool:
@@ -167,6 +168,7 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         **_links(reader),
         **_signing(reader),
         require_pushed_authorization_requests=reader.flag("require_pushed_authorization_requests", False),
+        dpop_bound_access_tokens=reader.flag("dpop_bound_access_tokens", False),
         subject_type=reader.text("subject_type", SUBJECT_TYPES[0], one_of(SUBJECT_TYPES)),
         sector_identifier_uri=reader.optional("sector_identifier_uri", web_uri_problem),
     )

@@ -66,6 +66,7 @@ class RegisteredClient(ClientMixin):
     require_pushed_authorization_requests: bool
     #: the host for which its people's pairwise subjects are made; None: it knows the public ones
     sector: str | None
+    dpop_bound_access_tokens: bool
 
     @property
     def public(self) -> bool:
@@ -152,6 +153,7 @@ def registered(row: Client) -> RegisteredClient:
         request_object_signing_alg=row.request_object_signing_alg,
         require_pushed_authorization_requests=row.require_pushed_authorization_requests,
         sector=_sector(row),
+        dpop_bound_access_tokens=row.dpop_bound_access_tokens,
     )
 
 

@@ -13,6 +13,7 @@ from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR
 from idp.oidc.claims import CLAIMS_SUPPORTED
 from idp.oidc.client_metadata import SUBJECT_TYPES
 from idp.oidc.clients import OFFLINE, OPENID_SCOPES, PERSON_SCOPES, RegisteredClient
+from idp.oidc.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS
 from idp.oidc.signing import ALGORITHMS
 from idp.oidc.signing_keys import JWKS_MAX_AGE
@@ -80,6 +81,7 @@ def metadata_document(settings: Settings, clients: Iterable[RegisteredClient]) -
             "request_uri_parameter_supported": False,
             "require_pushed_authorization_requests": False,
             "authorization_response_iss_parameter_supported": True,
+            "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
             "backchannel_logout_supported": True,
             "backchannel_logout_session_supported": True,
             "ui_locales_supported": ["de", "en"],

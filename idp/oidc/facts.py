@@ -34,6 +34,7 @@ class AuthorizationFacts(NamedTuple):
     issued_membership_epoch: int | None
     claims_request: Any
     resources: Any
+    cnf: Any
     account_status: str
     account_epoch: int
     membership_id: str | None
@@ -61,6 +62,12 @@ class AuthorizationFacts(NamedTuple):
         """The resource servers the authorization request named; None: it named none (RFC 8707)."""
         loaded: list[str] | None = decoded(self.resources)
         return loaded
+
+    @property
+    def jkt(self) -> str | None:
+        """Thumbprint of the key that the authorization is bound to (RFC 9449 §5, §10)."""
+        cnf = decoded(self.cnf)
+        return cnf["jkt"] if cnf else None
 
     @property
     def standing(self) -> Standing:

@@ -13,7 +13,7 @@ from idp.oidc.signing import TokenRefused
 from idp.oidc.tokens import is_opaque, read_access_token
 
 INACTIVE = {"active": False}
-_SHOWN = ("scope", "client_id", "exp", "iat", "sub", "aud", "iss", "jti", "auth_time", "acr", "amr")
+_SHOWN = ("scope", "client_id", "exp", "iat", "sub", "aud", "iss", "jti", "auth_time", "acr", "amr", "cnf")
 _SHOWN_PERSON = ("organization", "permissions")
 
 
@@ -33,7 +33,7 @@ def introspect(provider: Provider, request: ProtocolRequest) -> dict[str, Any]:
     if claims is None:
         return dict(INACTIVE)
     answer = {name: claims[name] for name in (*_SHOWN, *_SHOWN_PERSON) if name in claims}
-    return {"active": True, "token_type": "Bearer", **answer}
+    return {"active": True, "token_type": "DPoP" if "cnf" in claims else "Bearer", **answer}
 
 
 def _concerns(claims: dict[str, Any], client: RegisteredClient) -> bool:

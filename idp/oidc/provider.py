@@ -10,6 +10,7 @@ from idp.oidc import client_authentication
 from idp.oidc.client_assertion import ClientAssertions
 from idp.oidc.client_keys import ClientKeys
 from idp.oidc.clients import RegisteredClient
+from idp.oidc.dpop_proofs import Proofs
 from idp.oidc.request import Exchange, ProtocolRequest
 from idp.oidc.snapshot import Snapshots
 from idp.oidc.statements import Statements
@@ -25,6 +26,7 @@ class Provider:
         self.snapshots = Snapshots(services)
         self.statements = Statements(services.database)
         self.client_keys = ClientKeys(services.settings)
+        self.proofs = Proofs(services, self.statements)
         self.client_assertions = ClientAssertions(self.issuer, self.client_keys, self.statements)
 
     def context(self, db: Session, exchange: Exchange, client: RegisteredClient | None = None) -> Context:

@@ -6,6 +6,7 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from idp.oidc import pushed_requests
 from idp.oidc.authorization_request import Received, RelyingPartyMistake, check, opened
+from idp.oidc.provider import Provider
 from idp.oidc.request import ProtocolRequest
 from idp.oidc.server import ProtocolServer
 
@@ -25,7 +26,21 @@ def push(server: ProtocolServer, request: ProtocolRequest) -> dict[str, Any]:
     sent = {name: value for name, value in request.form.items() if name not in _CREDENTIALS}
     try:
         received = opened(server, exchange, client, Received(sent | {"client_id": client.client_id}))
+        received = _bound(received, _proven(provider, request))
         check(server, exchange, "POST", client, received)
     except RelyingPartyMistake as mistake:
         raise InvalidRequestError(f"{mistake.parameter} must be {mistake.expected}") from mistake
     return pushed_requests.store(provider.services.database, client, received.parameters, exchange.now)
+
+
+def _proven(provider: Provider, request: ProtocolRequest) -> str | None:
+    return provider.proofs.accept(request.proof, request.exchange.now) if request.proof else None
+
+
+def _bound(received: Received, jkt: str | None) -> Received:
+    """Bind the code to the key that was proven, as ``dpop_jkt`` does (RFC 9449 §10.1)."""
+    if jkt is None:
+        return received
+    if received.parameters.get("dpop_jkt", jkt) != jkt:
+        raise InvalidRequestError("dpop_jkt must be the thumbprint of the key in the DPoP header")
+    return Received({**received.parameters, "dpop_jkt": jkt}, received.repeated)

@@ -10,6 +10,7 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from idp.context import Origin
 from idp.db import to_micros
 from idp.oidc.clients import RegisteredClient
+from idp.oidc.dpop import Presented
 from idp.oidc.snapshot import Snapshot
 from idp.oidc.statements import Transaction
 
@@ -50,12 +51,16 @@ class ProtocolRequest(OAuth2Request):
         exchange: Exchange,
         *,
         authorization: str | None = None,
+        proof: Presented | None = None,
     ) -> None:
         super().__init__(method, _ADDRESS)
         self.parameters = parameters
         self.payload = BasicOAuth2Payload(parameters)
         self.exchange = exchange
         self.authorization_header = authorization
+        self.proof = proof
+        #: thumbprint of the key that was proven, which the tokens will be bound to (RFC 9449 §5)
+        self.jkt: str | None = None
 
     @property
     def form(self) -> Mapping[str, str]:

@@ -38,8 +38,8 @@ _ADDRESSES = _OLDEST.format(alias="e", kind="email") + _OLDEST.format(alias="p",
 _FACTS = """
   a.id, a.client_id, a.account_id, u.sub, a.scope, a.acr, a.amr, a.auth_time, a.nonce, a.sid, a.redirect_uri,
   a.code_challenge, a.expires_at, a.revoked_at, a.account_epoch, a.installation_epoch, a.membership_epoch,
-  a.claims_request, a.resources, u.status, u.epoch, m.id, m.status, m.epoch, m.version, m.role, o.id, o.name,
-  o.customer_number, o.status, o.version, i.epoch"""
+  a.claims_request, a.resources, a.cnf, u.status, u.epoch, m.id, m.status, m.epoch, m.version, m.role, o.id,
+  o.name, o.customer_number, o.status, o.version, i.epoch"""
 
 _JOINS = """
   JOIN account u ON u.id = a.account_id
@@ -70,6 +70,8 @@ _BY_ID = 'SELECT {facts} FROM "authorization" a {joins} WHERE a.id = :id'
 _INSERT_REFRESH = """
   INSERT INTO refresh_token (id, hash, authorization_id, parent_id, issued_at, expires_at)
   VALUES (:id, :hash, :authorization, :parent, :now, :expires)"""
+
+_BIND = 'UPDATE "authorization" SET cnf = :cnf WHERE id = :id'
 
 _AUTHORIZATION_AND_JTI = """
   SELECT {facts}, EXISTS (SELECT 1 FROM revoked_jti r WHERE r.jti = :jti)
@@ -122,6 +124,7 @@ class _Texts:
     consume_refresh: str
     by_id: str
     insert_refresh: str
+    bind: str
     authorization_and_jti: str
     person_and_jti: str
     opaque: str
@@ -151,6 +154,7 @@ def _texts(dialect: str) -> _Texts:
         consume_refresh=consuming(_CONSUME_REFRESH),
         by_id=write(_BY_ID),
         insert_refresh=write(_INSERT_REFRESH),
+        bind=write(_BIND),
         authorization_and_jti=write(_AUTHORIZATION_AND_JTI),
         person_and_jti=write(_PERSON_AND_JTI),
         opaque=write(_OPAQUE),
@@ -247,6 +251,10 @@ class Transaction:
                 "expires": expires,
             },
         )
+
+    def bind(self, authorization_id: str, jkt: str) -> None:
+        """Bind an authorization to a key, which a client has proven for it (RFC 9449 §5)."""
+        self._execute(self._texts.bind, {"id": authorization_id, "cnf": json.dumps({"jkt": jkt})})
 
     def use_jti(self, jti_hash: bytes, expires: int) -> bool:
         """Note that an assertion or proof was presented; False where it was before (RFC 7523 §3).

@@ -29,6 +29,7 @@ def mint_access_token(
     facts: AuthorizationFacts | None = None,
     permissions: Sequence[str] = (),
     transaction: Transaction | None,
+    jkt: str | None = None,
 ) -> str:
     """Return an access token; without *facts* the client acts for itself (RFC 9068 §2.2).
 
@@ -36,6 +37,7 @@ def mint_access_token(
     :param lifetime: seconds.
     :param audiences: client ids of resource servers; none: the issuer.
     :param transaction: the grant's own, for a token that has a row.
+    :param jkt: thumbprint of the key without which the token is worth nothing (RFC 9449 §6.1).
     """
     claims: dict[str, Any] = {
         "iss": issuer,
@@ -48,6 +50,8 @@ def mint_access_token(
     }
     if scope:
         claims["scope"] = scope
+    if jkt is not None:
+        claims["cnf"] = {"jkt": jkt}
     if facts is not None:
         claims |= {
             "authorization_id": facts.authorization_id,
@@ -80,6 +84,12 @@ def _issued(
 def is_opaque(token: str) -> bool:
     """Tell whether a text has the form of an opaque access token of ours."""
     return _OPAQUE_TOKEN.fullmatch(token) is not None
+
+
+def token_answer(token: str, jkt: str | None, lifetime: int) -> dict[str, Any]:
+    """Return what each token answer begins with; the type says how to present it (RFC 9449 §5)."""
+    kind = "Bearer" if jkt is None else "DPoP"
+    return {"access_token": token, "token_type": kind, "expires_in": lifetime}
 
 
 def read_access_token(keys: KeyRing, token: str, *, issuer: str, now: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What the userinfo endpoint tells of a person (OIDC Core §5.3)."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from authlib.oauth2.rfc6749 import OAuth2Error
@@ -11,6 +12,8 @@ from idp.installation import Vault
 from idp.oidc import subject
 from idp.oidc.claims import granted_claims
 from idp.oidc.clients import RegisteredClient
+from idp.oidc.dpop import ALGORITHMS as DPOP_ALGORITHMS
+from idp.oidc.dpop import NonceWanted, Presented, ProofRefused
 from idp.oidc.provider import Provider
 from idp.oidc.request import Exchange
 from idp.oidc.signing import TokenRefused
@@ -25,29 +28,61 @@ _COMPUTED: Mapping[str, Callable[[PersonFacts], Any]] = {
 _ADDRESS_CLAIMS = {"email", "email_verified", "phone_number", "phone_number_verified"}
 
 
-class BearerRefused(OAuth2Error):
-    """A Bearer token that does not open this resource (RFC 6750 §3.1)."""
+_DPOP = f'DPoP algs="{" ".join(DPOP_ALGORITHMS)}"'
 
-    def __init__(self, error: str, description: str, status: int, *, presented: bool = True) -> None:
+
+class TokenNotTaken(OAuth2Error):
+    """An access token that does not open this resource (RFC 6750 §3.1, RFC 9449 §7.1)."""
+
+    def __init__(
+        self, error: str, description: str, status: int, *, presented: bool = True, dpop: bool = False
+    ) -> None:
         super().__init__(description, status_code=status, error=error)
         self.presented = presented
+        self.dpop = dpop
 
     def get_headers(self) -> list[tuple[str, str]]:
         """Name the reason in the challenge, but not to somebody who brought no token."""
+        reason = f'error="{self.error}", error_description="{self.description}"'
+        challenges = ["Bearer", _DPOP]
+        if self.dpop:
+            challenges = [f"DPoP {reason}, {_DPOP.removeprefix('DPoP ')}"]
+        elif self.presented:
+            challenges[0] = f"Bearer {reason}"
         headers: list[tuple[str, str]] = super().get_headers()
-        reason = f'Bearer error="{self.error}", error_description="{self.description}"'
-        return [*headers, ("WWW-Authenticate", reason if self.presented else "Bearer")]
+        return [*headers, *(("WWW-Authenticate", challenge) for challenge in challenges)]
 
 
-def userinfo(provider: Provider, exchange: Exchange, token: str) -> dict[str, Any] | str:
+@dataclass(frozen=True, slots=True)
+class PresentedToken:
+    """An access token as it came."""
+
+    token: str
+    #: by the scheme ``DPoP`` of the Authorization header, not as a Bearer token
+    dpop: bool = False
+    proof: Presented | None = None
+
+
+def userinfo(provider: Provider, exchange: Exchange, presented: PresentedToken) -> dict[str, Any] | str:
     """Return the claims an access token opens, as a JWT where the client is registered for one (§5.3.2).
 
-    :raises BearerRefused: not an access token of ours, ended, revoked, or without the scope ``openid``.
+    :raises TokenNotTaken: not an access token of ours, ended, revoked, without the scope ``openid``, or bound
+        to a key that was not proven.
     """
-    facts, person, claims = _authorized(provider, exchange, token)
+    try:
+        return _claims(provider, exchange, presented)
+    except (ProofRefused, NonceWanted) as refused:
+        raise TokenNotTaken(refused.error, refused.description, 401, dpop=True) from refused
+    except TokenNotTaken as refused:
+        refused.dpop = presented.dpop
+        raise
+
+
+def _claims(provider: Provider, exchange: Exchange, presented: PresentedToken) -> dict[str, Any] | str:
+    facts, person, claims = _authorized(provider, exchange, presented)
     scopes = str(claims.get("scope", "")).split()
     if "openid" not in scopes:
-        raise BearerRefused("insufficient_scope", "the access token lacks the scope openid", 403)
+        raise TokenNotTaken("insufficient_scope", "the access token lacks the scope openid", 403)
     wanted = granted_claims(scopes, facts.requested_claims, "userinfo")
     answer = personal_claims(provider.services.vault, person, wanted)
     if "organization" in scopes or "permissions" in scopes:
@@ -71,24 +106,25 @@ def _signed(
 
 
 def _authorized(
-    provider: Provider, exchange: Exchange, token: str
+    provider: Provider, exchange: Exchange, presented: PresentedToken
 ) -> tuple[AuthorizationFacts, PersonFacts, dict[str, Any]]:
-    if is_opaque(token):
-        stored = provider.statements.opaque_and_person(sha256(token), exchange.micros)
+    if is_opaque(presented.token):
+        stored = provider.statements.opaque_and_person(sha256(presented.token), exchange.micros)
         if stored is None:
-            raise BearerRefused("invalid_token", "the access token is not valid or has expired", 401)
+            raise TokenNotTaken("invalid_token", "the access token is not valid or has expired", 401)
         (claims, facts, person), revoked = stored, False
     else:
-        claims = _read(provider, exchange, token)
+        claims = _read(provider, exchange, presented.token)
         authorization = claims.get("authorization_id")
         statements = provider.statements
         found = statements.authorization_and_person(authorization, claims["jti"]) if authorization else None
         if found is None:
-            raise BearerRefused("invalid_token", "the access token does not speak for a person", 401)
+            raise TokenNotTaken("invalid_token", "the access token does not speak for a person", 401)
         facts, revoked, person = found
     known = facts.client_row_id in exchange.snapshot.by_row
     if revoked or not known or refusal_reason(facts.standing) is not None:
-        raise BearerRefused("invalid_token", "the access token was revoked", 401)
+        raise TokenNotTaken("invalid_token", "the access token was revoked", 401)
+    _check_possession(provider, exchange, presented, claims)
     return facts, person, claims
 
 
@@ -96,7 +132,30 @@ def _read(provider: Provider, exchange: Exchange, token: str) -> dict[str, Any]:
     try:
         return read_access_token(exchange.snapshot.keys, token, issuer=provider.issuer, now=exchange.seconds)
     except TokenRefused as refused:
-        raise BearerRefused("invalid_token", "the access token is not valid or has expired", 401) from refused
+        raise TokenNotTaken("invalid_token", "the access token is not valid or has expired", 401) from refused
+
+
+def _check_possession(
+    provider: Provider, exchange: Exchange, presented: PresentedToken, claims: Mapping[str, Any]
+) -> None:
+    """Demand the proof of the key that a token is bound to, and no proof of others (RFC 9449 §7, req 26).
+
+    :raises OAuth2Error: ``invalid_token``, ``invalid_dpop_proof``, ``use_dpop_nonce``.
+    """
+    cnf = claims.get("cnf")
+    if cnf is None and not presented.dpop:
+        return
+    if cnf is None or not presented.dpop:
+        kind, scheme = ("no key", "Bearer") if cnf is None else ("a key", "DPoP")
+        raise TokenNotTaken(
+            "invalid_token", f"the access token is bound to {kind}: present it as {scheme}", 401
+        )
+    if presented.proof is None:
+        raise ProofRefused("the DPoP header is missing")
+    proof = provider.proofs.check(presented.proof, exchange.now, access_token=presented.token)
+    if proof.jkt != cnf["jkt"]:
+        raise TokenNotTaken("invalid_token", "the access token is bound to another key", 401)
+    provider.proofs.use(proof)
 
 
 def personal_claims(vault: Vault, person: PersonFacts, wanted: Iterable[str]) -> dict[str, Any]:

@@ -94,10 +94,11 @@ def test_a_client_that_signs(terminal: Terminal, tmp_path: Path) -> None:
     keys = tmp_path / "jwks.json"
     keys.write_text(json.dumps(Signer().jwks))
     create = ("client", "create", "portal", "--redirect", CALLBACK, "--auth-method", "private_key_jwt")
-    made = terminal.json(*create, "--jwks", str(keys), "--require-par")
+    made = terminal.json(*create, "--jwks", str(keys), "--require-par", "--dpop")
     assert made["client_secret"] is None
     assert made["jwks"] == Signer().jwks
     assert made["require_pushed_authorization_requests"] is True
+    assert made["dpop_bound_access_tokens"] is True
     refused = terminal.run("client", "rotate-secret", "portal")
     assert (refused.exit_code, "has no secret" in refused.stderr) == (4, True)
     elsewhere = terminal.json(*create, "--id", "b", "--jwks-uri", "https://portal.example/jwks")

@@ -20,7 +20,8 @@ from tests.world import machine
 ISSUER = "https://anmeldung.example"
 BCP_47 = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
-#: OIDC Discovery §3, RFC 8414 §2, RFC 9126 §5, RFC 9207 §3, OIDC RP-Initiated, Back-Channel and prompt=create
+#: OIDC Discovery §3, RFC 8414 §2, RFC 9126 §5, RFC 9207 §3, RFC 9449 §5.1,
+#: OIDC RP-Initiated, Back-Channel and prompt=create
 REGISTERED = {
     "issuer": str,
     "authorization_endpoint": str,
@@ -56,6 +57,7 @@ REGISTERED = {
     "request_uri_parameter_supported": bool,
     "require_pushed_authorization_requests": bool,
     "authorization_response_iss_parameter_supported": bool,
+    "dpop_signing_alg_values_supported": list,
     "backchannel_logout_supported": bool,
     "backchannel_logout_session_supported": bool,
     "ui_locales_supported": list,
@@ -110,6 +112,13 @@ def test_oidcc_discovery_endpoint_verification(provider: Gateway) -> None:
     signs = ("id_token_signing_alg_values_supported", "userinfo_signing_alg_values_supported")
     for name in (*signed, *signs):
         assert set(metadata[name]) == {"ES256", "RS256", "PS256", "EdDSA"}
+    assert set(metadata["dpop_signing_alg_values_supported"]) == {
+        "ES256",
+        "RS256",
+        "PS256",
+        "EdDSA",
+        "Ed25519",
+    }
     assert "private_key_jwt" in metadata["token_endpoint_auth_methods_supported"]
     assert "none" not in metadata["introspection_endpoint_auth_methods_supported"]
 

@@ -91,6 +91,7 @@ def test_everything_can_be_said() -> None:
         require_pushed_authorization_requests=True,
         subject_type="pairwise",
         sector_identifier_uri="https://portal.example/sector.json",
+        dpop_bound_access_tokens=True,
         kind="web",
     )
     assert validate({name: value for name, value in said.items() if value is not None}).columns() == said
@@ -164,6 +165,7 @@ FLAG_FIELDS = [
     "require_membership",
     "backchannel_logout_session_required",
     "require_pushed_authorization_requests",
+    "dpop_bound_access_tokens",
 ]
 
 

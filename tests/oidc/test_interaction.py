@@ -66,6 +66,7 @@ CLIENT = RegisteredClient(
     request_object_signing_alg=None,
     require_pushed_authorization_requests=False,
     sector=None,
+    dpop_bound_access_tokens=False,
 )
 PERSON = Person(
     account_id="a1",

@@ -16,8 +16,9 @@ from tests.builders import make_catalogue, make_membership, make_organization
 from tests.driver import Traffic, counted
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal
+from tests.provers import ProvingPortal
 from tests.signers import Signer, SigningPortal
-from tests.world import ALL_SCOPES, PROFILE, Desk, machine
+from tests.world import ALL_SCOPES, PROFILE, VERIFIER, Desk, machine
 
 
 @pytest.fixture
@@ -211,6 +212,24 @@ def test_a_signed_authentication_costs_one_insert(desk: Desk, spent: Spent) -> N
     grant = {"grant_type": "client_credentials"}
     portal.call("/token", grant)
     assert spent(lambda: portal.call("/token", grant)) == (1, 1)
+
+
+def test_a_proof_costs_one_insert(desk: Desk, spent: Spent, services: Services) -> None:
+    """Its jti, committed before anything else happens; the first one of a lineage is noted there (req 26)."""
+    portal = ProvingPortal(desk.gateway, desk.registered, verifier=VERIFIER)
+    grant = {"grant_type": "client_credentials"}
+    assert spent(lambda: portal.call("/token", grant)) == (1, 1)
+    code = desk.code().code
+    tokens: dict[str, Any] = {}
+
+    def exchange() -> Any:
+        answer = portal.exchange(code)
+        tokens.update(answer.get_json())
+        return answer
+
+    assert spent(exchange) == (_one_more_on_sqlite(services, 4), 2)
+    assert spent(lambda: portal.userinfo(tokens["access_token"])) == (2, 1)
+    assert spent(lambda: portal.refresh(tokens["refresh_token"])) == (_one_more_on_sqlite(services, 3), 2)
 
 
 def test_pushed_requests(desk: Desk, spent: Spent) -> None:

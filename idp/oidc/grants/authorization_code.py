@@ -18,7 +18,7 @@ from idp.crypto import sha256
 from idp.db import new_id
 from idp.oidc.authorization import code_misused, code_replayed
 from idp.oidc.clients import RegisteredClient
-from idp.oidc.grants.minting import check_gate, person_tokens, store_refresh_token
+from idp.oidc.grants.minting import check_gate, person_tokens, prove_key, store_refresh_token
 from idp.oidc.provider import HasProvider
 from idp.oidc.request import ProtocolRequest
 from idp.oidc.statements import AuthorizationFacts
@@ -39,6 +39,7 @@ class AuthorizationCodeGrant(AuthlibCodeGrant):
         self.request.client = client
         if not client.check_grant_type(self.GRANT_TYPE):
             raise UnauthorizedClientError("this client is not registered for authorization_code")
+        prove_key(self.server.provider, self.request)
         code = self.request.form.get("code")
         if not code:
             raise InvalidRequestError("code is missing")
@@ -90,6 +91,10 @@ class AuthorizationCodeGrant(AuthlibCodeGrant):
             raise InvalidGrantError("redirect_uri is missing: repeat the one of the authorization request")
         if received != facts.redirect_uri:
             raise InvalidGrantError("redirect_uri differs from the one of the authorization request")
+        if facts.jkt not in (None, self.request.jkt):
+            raise InvalidGrantError(
+                "the code was requested for a DPoP key: prove that one (RFC 9449 section 10)"
+            )
 
     def _burn(self, facts: AuthorizationFacts, client: RegisteredClient, error: OAuth2Error) -> None:
         exchange = self.request.exchange

@@ -10,9 +10,10 @@ from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant as AuthlibClien
 
 from idp.oidc import resources
 from idp.oidc.clients import PERSON_SCOPES
+from idp.oidc.grants.minting import prove_key
 from idp.oidc.provider import HasProvider
 from idp.oidc.request import ProtocolRequest
-from idp.oidc.tokens import mint_access_token
+from idp.oidc.tokens import mint_access_token, token_answer
 
 
 class ClientCredentialsGrant(AuthlibClientCredentialsGrant):
@@ -27,6 +28,7 @@ class ClientCredentialsGrant(AuthlibClientCredentialsGrant):
         self.request.client = client
         if client.public or not client.check_grant_type(self.GRANT_TYPE):
             raise UnauthorizedClientError("this client is not registered for client_credentials")
+        prove_key(self.server.provider, self.request)
         asked = (self.request.payload.scope or "").split()
         # there is no person here whom the scopes of OpenID Connect could speak of
         allowed = client.scopes.difference(PERSON_SCOPES)
@@ -49,8 +51,9 @@ class ClientCredentialsGrant(AuthlibClientCredentialsGrant):
             scope=self.scope,
             audiences=self.audiences,
             transaction=exchange.transaction,
+            jkt=self.request.jkt,
         )
-        answer: dict[str, Any] = {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
+        answer = token_answer(token, self.request.jkt, lifetime)
         if self.scope:
             answer["scope"] = self.scope
         return 200, answer, self.TOKEN_RESPONSE_HEADER

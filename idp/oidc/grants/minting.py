@@ -9,15 +9,29 @@ from idp.accounts.principal import refusal_reason
 from idp.crypto import random_token, sha256
 from idp.oidc import resources, subject
 from idp.oidc.claims import granted_claims
+from idp.oidc.dpop import ProofRefused
 from idp.oidc.id_token import mint_id_token
 from idp.oidc.provider import Provider
 from idp.oidc.request import ProtocolRequest
 from idp.oidc.statements import AuthorizationFacts
-from idp.oidc.tokens import mint_access_token
+from idp.oidc.tokens import mint_access_token, token_answer
 from idp.oidc.userinfo import personal_claims
 
 MICROS = 1_000_000
 DAY = 86_400 * MICROS
+
+
+def prove_key(provider: Provider, request: ProtocolRequest) -> None:
+    """Take the proof of an authenticated client's token request (RFC 9449 §5).
+
+    Comes before anything is consumed, so that a proof in need of a nonce costs neither code nor token.
+
+    :raises OAuth2Error: ``invalid_dpop_proof``, ``use_dpop_nonce``.
+    """
+    if request.proof is not None:
+        request.jkt = provider.proofs.accept(request.proof, request.exchange.now)
+    elif request.client.dpop_bound_access_tokens:
+        raise ProofRefused("the DPoP header is missing, and this client gets no tokens without it")
 
 
 def check_gate(facts: AuthorizationFacts, now: int) -> None:
@@ -50,8 +64,7 @@ def person_tokens(
         facts = facts._replace(sub=subject.seen_by(provider.services.vault, request.client, facts.sub))
     permissions = provider.statements.permissions(facts) if "permissions" in scope.split() else ()
     access_token = _access_token(provider, request, facts, scope, permissions)
-    answer: dict[str, Any] = {"access_token": access_token, "token_type": "Bearer"}
-    answer |= {"expires_in": tokens.access_token_seconds, "scope": scope}
+    answer = token_answer(access_token, request.jkt, tokens.access_token_seconds) | {"scope": scope}
     answer |= {} if refresh_token is None else {"refresh_token": refresh_token}
     if "openid" in scope.split():
         answer["id_token"] = mint_id_token(
@@ -90,15 +103,21 @@ def _access_token(
         facts=facts,
         permissions=permissions,
         transaction=exchange.transaction,
+        jkt=request.jkt,
     )
 
 
 def store_refresh_token(
     provider: Provider, request: ProtocolRequest, facts: AuthorizationFacts, *, key: str, parent: str | None
 ) -> str:
-    """Store a new refresh token and return it; it ends with the authorization at the latest."""
+    """Store a new refresh token and return it; it ends with the authorization at the latest.
+
+    With a proof, it works with that key from now on (RFC 9449 §5).
+    """
     exchange = request.exchange
     assert exchange.transaction is not None  # noqa: S101  (create_token_response opened it)
+    if request.jkt is not None and facts.jkt is None:
+        exchange.transaction.bind(facts.authorization_id, request.jkt)
     token = random_token()
     idle = exchange.micros + provider.settings.tokens.refresh_idle_days * DAY
     exchange.transaction.insert_refresh_token(

@@ -14,7 +14,7 @@ from idp.crypto import sha256
 from idp.db import new_id
 from idp.oidc.authorization import refresh_token_reused
 from idp.oidc.clients import RegisteredClient
-from idp.oidc.grants.minting import check_gate, person_tokens, store_refresh_token
+from idp.oidc.grants.minting import check_gate, person_tokens, prove_key, store_refresh_token
 from idp.oidc.provider import HasProvider
 from idp.oidc.request import ProtocolRequest
 from idp.oidc.statements import AuthorizationFacts
@@ -35,11 +35,13 @@ class RefreshTokenGrant(AuthlibRefreshTokenGrant):
         self.request.client = client
         if not client.check_grant_type(self.GRANT_TYPE):
             raise UnauthorizedClientError("this client is not registered for refresh_token")
+        prove_key(self.server.provider, self.request)
         token = self.request.form.get("refresh_token")
         if not token:
             raise InvalidRequestError("refresh_token is missing")
         self.successor = new_id()
         facts = self._consume(token, client)
+        self._check_key(facts, client)
         check_gate(facts, self.request.exchange.micros)
         self.scope = self._scope(facts)
         self.request.refresh_token = facts
@@ -76,6 +78,19 @@ class RefreshTokenGrant(AuthlibRefreshTokenGrant):
                 db.commit()
             raise InvalidGrantError("refresh_token is unknown, expired or was used before")
         return facts
+
+    def _check_key(self, facts: AuthorizationFacts, client: RegisteredClient) -> None:
+        """Compare the key that was proven with the one the authorization is bound to (RFC 9449 §5).
+
+        A confidential client may come with another one, since its authentication binds its refresh tokens
+        already; but what began with a key never ends in a Bearer token.
+        """
+        if facts.jkt in (None, self.request.jkt):
+            return
+        if client.public or self.request.jkt is None:
+            raise InvalidGrantError(
+                "refresh_token is bound to a DPoP key: prove that one (RFC 9449 section 5)"
+            )
 
     def _scope(self, facts: AuthorizationFacts) -> str:
         wanted = self.request.payload.scope

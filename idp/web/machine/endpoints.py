@@ -7,13 +7,14 @@ from typing import Any
 from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
+from idp.oidc.dpop import Presented
 from idp.oidc.introspection import introspect
 from idp.oidc.provider import Provider
 from idp.oidc.pushing import push
 from idp.oidc.request import Exchange, ProtocolRequest
 from idp.oidc.revocation import revoke_token
 from idp.oidc.server import Answer, ProtocolServer, error_answer, json_answer, jwt_answer
-from idp.oidc.userinfo import BearerRefused, userinfo
+from idp.oidc.userinfo import PresentedToken, TokenNotTaken, userinfo
 from idp.web.machine.http import FORM, MachineRequest
 
 Endpoint = Callable[[ProtocolServer, MachineRequest], Answer]
@@ -21,12 +22,15 @@ Endpoint = Callable[[ProtocolServer, MachineRequest], Answer]
 
 def token(server: ProtocolServer, request: MachineRequest) -> Answer:
     """Answer a token request (RFC 6749 §3.2)."""
-    return server.create_token_response(_read(server.provider, request))
+    return server.create_token_response(
+        _read(server.provider, request, proof=_proof(server.provider, request))
+    )
 
 
 def pushed_authorization_request(server: ProtocolServer, request: MachineRequest) -> Answer:
     """Answer a pushed authorization request (RFC 9126 §2)."""
-    return json_answer(push(server, _read(server.provider, request)), 201)
+    read = _read(server.provider, request, proof=_proof(server.provider, request))
+    return json_answer(push(server, read), 201)
 
 
 def introspection(server: ProtocolServer, request: MachineRequest) -> Answer:
@@ -43,44 +47,54 @@ def user_info(server: ProtocolServer, request: MachineRequest) -> Answer:
     """Answer a userinfo request; the token comes in the header or a form body, never in the URL (req 25)."""
     exchange = _exchange(server.provider, request)
     try:
-        found = userinfo(server.provider, exchange, _bearer(request))
-    except BearerRefused as refused:
+        found = userinfo(server.provider, exchange, _presented(server.provider, request))
+    except TokenNotTaken as refused:
         return error_answer(refused)
     return jwt_answer(found) if isinstance(found, str) else json_answer(found)
 
 
 def answered(endpoint: Endpoint, server: ProtocolServer, request: MachineRequest) -> Answer:
-    """Call an endpoint; its protocol errors become JSON."""
+    """Call an endpoint; its protocol errors become JSON, and a DPoP header gets its next nonce."""
     try:
-        return endpoint(server, request)
+        answer = endpoint(server, request)
     except OAuth2Error as error:
-        return error_answer(error)
+        answer = error_answer(error)
+    if request.dpop is None:
+        return answer
+    nonce = server.provider.proofs.nonce(datetime.now(UTC))
+    return answer._replace(headers=[*answer.headers, ("DPoP-Nonce", nonce)])
 
 
-def _read(provider: Provider, request: MachineRequest) -> ProtocolRequest:
+def _read(provider: Provider, request: MachineRequest, *, proof: Presented | None = None) -> ProtocolRequest:
     return ProtocolRequest(
-        "POST", request.form(), _exchange(provider, request), authorization=request.authorization
+        "POST", request.form(), _exchange(provider, request), authorization=request.authorization, proof=proof
     )
+
+
+def _proof(provider: Provider, request: MachineRequest) -> Presented | None:
+    header = request.dpop
+    return None if header is None else Presented(header, request.method, provider.issuer + request.path)
 
 
 def _exchange(provider: Provider, request: MachineRequest) -> Exchange:
     return Exchange(provider.snapshots.current(), datetime.now(UTC), request.origin)
 
 
-def _bearer(request: MachineRequest) -> str:
+def _presented(provider: Provider, request: MachineRequest) -> PresentedToken:
     header = request.authorization
     content_type: Any = request.environ.get("CONTENT_TYPE") or ""
     posted = request.form().get("access_token") if _is_form(request.method, content_type) else None
     if header is None:
         if posted is None:
-            raise BearerRefused("invalid_token", "the access token is missing", 401, presented=False)
-        return posted
+            raise TokenNotTaken("invalid_token", "the access token is missing", 401, presented=False)
+        return PresentedToken(posted)
     scheme, _, token_text = header.partition(" ")
-    if scheme.lower() != "bearer" or not token_text.strip():
-        raise BearerRefused("invalid_token", "the Authorization header must use the Bearer scheme", 401)
+    dpop = scheme.lower() == "dpop"
+    if not (dpop or scheme.lower() == "bearer") or not token_text.strip():
+        raise TokenNotTaken("invalid_token", "the Authorization header must use Bearer or DPoP", 401)
     if posted is not None:
         raise InvalidRequestError("two access tokens in one request")
-    return token_text.strip()
+    return PresentedToken(token_text.strip(), dpop, _proof(provider, request) if dpop else None)
 
 
 def _is_form(method: str, content_type: str) -> bool:

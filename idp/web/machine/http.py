@@ -30,6 +30,17 @@ class MachineRequest:
         header: str | None = self.environ.get("HTTP_AUTHORIZATION")
         return header
 
+    @property
+    def path(self) -> str:
+        """The path that was asked for."""
+        return str(self.environ["PATH_INFO"])
+
+    @property
+    def dpop(self) -> str | None:
+        """The DPoP header; servers join several by commas."""
+        header: str | None = self.environ.get("HTTP_DPOP")
+        return header
+
     def form(self) -> dict[str, str]:
         """Return the parameters of the body, each once.
 

@@ -1,0 +1,418 @@
+"""Codes, refresh tokens and access tokens that work with one key alone (RFC 9449 §5-§7, §10; req 7, 26)."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from werkzeug.test import Client, TestResponse
+
+from idp.audit.events import Event
+from idp.audit.models import AuditEvent
+from idp.oidc.models import Authorization
+from tests import cast
+from tests.cast import Registered
+from tests.plain_browser import Browser, basic, claims
+from tests.provers import Prover, ProvingPortal
+from tests.world import VERIFIER, Desk, forget_snapshot, machine
+
+PROVER, OTHER = Prover(), Prover(number=1)
+INVALID_PROOF, INVALID_GRANT = (400, "invalid_dpop_proof"), (400, "invalid_grant")
+
+
+@pytest.fixture
+def app(desk: Desk) -> Registered:
+    """A client without a secret, for the same person."""
+    with desk.work() as ctx:
+        registered = cast.register_public(ctx)
+    forget_snapshot(desk.gateway)
+    return registered
+
+
+@pytest.fixture(params=["confidential", "public"])
+def bound(request: pytest.FixtureRequest, desk: Desk, app: Registered) -> Desk:
+    """Each kind of client, with a key."""
+    registered = app if request.param == "public" else desk.registered
+    return _with_key(Desk(desk.services, desk.gateway, registered, desk.account_id))
+
+
+def _with_key(desk: Desk, prover: Prover = PROVER) -> Desk:
+    made = replace(desk)
+    made.portal = ProvingPortal(desk.gateway, desk.registered, verifier=VERIFIER, prover=prover)
+    return made
+
+
+def _without(desk: Desk) -> Desk:
+    return replace(desk)
+
+
+def _outcome(answer: TestResponse) -> tuple[int, str]:
+    return answer.status_code, (answer.get_json() or {}).get("error", "")
+
+
+def _userinfo(desk: Desk, authorization: str, proof: str | None, method: str = "GET") -> TestResponse:
+    headers = {"Authorization": authorization} | ({} if proof is None else {"DPoP": proof})
+    return machine(desk.gateway, method, "/userinfo", headers=headers)
+
+
+def _challenges(answer: TestResponse) -> list[str]:
+    assert answer.status_code == 401
+    return answer.headers.getlist("WWW-Authenticate")
+
+
+# -- access tokens
+
+
+def test_a_proof_binds_the_access_token(bound: Desk) -> None:
+    """``cnf.jkt``, token_type and introspection say so (§5, §6.1, §6.2); without a proof nothing changes."""
+    tokens = bound.tokens(scope="openid")
+    assert tokens["token_type"] == "DPoP"
+    assert claims(tokens["access_token"])["cnf"] == {"jkt": PROVER.jkt}
+    assert "cnf" not in claims(tokens["id_token"])
+    plain = _without(bound).tokens(scope="openid")
+    assert plain["token_type"] == "Bearer"
+    assert "cnf" not in claims(plain["access_token"])
+
+
+def test_introspection_names_the_key(desk: Desk) -> None:
+    """What a resource server needs to check proofs itself (§6.2)."""
+    bound = _with_key(desk)
+    for tokens in (bound.tokens(), bound.portal.call("/token", {"grant_type": "client_credentials"}).json):
+        assert tokens is not None
+        shown = desk.introspect(tokens["access_token"])
+        assert (shown["token_type"], shown["cnf"]) == ("DPoP", {"jkt": PROVER.jkt})
+    shown = desk.introspect(desk.tokens()["access_token"])
+    assert (shown["token_type"], "cnf" in shown) == ("Bearer", False)
+
+
+def test_an_opaque_token_is_bound_too(desk: Desk) -> None:
+    """Its key is kept with its claims, and asked for alike."""
+    with desk.work() as ctx:
+        registered = cast.register(ctx, "opaque", access_token_format="opaque")
+    forget_snapshot(desk.gateway)
+    bound = _with_key(Desk(desk.services, desk.gateway, registered, desk.account_id))
+    tokens = bound.tokens()
+    shown = bound.introspect(tokens["access_token"])
+    assert (shown["token_type"], shown["cnf"]) == (tokens["token_type"], {"jkt": PROVER.jkt})
+    assert bound.portal.userinfo(tokens["access_token"]).status_code == 200
+    assert _without(bound).portal.userinfo(tokens["access_token"]).status_code == 401
+    assert _with_key(bound, OTHER).portal.userinfo(tokens["access_token"]).status_code == 401
+
+
+def test_a_client_that_is_bound_to_proofs(desk: Desk) -> None:
+    """``dpop_bound_access_tokens``: no grant without a proof, and its code is not spent (§5.2)."""
+    with desk.work() as ctx:
+        registered = cast.register(ctx, "strict", dpop_bound_access_tokens=True)
+    forget_snapshot(desk.gateway)
+    strict = Desk(desk.services, desk.gateway, registered, desk.account_id)
+    bound = _with_key(strict)
+    code = strict.code().code
+    assert _outcome(strict.redeem(code)) == INVALID_PROOF
+    tokens = bound.redeem(code).get_json()
+    assert _outcome(strict.portal.refresh(tokens["refresh_token"])) == INVALID_PROOF
+    assert bound.portal.refresh(tokens["refresh_token"]).status_code == 200
+    grant = {"grant_type": "client_credentials"}
+    assert _outcome(strict.portal.call("/token", grant)) == INVALID_PROOF
+    assert bound.portal.call("/token", grant).get_json()["token_type"] == "DPoP"
+    assert strict.portal.call("/introspect", {"token": tokens["access_token"]}).status_code == 200
+    pushed = strict.portal.call("/par", strict.portal.parameters())
+    assert pushed.status_code == 201
+
+
+def test_an_invalid_proof_costs_nothing(bound: Desk) -> None:
+    """Code and refresh token can be used afterwards; an authentication that fails comes first."""
+    code = bound.code().code
+    wrong = _with_key(bound)
+
+    class Broken(ProvingPortal):
+        def headers(self, method: str, path: str) -> dict[str, str]:
+            return {"DPoP": self.prover.proof(self._issuer + path, "GET")}
+
+    wrong.portal = Broken(bound.gateway, bound.registered, verifier=VERIFIER)
+    assert _outcome(wrong.redeem(code)) == INVALID_PROOF
+    tokens = bound.redeem(code).get_json()
+    assert _outcome(wrong.portal.refresh(tokens["refresh_token"])) == INVALID_PROOF
+    assert bound.portal.refresh(tokens["refresh_token"]).status_code == 200
+    stranger = replace(bound, registered=replace(bound.registered, client_id="nobody"))
+    stranger.portal = replace(wrong.portal, registered=stranger.registered)
+    assert _outcome(stranger.redeem("x")) == (401, "invalid_client")
+
+
+def test_a_nonce_costs_no_code(bound: Desk) -> None:
+    """``use_dpop_nonce`` with a fresh one, and the same code goes with it (§8)."""
+    portal = bound.portal
+    assert isinstance(portal, ProvingPortal)
+    portal.nonce = "stale"
+    code = bound.code().code
+    answer = bound.redeem(code)
+    assert _outcome(answer) == (400, "use_dpop_nonce")
+    assert answer.headers["Cache-Control"] == "no-store"
+    portal.nonce = answer.headers["DPoP-Nonce"]
+    assert bound.redeem(code).status_code == 200
+
+
+def test_every_answer_to_a_proof_has_the_next_nonce(bound: Desk) -> None:
+    """Success and refusal alike (§8.2); and none where nobody sent a proof."""
+    token = bound.tokens()["access_token"]
+    answers = [
+        bound.redeem(bound.code().code),
+        bound.redeem("unknown"),
+        bound.portal.userinfo(token),
+        bound.portal.userinfo(token + "x"),
+        bound.portal.call("/par", bound.portal.parameters()),
+        bound.portal.call("/par", {}),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 400, 200, 401, 201, 400]
+    assert len({answer.headers["DPoP-Nonce"] for answer in answers}) <= 2
+    plain = _without(bound)
+    for answer in (plain.redeem(plain.code().code), plain.redeem("x"), plain.portal.userinfo(token)):
+        assert "DPoP-Nonce" not in answer.headers
+
+
+def test_a_proof_is_used_up_by_a_request_that_fails(bound: Desk) -> None:
+    """The same proof beside the right code is too late."""
+    proof = PROVER.proof(bound.issuer + "/token")
+
+    class Same(ProvingPortal):
+        def headers(self, method: str, path: str) -> dict[str, str]:
+            return {"DPoP": proof}
+
+    same = replace(bound)
+    same.portal = Same(bound.gateway, bound.registered, verifier=VERIFIER)
+    assert _outcome(same.redeem("unknown")) == INVALID_GRANT
+    assert _outcome(same.redeem(bound.code().code)) == INVALID_PROOF
+
+
+def test_the_address_is_ours_whatever_the_host(bound: Desk) -> None:
+    """A proof for another name of this server is none, though the request came by that name."""
+    form = {"grant_type": "authorization_code", "code": bound.code().code, "client_id": "app"}
+    for address in ("https://other.example/token", "http://127.0.0.1:8000/token", "/token"):
+        headers = {"DPoP": PROVER.proof(address), "X-Forwarded-Host": "other.example"}
+        if bound.registered.secret:
+            headers["Authorization"] = basic("portal", bound.registered.secret)
+            form.pop("client_id", None)
+        answer = machine(bound.gateway, "POST", "/token", data=form, headers=headers)
+        assert _outcome(answer) == INVALID_PROOF
+        assert bound.issuer + "/token" in answer.get_json()["error_description"]
+
+
+# -- codes
+
+
+def test_a_code_bound_to_a_key(bound: Desk) -> None:
+    """``dpop_jkt``: that key alone, else invalid_grant and the code is burnt (§10, req 7)."""
+    for wrong in (_with_key(bound, OTHER), _without(bound)):
+        code = bound.code(dpop_jkt=PROVER.jkt).code
+        assert _outcome(wrong.redeem(code)) == INVALID_GRANT
+        assert _outcome(bound.redeem(code)) == INVALID_GRANT
+    tokens = bound.tokens(dpop_jkt=PROVER.jkt)
+    assert claims(tokens["access_token"])["cnf"] == {"jkt": PROVER.jkt}
+    with bound.services.database.session() as db:
+        reasons = db.scalars(select(AuditEvent.reason).where(AuditEvent.event == Event.CODE_MISUSED)).all()
+    assert len(reasons) == 2
+    assert all("DPoP key" in str(reason) for reason in reasons)
+
+
+@pytest.mark.parametrize("value", ["x", "a" * 42, "a" * 44, "a" * 42 + "=", "a" * 43 + "\n", "\u00e4" * 43])
+def test_dpop_jkt_is_a_thumbprint(bound: Desk, value: str) -> None:
+    """Refused by query and pushed, by the same rule."""
+    browser = Browser(bound.gateway)
+    bound.portal.authorize(browser, dpop_jkt=value)
+    assert bound.portal.answer(browser)["error"] == "invalid_request"
+    pushed = _without(bound).portal.call("/par", bound.portal.parameters(dpop_jkt=value))
+    assert _outcome(pushed) == (400, "invalid_request")
+
+
+def test_a_pushed_request_binds_its_code(bound: Desk) -> None:
+    """By the parameter, by the header, or by both when they agree (§10.1)."""
+    plain = _without(bound)
+    stranger = _with_key(bound, OTHER)
+    for portal, jkt in ((plain.portal, PROVER.jkt), (bound.portal, None), (bound.portal, PROVER.jkt)):
+        for redeeming, status in ((stranger, 400), (bound, 200)):
+            browser = Browser(bound.gateway)
+            pushed = portal.call("/par", portal.parameters(dpop_jkt=jkt))
+            assert pushed.status_code == 201, pushed.text
+            client_id, uri = bound.registered.client_id, pushed.get_json()["request_uri"]
+            browser.get("/authorize", client_id=client_id, request_uri=uri)
+            browser.sign_in("paul")
+            code = portal.answer(browser)["code"]
+            assert redeeming.redeem(code).status_code == status
+    refused = bound.portal.call("/par", bound.portal.parameters(dpop_jkt=OTHER.jkt))
+    assert _outcome(refused) == (400, "invalid_request")
+
+
+def test_a_pushed_request_needs_a_right_proof(bound: Desk) -> None:
+    """For this endpoint, and once (§10.1)."""
+    for address in ("/token", "/par"):
+        proof = PROVER.proof(bound.issuer + address)
+
+        class Fixed(ProvingPortal):
+            def headers(self, method: str, path: str, proof: str = proof) -> dict[str, str]:
+                return {"DPoP": proof}
+
+        fixed = Fixed(bound.gateway, bound.registered, verifier=VERIFIER)
+        outcomes = [_outcome(fixed.call("/par", fixed.parameters())) for _ in range(2)]
+        assert outcomes == [INVALID_PROOF if address == "/token" else (201, ""), INVALID_PROOF]
+
+
+# -- refresh tokens
+
+
+def test_a_public_clients_refresh_token_is_bound(desk: Desk, app: Registered) -> None:
+    """To the key of the code exchange (§5); a wrong try spends nothing."""
+    bound = _with_key(Desk(desk.services, desk.gateway, app, desk.account_id))
+    token = bound.tokens()["refresh_token"]
+    for _ in range(2):
+        for wrong in (_with_key(bound, OTHER), _without(bound)):
+            assert _outcome(wrong.portal.refresh(token)) == INVALID_GRANT
+        answer = bound.portal.refresh(token)
+        assert answer.get_json()["token_type"] == "DPoP"
+        token = answer.get_json()["refresh_token"]
+
+
+def test_a_refresh_with_a_first_proof_binds_too(desk: Desk, app: Registered) -> None:
+    """From then on there is no way back to a Bearer token."""
+    plain = Desk(desk.services, desk.gateway, app, desk.account_id)
+    bound = _with_key(plain)
+    token = bound.portal.refresh(plain.tokens()["refresh_token"]).get_json()["refresh_token"]
+    for wrong in (plain, _with_key(plain, OTHER)):
+        assert _outcome(wrong.portal.refresh(token)) == INVALID_GRANT
+    assert bound.portal.refresh(token).status_code == 200
+
+
+def test_a_confidential_client_may_change_its_key(desk: Desk) -> None:
+    """Its authentication binds the refresh token (§5); but a bound one never yields a Bearer token."""
+    bound, other = _with_key(desk), _with_key(desk, OTHER)
+    token = bound.tokens()["refresh_token"]
+    assert _outcome(desk.portal.refresh(token)) == INVALID_GRANT
+    answer = other.portal.refresh(token).get_json()
+    assert claims(answer["access_token"])["cnf"] == {"jkt": OTHER.jkt}
+    assert _outcome(desk.portal.refresh(answer["refresh_token"])) == INVALID_GRANT
+    assert bound.portal.refresh(answer["refresh_token"]).status_code == 200
+
+
+def test_reuse_is_seen_without_the_key(desk: Desk, app: Registered) -> None:
+    """A used refresh token ends the family, whoever brings it (req 21)."""
+    bound = _with_key(Desk(desk.services, desk.gateway, app, desk.account_id))
+    first = bound.tokens()["refresh_token"]
+    second = bound.portal.refresh(first).get_json()["refresh_token"]
+    assert _outcome(_with_key(bound, OTHER).portal.refresh(first)) == INVALID_GRANT
+    assert _outcome(bound.portal.refresh(second)) == INVALID_GRANT
+
+
+def test_the_lineage_keeps_the_key(bound: Desk) -> None:
+    """Where a refresh token came of it, or the request named it."""
+    bound.tokens()
+    bound.tokens(dpop_jkt=PROVER.jkt)
+    _without(bound).tokens()
+    with bound.services.database.session() as db:
+        found = [row.cnf for row in db.scalars(select(Authorization))]
+    assert sorted(map(str, found)) == sorted(map(str, [{"jkt": PROVER.jkt}] * 2 + [None]))
+
+
+# -- userinfo
+
+
+def test_userinfo_with_the_key(bound: Desk) -> None:
+    """The scheme in any case, by GET and POST."""
+    token = bound.tokens()["access_token"]
+    address = bound.issuer + "/userinfo"
+    for method in ("GET", "POST"):
+        for scheme in ("DPoP", "dpop"):
+            proof = PROVER.proof(address, method, token=token)
+            answer = _userinfo(bound, f"{scheme} {token}", proof, method)
+            assert answer.status_code == 200
+            assert answer.get_json()["sub"]
+
+
+def test_a_bound_token_is_no_bearer_token(bound: Desk) -> None:
+    """By header or body, with a proof beside it or without (§7.2, req 26)."""
+    token = bound.tokens()["access_token"]
+    proof = PROVER.proof(bound.issuer + "/userinfo", token=token)
+    posted = Client(bound.gateway).post("/userinfo", base_url=bound.issuer, data={"access_token": token})
+    for answer in (
+        _userinfo(bound, f"Bearer {token}", None),
+        _userinfo(bound, f"Bearer {token}", proof),
+        posted,
+    ):
+        bearer, dpop = _challenges(answer)
+        assert bearer.startswith('Bearer error="invalid_token", error_description="')
+        assert dpop == 'DPoP algs="ES256 RS256 PS256 EdDSA Ed25519"'
+        assert _outcome(answer) == (401, "invalid_token")
+
+
+def test_a_bearer_token_is_no_bound_token(bound: Desk) -> None:
+    """An unbound token by the scheme DPoP (§7.1); a DPoP header beside a Bearer token says nothing."""
+    token = _without(bound).tokens()["access_token"]
+    proof = PROVER.proof(bound.issuer + "/userinfo", "GET", token=token)
+    (challenge,) = _challenges(_userinfo(bound, f"DPoP {token}", proof))
+    assert challenge.startswith('DPoP error="invalid_token", error_description="')
+    assert challenge.endswith(', algs="ES256 RS256 PS256 EdDSA Ed25519"')
+    assert _userinfo(bound, f"Bearer {token}", proof).status_code == 200
+    assert _userinfo(bound, f"Bearer {token}", "garbage").status_code == 200
+
+
+def _wrong_proofs(issuer: str, token: str) -> dict[str, tuple[str | None, str]]:
+    address = issuer + "/userinfo"
+    return {
+        "none": (None, "invalid_dpop_proof"),
+        "empty": ("", "invalid_dpop_proof"),
+        "no ath": (PROVER.proof(address, "GET"), "invalid_dpop_proof"),
+        "ath of another token": (PROVER.proof(address, "GET", token=token + "x"), "invalid_dpop_proof"),
+        "another method": (PROVER.proof(address, "POST", token=token), "invalid_dpop_proof"),
+        "another endpoint": (PROVER.proof(issuer + "/token", "GET", token=token), "invalid_dpop_proof"),
+        "another key": (OTHER.proof(address, "GET", token=token), "invalid_token"),
+        "a stale nonce": (PROVER.proof(address, "GET", token=token, nonce="x"), "use_dpop_nonce"),
+        "two": (",".join([PROVER.proof(address, "GET", token=token)] * 2), "invalid_dpop_proof"),
+    }
+
+
+def test_userinfo_without_the_right_proof(bound: Desk) -> None:
+    """401 with one challenge of the scheme DPoP, which names the error (§7.1, §9)."""
+    token = bound.tokens()["access_token"]
+    for name, (proof, error) in _wrong_proofs(bound.issuer, token).items():
+        answer = _userinfo(bound, f"DPoP {token}", proof)
+        (challenge,) = _challenges(answer)
+        assert challenge.startswith(f'DPoP error="{error}", error_description="'), name
+        assert _outcome(answer) == (401, error), name
+    right = PROVER.proof(bound.issuer + "/userinfo", "GET", token=token)
+    assert _userinfo(bound, f"DPoP {token}", right).status_code == 200
+    assert _outcome(_userinfo(bound, f"DPoP {token}", right)) == (401, "invalid_dpop_proof")
+
+
+def test_a_strangers_key_uses_up_nothing(bound: Desk) -> None:
+    """Who has a token without its key leaves no row."""
+    token = bound.tokens()["access_token"]
+    address = bound.issuer + "/userinfo"
+    proof = OTHER.proof(address, "GET", token=token)
+    for _ in range(2):
+        assert _outcome(_userinfo(bound, f"DPoP {token}", proof)) == (401, "invalid_token")
+
+
+def test_userinfo_of_a_token_that_ended(bound: Desk) -> None:
+    """A right proof heals nothing: revoked, garbage, too little scope."""
+    tokens = bound.tokens()
+    assert bound.portal.call("/revoke", {"token": tokens["access_token"]}).status_code == 200
+    for token in (tokens["access_token"], "garbage", tokens["id_token"]):
+        (challenge,) = _challenges(bound.portal.userinfo(token))
+        assert challenge.startswith('DPoP error="invalid_token"')
+    weak = bound.portal.userinfo(bound.tokens(scope="profile")["access_token"])
+    assert weak.status_code == 403
+    assert weak.headers["WWW-Authenticate"].startswith('DPoP error="insufficient_scope"')
+
+
+def test_who_brings_no_token_hears_of_both_schemes(desk: Desk) -> None:
+    """RFC 9110 §11.6.1; no error is named to somebody who brought nothing (RFC 6750 §3.1)."""
+    bare = machine(desk.gateway, "GET", "/userinfo")
+    assert _challenges(bare) == ["Bearer", 'DPoP algs="ES256 RS256 PS256 EdDSA Ed25519"']
+    for header in ("DPoP", "DPoP ", "Basic x"):
+        assert len(_challenges(_userinfo(desk, header, None))) == 2
+
+
+def test_a_proof_at_other_endpoints_says_nothing(desk: Desk) -> None:
+    """Introspection and revocation know no proofs, right or wrong."""
+    tokens: dict[str, Any] = _with_key(desk).tokens()
+    headers = {"DPoP": "garbage", "Authorization": basic("portal", desk.registered.secret or "")}
+    for path in ("/introspect", "/revoke"):
+        form = {"token": tokens["access_token"]}
+        assert machine(desk.gateway, "POST", path, data=form, headers=headers).status_code == 200
