@@ -75,6 +75,7 @@ NAMES = (
     "client_assertion",
     "code_verifier",
     "access_token",
+    "dpop_jkt",
 )
 
 
@@ -170,8 +171,12 @@ def headers() -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
             "Bearer .",
             "Bearer eyJhbGciOiJub25lIn0.e30.",
             "Digest username=x",
+            "DPoP",
+            "DPoP \xff",
+            "DPoP ..",
             "\x0b",
         ),
+        "DPoP": ("", "\xff", ",", "..", "x.y.z", "eyJ0eXAiOiJkcG9wK2p3dCJ9.e30.x", f"{long_kid}.e30.x"),
         "Cookie": (
             "__Host-sid=\xff",
             "__Host-sid=" + "A" * 43,

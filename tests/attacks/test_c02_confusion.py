@@ -18,6 +18,7 @@ from tests.attacks.parties import Party, other_portal, parsed
 from tests.attacks.visitor import Visitor
 from tests.installation import unit_of_work
 from tests.plain_browser import basic, claims
+from tests.provers import Prover
 from tests.signers import Signer, posted
 
 pytestmark = pytest.mark.enable_socket
@@ -33,6 +34,7 @@ LOGOUT, SECRET, COOKIE, FLOW, FORM, CLIENT_ACCESS = (
 )
 PUSHED, ASSERTION, OBJECT = "pushed request", "client assertion", "request object"
 OPAQUE = "opaque access token"
+PROOF = "DPoP proof"
 SIGNER = Signer()
 
 
@@ -74,6 +76,7 @@ class Bench:
             ASSERTION: SIGNER.sign(SIGNER.assertion_claims(ISSUER)),
             OPAQUE: self.opaque.tokens(self.visitor)["access_token"],
             OBJECT: SIGNER.sign(SIGNER.object_claims(ISSUER, self.own.parameters(client_id="signer"))),
+            PROOF: Prover().proof(f"{ISSUER}/token"),
         }
 
 
@@ -113,6 +116,14 @@ def _authenticates(live: Live, assertion: str, **more: str) -> bool:
     return live.form("/token", form).status == 200
 
 
+def _proves(party: Party, proof: str) -> bool:
+    form = {"grant_type": "client_credentials"}
+    credentials = basic(party.registered.client_id, str(party.registered.secret))
+    answer = party.live.form("/token", form, Authorization=credentials, DPoP=proof)
+    assert answer.status in (200, 400), answer.text
+    return answer.status == 200
+
+
 Endpoint = Callable[[Bench, str], bool]
 
 #: endpoint → the artefacts it accepts from the first portal
@@ -141,6 +152,7 @@ ENDPOINTS: dict[str, tuple[Endpoint, frozenset[str]]] = {
     ),
     "client_assertion": (lambda b, v: _authenticates(b.live, v), frozenset({ASSERTION})),
     "request": (lambda b, v: _begins(b.live, client_id="signer", request=v), frozenset({OBJECT})),
+    "DPoP": (lambda b, v: _proves(b.own, v), frozenset({PROOF})),
 }
 
 #: the same endpoints asked by the other portal: nothing of the first one's opens there
@@ -233,7 +245,7 @@ def _with_letter(value: str, place: int) -> str:
     return value[:place] + ("B" if value[place] == "A" else "A") + value[place + 1 :]
 
 
-ONCE = {"refresh": REFRESH, "code": CODE, "request_uri": PUSHED, "client_assertion": ASSERTION}
+ONCE = {"refresh": REFRESH, "code": CODE, "request_uri": PUSHED, "client_assertion": ASSERTION, "DPoP": PROOF}
 OFTEN = {
     "userinfo": ACCESS,
     "introspection": ACCESS,

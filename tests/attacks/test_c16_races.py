@@ -32,6 +32,7 @@ from tests.infrastructure import PostgreSQL, free_port
 from tests.infrastructure import _until as until
 from tests.installation import unit_of_work
 from tests.plain_browser import basic
+from tests.provers import Prover
 from tests.signers import Signer
 from tests.world import CHALLENGE, VERIFIER, code_for, now
 
@@ -58,6 +59,7 @@ class Cluster:
         start: Callable[[], object] = lambda: None,
         *,
         authorization: bool = True,
+        **more: str,
     ) -> Reply:
         """Send a form from a connection that stands before *start* returns."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -67,6 +69,7 @@ class Cluster:
             headers = {"Host": "localhost:8000", "Content-Type": "application/x-www-form-urlencoded"}
             if authorization:
                 headers["Authorization"] = basic(self.client.client_id, self.client.secret or "")
+            headers |= more
             connection.request("POST", path, urlencode(form), headers)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
@@ -183,12 +186,12 @@ def _listening(pid: int, port: int) -> list[psutil.Process]:
     ]
 
 
-def _winner(replies: list[Reply]) -> dict[str, Any]:
+def _winner(replies: list[Reply], error: str = "invalid_grant") -> dict[str, Any]:
     """Return the one success; everybody else must have heard that the grant is gone."""
     won = [body for status, body in replies if status == 200]
     lost = [(status, body.get("error")) for status, body in replies if status != 200]
     assert len(won) == 1
-    assert lost == [(400, "invalid_grant")] * (RACERS - 1)
+    assert lost == [(400, error)] * (RACERS - 1)
     return won[0]
 
 
@@ -242,6 +245,22 @@ def test_one_of_32_presentations_of_an_assertion_succeeds(cluster: Cluster) -> N
     replies = together(32, lambda start: cluster.call("/token", form, start, authorization=False))
     assert sorted(status for status, _ in replies) == [200] + [401] * 31
     assert {body["error"] for status, body in replies if status == 401} == {"invalid_client"}
+
+
+def test_one_of_64_presentations_of_a_proof_succeeds(cluster: Cluster) -> None:
+    """The same DPoP proof counts once over all workers (req 22, 26)."""
+    prover = Prover()
+    grant = {"grant_type": "client_credentials"}
+
+    def call(start: Callable[[], object], proof: str) -> Reply:
+        return cluster.call("/token", grant, start, DPoP=proof)
+
+    for _ in range(ROUNDS):
+        proof = prover.proof("http://localhost:8000/token")
+        replies = together(RACERS, lambda start, proof=proof: call(start, proof))
+        assert _winner(replies, "invalid_dpop_proof")["token_type"] == "DPoP"
+    fresh = together(RACERS, lambda start: call(start, prover.proof("http://localhost:8000/token")))
+    assert [status for status, _ in fresh] == [200] * RACERS
 
 
 def test_one_of_32_browsers_uses_a_pushed_request(cluster: Cluster) -> None:
