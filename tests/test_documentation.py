@@ -10,11 +10,12 @@ from html import unescape
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import click
 import httpx
 import pytest
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from click.testing import CliRunner
 from flask.testing import FlaskClient
 
@@ -299,6 +300,44 @@ def test_the_readme_portal_takes_its_algorithm_only(demo: Demo, monkeypatch: pyt
     answer = _sign_in(portal, demo, "ben")
     assert answer.status_code == 500
     assert portal.get("/", base_url=PORTAL).location == "/login"
+
+
+def test_tokens_are_bound_to_a_key_as_the_page_says(demo: Demo) -> None:
+    """Command and code of docs/how-to/dpop.md: code, refresh, userinfo, and no use without the key."""
+    page = "docs/how-to/dpop.md"
+    (command,) = (words for where, words in commands() if where == page)
+    client_id = re.findall(r"^client_id +(\S+)$", _run(demo, command), re.MULTILINE)[0]
+    (text,) = (text for where, text in blocks("python") if where == page)
+    snippet: dict[str, Any] = {}
+    exec(compile(text, page, "exec"), snippet)  # noqa: S102  (our own page)
+    server = httpx.get(demo.facts["issuer"] + "/.well-known/openid-configuration").json()
+    verifier, redirect = "v" * 43, "http://127.0.0.1/callback"
+    query = {
+        "response_type": "code",
+        "client_id": client_id,
+        "redirect_uri": redirect,
+        "scope": "openid profile",
+        "code_challenge": create_s256_code_challenge(verifier),
+        "code_challenge_method": "S256",
+        "dpop_jkt": snippet["key"].thumbprint(),
+    }
+    address = f"{server['authorization_endpoint']}?{urlencode(query)}"
+    assert until(lambda: httpx.get(address).status_code == 303, seconds=20)
+    with httpx.Client(timeout=30) as browser:
+        page_shown = browser.get(address, follow_redirects=True)
+        person = demo.person("ben")
+        answer = _submit(browser, page_shown, username="ben", password=person["password"])
+        while not answer.headers["Location"].startswith(redirect):
+            answer = browser.get(urljoin(str(answer.url), answer.headers["Location"]))
+    code = dict(parse_qsl(urlsplit(answer.headers["Location"]).query))["code"]
+    tokens = snippet["tokens"](server, client_id, code, verifier, redirect)
+    tokens = snippet["refreshed"](server, client_id, tokens["refresh_token"])
+    assert tokens["token_type"] == "DPoP"
+    assert snippet["nonce"] is not None
+    snippet["nonce"] = "stale"
+    assert snippet["userinfo"](server, tokens["access_token"])["given_name"] == "Ben"
+    bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+    assert httpx.get(server["userinfo_endpoint"], headers=bearer).status_code == 401
 
 
 def test_the_tutorial_works(demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
