@@ -12,8 +12,8 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 
 from idp.crypto import b64url
-from idp.oidc.client_jwt import Admitted
 from idp.oidc.dpop import ALGORITHMS, NonceWanted, Presented, Proof, ProofRefused, check
+from idp.oidc.signing import Admitted
 from tests.attacks.forged import Forger
 from tests.provers import KINDS, Prover
 from tests.signers import encoded

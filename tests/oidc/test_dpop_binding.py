@@ -85,6 +85,20 @@ def test_introspection_names_the_key(desk: Desk) -> None:
     assert (shown["token_type"], "cnf" in shown) == ("Bearer", False)
 
 
+def test_an_opaque_token_is_bound_too(desk: Desk) -> None:
+    """Its key is kept with its claims, and asked for alike."""
+    with desk.work() as ctx:
+        registered = cast.register(ctx, "opaque", access_token_format="opaque")
+    forget_snapshot(desk.gateway)
+    bound = _with_key(Desk(desk.services, desk.gateway, registered, desk.account_id))
+    tokens = bound.tokens()
+    shown = bound.introspect(tokens["access_token"])
+    assert (shown["token_type"], shown["cnf"]) == (tokens["token_type"], {"jkt": PROVER.jkt})
+    assert bound.portal.userinfo(tokens["access_token"]).status_code == 200
+    assert _without(bound).portal.userinfo(tokens["access_token"]).status_code == 401
+    assert _with_key(bound, OTHER).portal.userinfo(tokens["access_token"]).status_code == 401
+
+
 def test_a_client_that_is_bound_to_proofs(desk: Desk) -> None:
     """``dpop_bound_access_tokens``: no grant without a proof, and its code is not spent (§5.2)."""
     with desk.work() as ctx:
