@@ -307,7 +307,7 @@ def test_the_last_page_is_the_device_s_alone(device: Device, browser: Browser) -
 
 
 def test_access_beyond_the_session(device: Device, browser: Browser, services: Services) -> None:
-    """The question says it, the click is the consent; the tokens live on after the sign-out (OIDC Core §11)."""
+    """The question says it, the click is the consent; the tokens outlive the sign-out (OIDC Core §11)."""
     lasting = _registered_anew(device, services, scope="openid offline_access")
     page = at_the_question(browser, lasting.ask("openid offline_access"))
     assert "auch wenn Sie abgemeldet sind" in page.text
