@@ -11,8 +11,8 @@ PACKAGING := pyproject.toml tools/environment.sh tools/build_hook.py
 demo: .venv/.runtime $(CATALOGUES)
 	@exec $(BIN)/idp demo $(ARGS)
 
-# PostgreSQL, Redis and browser tests run where the programs are found, and say so where they are not.
-test: .venv/.dev $(CATALOGUES)
+# Tests with PostgreSQL, Redis, Chromium or Node.js run where the programs are found, and say so where not.
+test: .venv/.dev .venv/.foreign $(CATALOGUES)
 ifdef COVERAGE
 	@rm -f .coverage .coverage.*
 	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report= $(ARGS)
@@ -58,7 +58,7 @@ lock: .venv/.dev
 	$(BIN)/python tools/lock.py $(ARGS)
 
 clean:
-	rm -rf .venv build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache $(CATALOGUES)
+	rm -rf .venv tests/foreign/node_modules build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache $(CATALOGUES)
 
 .venv/.runtime: requirements.txt requirements-build.txt $(PACKAGING)
 	@tools/environment.sh requirements.txt requirements-build.txt
@@ -67,6 +67,11 @@ clean:
 .venv/.dev: requirements-dev.txt $(PACKAGING)
 	@tools/environment.sh requirements-dev.txt
 	@touch .venv/.runtime $@
+
+# The relying party's library that tests/foreign drives; without npm, or without a network, its tests are left out.
+.venv/.foreign: tests/foreign/package-lock.json
+	@if command -v npm >/dev/null && npm ci --silent --no-fund --no-audit --prefix tests/foreign; then touch $@; \
+	else echo "lotse: openid-client cannot be installed (npm); its tests are left out" >&2; fi
 
 %.mo: %.po tools/build_hook.py
 	@test -x $(BIN)/python && $(BIN)/python tools/build_hook.py

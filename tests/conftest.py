@@ -2,7 +2,7 @@
 
 ``--db sqlite|postgresql|all`` chooses the engines of tests that ask for ``database``.  With ``all``, long
 tests marked ``alone_on`` run on the engine they name; CI runs them on SQLite, too, with the lowest versions.
-``LOTSE_TEST_REQUIRE`` names programs (``postgresql,redis,browser``) without which a test fails instead of
+``LOTSE_TEST_REQUIRE`` names programs (``postgresql,redis,browser,node``) without which a test fails instead of
 being skipped.
 """
 
@@ -36,7 +36,7 @@ from tests.installation import install_signing_keys, make_services
 
 ENGINES = ("sqlite", "postgresql")
 REQUIRED = frozenset(filter(None, os.environ.get("LOTSE_TEST_REQUIRE", "").split(",")))
-_NEEDS = re.compile(r"needs (postgresql|redis|browser): ")
+_NEEDS = re.compile(r"needs (postgresql|redis|browser|node): ")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

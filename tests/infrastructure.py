@@ -28,7 +28,8 @@ CHROMIUM_ARGUMENTS = [
     *(f"--disable-{part}" for part in ("background-networking", "component-update", "sync", "gpu", "quic")),
 ]
 _USER = "lotse"
-_ports = itertools.count(0, 5)
+#: two runs on one machine begin at different places
+_ports = itertools.count(os.getpid() * 5, 5)
 #: a Popen that is forgotten while its program runs warns; these outlive the function that starts them
 _started: list[subprocess.Popen[bytes]] = []
 

@@ -1,0 +1,73 @@
+"""Authlib's client, the library most portals in Python use, as a relying party (OIDC Core, RFC 9126)."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.requests_client import OAuth2Session
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from tests.demo_process import Demo
+from tests.foreign.conftest import CALLBACK, SIGNED_OUT, Person
+
+pytestmark = pytest.mark.enable_socket
+
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+"""RFC 7636 Appendix B."""
+
+
+@pytest.mark.parametrize("client_id", ["probe", "probe-public"])
+@pytest.mark.parametrize("pushed", [False, True], ids=["plain", "par"])
+def test_sign_in_refresh_userinfo_sign_out(
+    demo: Demo, ben: Person, secrets: dict[str, str | None], client_id: str, pushed: bool
+) -> None:
+    """A person signs in, the tokens are renewed once, and nothing is left after the sign-out."""
+    with OAuth2Session(
+        client_id,
+        secrets[client_id],
+        scope="openid profile",
+        redirect_uri=CALLBACK,
+        code_challenge_method="S256",
+        token_endpoint_auth_method="none" if secrets[client_id] is None else "client_secret_basic",
+    ) as party:
+        provider = party.get(
+            f"{demo.facts['issuer']}/.well-known/openid-configuration", withhold_token=True
+        ).json()
+        address, state = party.create_authorization_url(
+            provider["authorization_endpoint"], code_verifier=VERIFIER, nonce="of-this-request"
+        )
+        if pushed:
+            address = _push(party, provider, address)
+        token_endpoint = provider["token_endpoint"]
+        tokens = party.fetch_token(
+            token_endpoint, authorization_response=ben.visit(address), state=state, code_verifier=VERIFIER
+        )
+        keys = KeySet.import_key_set(party.get(provider["jwks_uri"], withhold_token=True).json())
+        claims = jwt.decode(tokens["id_token"], keys, algorithms=["ES256"]).claims
+        assert (claims["aud"], claims["nonce"]) == (client_id, "of-this-request")
+        person = party.get(provider["userinfo_endpoint"]).json()
+        assert (person["sub"], person["preferred_username"]) == (claims["sub"], "ben")
+        renewed = party.refresh_token(token_endpoint)
+        assert renewed["refresh_token"] != tokens["refresh_token"]
+        leaving = {"id_token_hint": renewed["id_token"], "post_logout_redirect_uri": SIGNED_OUT}
+        assert ben.visit(f"{provider['end_session_endpoint']}?{urlencode(leaving)}") == SIGNED_OUT
+        with pytest.raises(OAuthError, match="invalid_grant"):
+            party.refresh_token(token_endpoint)
+
+
+def _push(party: OAuth2Session, provider: dict[str, Any], address: str) -> str:
+    """Push a request as RFC 9126 has it: the library has no words of its own for that."""
+    query = address.partition("?")[2]
+    answer = party.post(
+        provider["pushed_authorization_request_endpoint"],
+        data=query,
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        # a public client's id stands in the request already
+        auth=party.client_auth(party.token_endpoint_auth_method) if party.client_secret else None,
+        withhold_token=True,
+    )
+    assert answer.status_code == 201, answer.text
+    reference = {"client_id": party.client_id, "request_uri": answer.json()["request_uri"]}
+    return f"{provider['authorization_endpoint']}?{urlencode(reference)}"
