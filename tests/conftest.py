@@ -2,8 +2,8 @@
 
 ``--db sqlite|postgresql|all`` chooses the engines of tests that ask for ``database``.  With ``all``, long
 tests marked ``alone_on`` run on the engine they name; CI runs them on SQLite, too, with the lowest versions.
-``LOTSE_TEST_REQUIRE`` names programs (``postgresql,redis,browser,node``) without which a test fails instead of
-being skipped.
+``LOTSE_TEST_REQUIRE`` names programs (``postgresql,redis,browser,node``) without which a test fails instead
+of being skipped.
 """
 
 import fcntl
