@@ -105,10 +105,7 @@ def _read(reader: MetadataReader) -> ClientMetadata:
             PUBLIC if kind in PUBLIC_KINDS or kind == DEVICE else "client_secret_basic",
             one_of((PUBLIC, *CONFIDENTIAL_METHODS)),
         ),
-        id_token_signed_response_alg=reader.text(
-            "id_token_signed_response_alg", ALGORITHMS[0], one_of(ALGORITHMS)
-        ),
-        userinfo_signed_response_alg=reader.optional("userinfo_signed_response_alg", one_of(ALGORITHMS)),
+        **_signed_for_it(reader),
         require_pkce=reader.flag("require_pkce", True),
         **_access_tokens(reader),
         default_acr_values=reader.texts("default_acr_values", (), one_of(ACR_VALUES)),
@@ -122,6 +119,16 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         dpop_bound_access_tokens=reader.flag("dpop_bound_access_tokens", False),
         subject_type=reader.text("subject_type", SUBJECT_TYPES[0], one_of(SUBJECT_TYPES)),
         sector_identifier_uri=reader.optional("sector_identifier_uri", web_uri_problem),
+    )
+
+
+def _signed_for_it(reader: MetadataReader) -> dict[str, Any]:
+    """Read by which algorithms we sign for the client."""
+    return dict(
+        id_token_signed_response_alg=reader.text(
+            "id_token_signed_response_alg", ALGORITHMS[0], one_of(ALGORITHMS)
+        ),
+        userinfo_signed_response_alg=reader.optional("userinfo_signed_response_alg", one_of(ALGORITHMS)),
     )
 
 

@@ -143,17 +143,13 @@ def registered(row: Client) -> RegisteredClient:
         product=row.product,
         home_uri=row.home_uri,
         initiate_login_uri=row.initiate_login_uri,
-        logo_uri=row.logo_uri,
-        policy_uri=row.policy_uri,
-        tos_uri=row.tos_uri,
+        **_told(row),
         backchannel_logout_uri=row.backchannel_logout_uri,
         frontchannel_logout_uri=row.frontchannel_logout_uri,
         allowed_origins=tuple(row.allowed_origins),
         secrets=tuple((secret.hash, secret.expires_at) for secret in row.secrets),
         expires_at=row.expires_at,
-        **_published_keys(row),
-        token_endpoint_auth_signing_alg=row.token_endpoint_auth_signing_alg,
-        request_object_signing_alg=row.request_object_signing_alg,
+        **_signing(row),
         require_pushed_authorization_requests=row.require_pushed_authorization_requests,
         sector=_sector(row),
         dpop_bound_access_tokens=row.dpop_bound_access_tokens,
@@ -164,5 +160,16 @@ def _sector(row: Client) -> str | None:
     return sector_of(row.sector_identifier_uri, row.redirect_uris) if row.subject_type == "pairwise" else None
 
 
-def _published_keys(row: Client) -> dict[str, str | None]:
-    return {"jwks": json.dumps(row.jwks) if row.jwks else None, "jwks_uri": row.jwks_uri}
+def _told(row: Client) -> dict[str, str | None]:
+    """Return what pages show of it."""
+    return {"logo_uri": row.logo_uri, "policy_uri": row.policy_uri, "tos_uri": row.tos_uri}
+
+
+def _signing(row: Client) -> dict[str, str | None]:
+    """Return what it signs with."""
+    return {
+        "jwks": json.dumps(row.jwks) if row.jwks else None,
+        "jwks_uri": row.jwks_uri,
+        "token_endpoint_auth_signing_alg": row.token_endpoint_auth_signing_alg,
+        "request_object_signing_alg": row.request_object_signing_alg,
+    }
