@@ -103,7 +103,8 @@ def test_demo_json_has_the_cast(demo: Demo) -> None:
 
 
 def test_demo_json_is_for_its_owner_alone(demo: Demo) -> None:
-    """It holds secrets."""
+    """It holds secrets, and the folder a database with people."""
+    assert demo.folder.stat().st_mode & 0o077 == 0
     for name in ("demo.json", "portals.json", "client-secrets.json"):
         assert (demo.folder / name).stat().st_mode & 0o077 == 0
 

@@ -38,7 +38,7 @@ def run(plan: Plan) -> int:
     """
     began = time.monotonic()
     stop = stop_on_signals()
-    Path(plan.folder).mkdir(parents=True, exist_ok=True)
+    Path(plan.folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone_in(plan), _parts() as parts:
         plan.settings_file.write_text(plan.settings(), "utf-8")
         environment = _environment(os.environ)
