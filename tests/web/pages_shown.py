@@ -155,6 +155,12 @@ def _device(typed: str = "", errors: list[tuple[str, str]] | None = None) -> Pag
     return "pages/device.html", {"form": form, "action": "/device", "errors": errors or []}
 
 
+def _form_post() -> Page:
+    fields = {"code": "SplxlOBeZQQYbYS6WxSbIA", "state": HOSTILE, "iss": "http://localhost:8000"}
+    shown = {"portal": PORTAL, "action": "http://localhost:8001/callback", "fields": fields}
+    return "pages/form_post.html", shown
+
+
 def _access(template: str, **values: Any) -> Page:
     return f"pages/{template}.html", {
         "portal": PORTAL,
@@ -199,6 +205,7 @@ def _http(status: int, retry_after: int | None = None) -> Callable[[], Page]:
 
 
 PAGES: dict[str, Callable[[], Page]] = {
+    "form-post": _form_post,
     "login": _login,
     "login-empty": lambda: _login(
         "", [("username", word("identifier.empty")), ("password", word("password.empty"))]
