@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from idp.audit.log import shorten
+from idp.context import Origin
 from idp.crypto import random_token
 from idp.errors import Busy, Refusal
 from idp.logging import bound, get_logger, request_line
@@ -88,7 +89,9 @@ class Gateway:
         if len(length) > MAX_DIGITS or int(length) > MAX_BODY:
             return plain(413, "the body is longer than 64 KiB\n")
         size = len(environ.get("QUERY_STRING", "")) + len(path)
-        size += sum(len(key) + len(value) for key, value in environ.items() if key.startswith("HTTP_"))
+        for key, value in environ.items():
+            if key.startswith("HTTP_"):
+                size += len(key) + len(value)
         if size > MAX_HEADERS:
             return plain(431, "the address and headers are longer than 16 KiB\n")
         return None
@@ -96,9 +99,7 @@ class Gateway:
     def _machine_answer(self, environ: Environ, visit: "_Visit") -> Answer:
         request_id = visit.request_id
         try:
-            where = origin(environ, self._settings, request_id=request_id)
-            visit.ip = where.ip
-            return self._dispatcher.answer(MachineRequest(visit.method, environ, where), visit.path)
+            return self._dispatcher.answer(MachineRequest(visit.method, environ, visit.origin), visit.path)
         except Busy as busy:
             return _unavailable(503, busy.retry_after)
         except Refusal as refusal:  # a throttle: the only one that reaches here
@@ -149,6 +150,12 @@ class _Visit:
         self.method: str = environ["REQUEST_METHOD"]
         self.path: str = environ.get("PATH_INFO", "")
         self.ip: str | None = None
+
+    def origin(self) -> Origin:
+        """Return where the request came from."""
+        where = origin(self._environ, self._settings, request_id=self.request_id)
+        self.ip = where.ip
+        return where
 
     def note(self, status: int) -> None:
         """Write the line; what the caller chose is cleaned."""

@@ -1,6 +1,6 @@
 """Reading a WSGI request strictly, and the answers that are no endpoint's own (RFC 6749 §3.2, req 29)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -22,7 +22,13 @@ class MachineRequest:
 
     method: str
     environ: Mapping[str, Any]
-    origin: Origin
+    #: documents never ask
+    find_origin: Callable[[], Origin]
+
+    @property
+    def origin(self) -> Origin:
+        """Where it came from."""
+        return self.find_origin()
 
     @property
     def authorization(self) -> str | None:
