@@ -129,8 +129,9 @@ def _text(name: str, value: Any) -> str:
     if name == "updated_at":
         return moment(datetime.fromtimestamp(value, UTC))
     if name == "address":
-        whole = value.get("formatted") or ", ".join(value[part] for part in _ADDRESS if value.get(part))
-        return str(whole)
+        # OIDC Core §5.1.1: what is formatted may have several lines
+        lines = str(value.get("formatted") or "").splitlines()
+        return ", ".join(lines or (str(value[part]) for part in _ADDRESS if value.get(part)))
     return str(value)
 
 

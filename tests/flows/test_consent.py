@@ -282,3 +282,10 @@ def test_what_is_not_stored_is_said(portal: Portal) -> None:
     browser = Browser(portal.gateway)
     page = ask(portal, browser, "ben", scope=SCOPE)
     assert page.count("Dazu ist bei uns nichts gespeichert.") == 4
+
+
+def test_an_address_of_several_lines_is_one_text(portal: Portal, services: Services) -> None:
+    """``formatted`` has line ends (OIDC Core §5.1.1), which a page would show as spaces."""
+    with unit_of_work(services) as ctx:
+        cast.person(ctx, "vera", address={"formatted": "Hafenstraße 12\r\n04109 Leipzig", "country": "DE"})
+    assert "Hafenstraße 12, 04109 Leipzig" in ask(portal, Browser(portal.gateway), "vera")
