@@ -288,4 +288,5 @@ def test_an_address_of_several_lines_is_one_text(portal: Portal, services: Servi
     """``formatted`` has line ends (OIDC Core §5.1.1), which a page would show as spaces."""
     with unit_of_work(services) as ctx:
         cast.person(ctx, "vera", address={"formatted": "Hafenstraße 12\r\n04109 Leipzig", "country": "DE"})
-    assert "Hafenstraße 12, 04109 Leipzig" in ask(portal, Browser(portal.gateway), "vera")
+    page = ask(portal, Browser(portal.gateway), "vera", scope="openid address")
+    assert "Hafenstraße 12, 04109 Leipzig" in page
