@@ -120,6 +120,7 @@ def serve(config: Mapping[str, Any], stop: threading.Event, *, with_parent: bool
 
     Raises ``ConfigProblem`` before anything is served.
     """
+    parent = os.getppid()  # before anybody hears that we work, and may end
     host = str(config.get("host", "127.0.0.1"))
     listeners: list[socket.socket] = []
     try:
@@ -138,7 +139,6 @@ def serve(config: Mapping[str, Any], stop: threading.Event, *, with_parent: bool
     for thread in threads:
         thread.start()
     print(" ".join(f"{name}={config[name]['base_url']}" for name in NAMES), flush=True)
-    parent = os.getppid()
     while not stop.wait(1.0):
         if with_parent and os.getppid() != parent:
             break
