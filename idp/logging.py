@@ -175,12 +175,16 @@ def request_line(
         return
     at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     where = f'"{ip}"' if ip else "null"
-    stream.write(
+    line = (
         f'{{"request_id": "{request_id}", "method": "{method}", "path": "{path}", "status": {status}, '
         f'"took_ms": {took_ms}, "ip": {where}, "event": "request", "level": "info", '
         f'"logger": "idp.web.gateway", "at": "{at}"}}\n'
     )
-    stream.flush()
+    try:
+        stream.write(line)
+        stream.flush()
+    except (OSError, ValueError):
+        pass  # as with every other line: a log that cannot be written fails no request
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

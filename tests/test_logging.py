@@ -211,3 +211,11 @@ def test_a_plain_success_is_written_like_any_other_line(lines: Lines, stream: io
     idp_logging.configure(level="warning", stream=stream)
     request_line(request_id="r5", ip=None, **facts)
     assert "r5" not in stream.getvalue()
+
+
+def test_a_log_that_cannot_be_written_fails_no_request(lines: Lines, stream: io.StringIO) -> None:
+    """The program that read our output may be gone."""
+    request_line(request_id="r1", method="POST", path="/token", status=200, took_ms=1.5, ip=None)
+    assert len(lines()) == 1
+    stream.close()
+    request_line(request_id="r2", method="POST", path="/token", status=200, took_ms=1.5, ip=None)
