@@ -56,11 +56,15 @@ def tree(pid: int) -> list[psutil.Process]:
 def pin(processes: Iterable[psutil.Process], cpu: int) -> None:
     """Move processes, each of their threads, to one CPU."""
     for process in processes:
-        for thread in process.threads():
+        try:
+            threads = process.threads()
+        except psutil.NoSuchProcess:
+            continue  # it ended meanwhile, as threads do
+        for thread in threads:
             try:
                 os.sched_setaffinity(thread.id, {cpu})
             except ProcessLookupError:
-                continue  # it ended meanwhile
+                continue
 
 
 def pss_mib(processes: Iterable[psutil.Process]) -> float:
