@@ -69,6 +69,16 @@ def test_what_is_asked(third: RegisteredClient) -> None:
     assert extent(claims="gender")
 
 
+def test_a_company_asked_for_by_name_is_asked_as_its_scope(third: RegisteredClient) -> None:
+    """``organization`` and ``permissions`` come by the tick of their scope alone (OIDC Core §5.5)."""
+    claims = {"userinfo": {"organization": None}, "id_token": {"permissions": None, "acr": None}}
+    assert consent.asked(third, "openid", claims) == extent("openid organization permissions")
+    nothing = consent.granted(third, "openid", claims, None)
+    assert nothing == Granted("openid", {"id_token": {"acr": None}})
+    ticked = consent.granted(third, "openid", claims, Decision(extent("organization")))
+    assert ticked == Granted("openid", {"userinfo": {"organization": None}, "id_token": {"acr": None}})
+
+
 def test_offline_access_needs_the_refresh_grant(services: Services, third: RegisteredClient) -> None:
     """Ignored at a client without it, whatever its registration says (OIDC Core §11)."""
     assert third.get_allowed_scope("offline_access email") == "offline_access email"
