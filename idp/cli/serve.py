@@ -48,7 +48,10 @@ def serve(
         pool = running.enter_context(start_pool(settings.password, settings.password.pool_socket))
         _export(state.config, flags, pool.path)
         keeper = running.enter_context(WorkerKeeper())
-        WebServer("idp.cli.serve:server_process", settings.server).serve()
+        try:
+            WebServer("idp.cli.serve:server_process", settings.server).serve()
+        except SystemExit:
+            keeper.exit_code = keeper.exit_code or 1  # granian gave up; the worker may have said why before
     raise SystemExit(keeper.exit_code)
 
 
@@ -101,6 +104,8 @@ class WorkerKeeper:
     def _keep(self) -> None:
         if not self._child.becomes_ready() and not self._stopping.is_set():
             self.exit_code = self._child.wait() or Failure.exit_code  # it has said why
+            if self._stopping.is_set():
+                return
             os.kill(os.getpid(), signal.SIGTERM)
             return
         while True:
