@@ -6,7 +6,7 @@ out anew at each execution (its cache key, the kinds of its parameters and colum
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Delete, Insert, Select, Table, Update, bindparam, insert
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,6 +19,9 @@ from idp.db import Base, take_write_lock
 Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete
 Row = Sequence[Any]
 _Convert = Callable[[Any], Any]
+
+_CONNECTION: Final = "lotse.connection"
+_CURSOR: Final = "lotse.cursor"
 
 _DIALECTS: Mapping[str, Dialect] = {
     "postgresql": postgresql.psycopg.dialect(),  # type: ignore[no-untyped-call]
@@ -49,12 +52,24 @@ class _Text(NamedTuple):
             given[name] = values[name] if convert is None else convert(values[name])
         if self.writes:
             take_write_lock(connection)
-        cursor = connection.connection.cursor()
+        cursor = _cursor(connection)
         try:
             cursor.execute(self.words, given)
         except connection.dialect.loaded_dbapi.Error as error:
             raise _wrapped(connection, cursor, self.words, error) from error
         return cursor
+
+
+def _cursor(connection: Connection) -> Any:
+    """Return the one cursor of a database connection, which is as dear to make as a statement is to run.
+
+    Rows are fetched before the next statement, so that one is enough.
+    """
+    kept = connection.info
+    found = kept.get(_CURSOR)
+    if found is None:
+        found = kept[_CURSOR] = connection.connection.cursor()
+    return found
 
 
 def _wrapped(connection: Connection, cursor: Any, words: str, error: Exception) -> StatementError:
@@ -82,7 +97,7 @@ class Prepared:
 
     def rows(self, db: Session | Connection, **values: Any) -> list[Row]:
         """Run in the transaction of a session or connection and return the rows."""
-        connection = db.connection() if isinstance(db, Session) else db
+        connection = _connection(db)
         text = self._text(connection)
         found = text.run(connection, values).fetchall()
         if not any(text.coming_out):
@@ -96,7 +111,7 @@ class Prepared:
 
     def run(self, db: Session | Connection, **values: Any) -> None:
         """Run a statement that returns nothing."""
-        connection = db.connection() if isinstance(db, Session) else db
+        connection = _connection(db)
         self._text(connection).run(connection, values)
 
     def _text(self, connection: Connection) -> _Text:
@@ -106,13 +121,23 @@ class Prepared:
         return self._texts[name]
 
 
+def _connection(db: Session | Connection) -> Connection:
+    """Return the connection of a unit of work; a session is asked for it once a transaction."""
+    if isinstance(db, Connection):
+        return db
+    held: Connection | None = db.info.get(_CONNECTION)
+    if held is None or held.closed:
+        held = db.info[_CONNECTION] = db.connection()
+    return held
+
+
 def insert_rows(db: Session, *rows: tuple[type[Base], Mapping[str, Any]]) -> None:
     """Insert rows of one or several tables, in one round trip where the database can.
 
     :param rows: model and values by column; columns left out, and those given as None, get their default.  A
         later row may refer to an earlier one.
     """
-    connection = db.connection()
+    connection = _connection(db)
     # without what is NULL anyway: the driver keeps only statements with fewer than fifty parameters
     given = [
         (model, {name: value for name, value in row.items() if value is not None}) for model, row in rows

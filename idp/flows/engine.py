@@ -32,10 +32,7 @@ _ROW = select(*Flow.__table__.columns).where(Flow.id == bindparam("key"))
 _LOAD: Final = Prepared(_ROW)
 _HOLD: Final = Prepared(_ROW.with_for_update())
 _ADOPT: Final = Prepared(
-    update(Flow)
-    .where(Flow.id == bindparam("key"), Flow.browser_hash == bindparam("unbound"))
-    .values(browser_hash=bindparam("hash"))
-    .returning(Flow.id)
+    update(Flow).where(Flow.id == bindparam("key")).values(browser_hash=bindparam("hash"))
 )
 _FINISH: Final = Prepared(
     update(Flow)
@@ -74,16 +71,6 @@ def start(
     return _attached(ctx.db, {**dict.fromkeys(_NAMES), **row})
 
 
-def adopt(ctx: Context, flow_id: str, browser_hash: bytes) -> bool:
-    """Bind an unbound flow to this browser; False where it is bound already, be it to this one.
-
-    Nothing was done in it yet, so who adopts it gains no more than by beginning a flow.
-    """
-    if not _ID.fullmatch(flow_id):
-        return False
-    return _ADOPT.first(ctx.db, key=flow_id, unbound=UNBOUND, hash=browser_hash) is not None
-
-
 def load(ctx: Context, flow_id: str, browser_hash: bytes | None, *, lock: bool = False) -> Flow:
     """Return an open flow of this browser.
 
@@ -92,10 +79,17 @@ def load(ctx: Context, flow_id: str, browser_hash: bytes | None, *, lock: bool =
     :raises Refusal: ``flow.lost`` (no such flow), ``flow.expired`` (``client_id``; too old or finished),
         ``flow.other_browser`` (``client_id``).
     """
-    flow = _of_browser(ctx, flow_id, browser_hash, lock=lock)
-    if flow.finished_at is not None or flow.expires_at <= ctx.now:
-        raise Refusal("flow.expired", client_id=flow.client_id)
-    return flow
+    return _open(ctx, _of_browser(ctx, flow_id, browser_hash, lock=lock))
+
+
+def take(ctx: Context, flow_id: str, browser_hash: bytes) -> Flow:
+    """Return an open flow with its row held; one that is bound to no browser is this one's from now on.
+
+    Nothing was done in it yet, so who takes it gains no more than by beginning a flow.
+
+    :raises Refusal: as :func:`load`.
+    """
+    return _open(ctx, _of_browser(ctx, flow_id, browser_hash, lock=True, adopt=True))
 
 
 def load_finished(ctx: Context, flow_id: str, browser_hash: bytes | None) -> Flow:
@@ -109,13 +103,25 @@ def load_finished(ctx: Context, flow_id: str, browser_hash: bytes | None) -> Flo
     return flow
 
 
-def _of_browser(ctx: Context, flow_id: str, browser_hash: bytes | None, *, lock: bool) -> Flow:
+def _open(ctx: Context, flow: Flow) -> Flow:
+    if flow.finished_at is not None or flow.expires_at <= ctx.now:
+        raise Refusal("flow.expired", client_id=flow.client_id)
+    return flow
+
+
+def _of_browser(
+    ctx: Context, flow_id: str, browser_hash: bytes | None, *, lock: bool, adopt: bool = False
+) -> Flow:
     if not _ID.fullmatch(flow_id):
         raise Refusal("flow.lost")
     found = (_HOLD if lock else _LOAD).first(ctx.db, key=flow_id)
     if found is None:
         raise Refusal("flow.lost")
-    flow = _attached(ctx.db, dict(zip(_NAMES, found, strict=True)))
+    row = dict(zip(_NAMES, found, strict=True))
+    if adopt and browser_hash and row["browser_hash"] == UNBOUND:
+        _ADOPT.run(ctx.db, key=flow_id, hash=browser_hash)
+        row["browser_hash"] = browser_hash
+    flow = _attached(ctx.db, row)
     if browser_hash is None or not same(browser_hash, flow.browser_hash):
         raise Refusal("flow.other_browser", client_id=flow.client_id)
     return flow

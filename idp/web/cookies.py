@@ -5,8 +5,6 @@ Over http, which production refuses, the same names go without ``__Host-``: brow
 
 from typing import Final
 
-from werkzeug.wrappers import Response
-
 from idp.settings import Settings
 
 SESSION: Final = "sid"
@@ -23,23 +21,17 @@ def cookie_name(settings: Settings, name: str) -> str:
     return f"__Host-{name}" if settings.secure else name
 
 
-def set_cookie(
-    response: Response, settings: Settings, name: str, value: str, *, max_age: int | None = None
-) -> None:
-    """Set a cookie of this host alone; without *max_age* (seconds) it ends with the browser."""
-    response.set_cookie(
-        cookie_name(settings, name),
-        value,
-        max_age=max_age,
-        path="/",
-        secure=settings.secure,
-        httponly=True,
-        samesite="Lax",
-    )
+def set_cookie(settings: Settings, name: str, value: str, *, max_age: int | None = None) -> str:
+    """Return the ``Set-Cookie`` header of a cookie of this host alone.
+
+    :param value: signs of a token: nothing is quoted.
+    :param max_age: seconds; without, the cookie ends with the browser.
+    """
+    lifetime = "" if max_age is None else f"; Max-Age={max_age}"
+    secure = "; Secure" if settings.secure else ""
+    return f"{cookie_name(settings, name)}={value}{lifetime}{secure}; HttpOnly; Path=/; SameSite=Lax"
 
 
-def clear_cookie(response: Response, settings: Settings, name: str) -> None:
-    """Take a cookie back."""
-    response.delete_cookie(
-        cookie_name(settings, name), path="/", secure=settings.secure, httponly=True, samesite="Lax"
-    )
+def clear_cookie(settings: Settings, name: str) -> str:
+    """Return the ``Set-Cookie`` header that takes a cookie back."""
+    return set_cookie(settings, name, "", max_age=0)

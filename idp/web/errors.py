@@ -13,6 +13,7 @@ from idp.errors import Busy, Refusal
 from idp.logging import get_logger
 from idp.oidc.authorization_request import RelyingPartyMistake
 from idp.web import wording
+from idp.web.parameters import Unreadable
 from idp.web.portals import portal_by_row, portal_of
 
 RETRY_SECONDS = 5
@@ -25,6 +26,7 @@ log = get_logger(__name__)
 def init_app(app: Flask) -> None:
     """Register the handlers."""
     app.register_error_handler(RelyingPartyMistake, relying_party_mistake)
+    app.register_error_handler(Unreadable, unreadable)
     app.register_error_handler(Refusal, refused)
     app.register_error_handler(Busy, busy)
     app.register_error_handler(CSRFError, stale_form)
@@ -59,6 +61,11 @@ def relying_party_mistake(mistake: RelyingPartyMistake) -> Response:
         expected=mistake.expected,
         registered=registered,
     )
+
+
+def unreadable(error: Unreadable) -> Response:
+    """Say that the address or form is broken."""
+    return _page(400)
 
 
 def refused(refusal: Refusal) -> Response:

@@ -19,8 +19,10 @@ from idp.logging import bound, get_logger, request_line
 from idp.oidc.server import Answer, ProtocolServer, json_answer
 from idp.settings import Settings
 from idp.web.client_address import client_ip, origin
+from idp.web.machine.authorization import AuthorizationEndpoint
 from idp.web.machine.dispatcher import HEALTH_PATHS, UNREMARKABLE_PATHS, Dispatcher
 from idp.web.machine.http import MAX_BODY, MachineRequest, plain
+from idp.web.page_headers import answer_headers
 
 MAX_HEADERS = 16_384
 MAX_DIGITS = 18
@@ -30,7 +32,6 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 _CLOSE = ("Connection", "close")
 
 log = get_logger(__name__)
@@ -46,12 +47,11 @@ class Gateway:
         self.server = server
         self._settings = server.provider.settings
         self._host = urlsplit(self._settings.public_url).netloc
+        self._authorization = AuthorizationEndpoint(server)
         self._dispatcher = Dispatcher(server)
         self._pages = pages
         self._closing = False
-        self._always = [("X-Content-Type-Options", "nosniff")]
-        if self._settings.secure:
-            self._always.append(STRICT_TRANSPORT)
+        self._always = answer_headers(secure=self._settings.secure)
 
     def close_connections(self) -> None:
         """Have each connection closed after its next answer: this process is about to stop."""
@@ -65,6 +65,13 @@ class Gateway:
         if refused is not None:
             visit.note(refused.status)
             return self._send(refused, start_response, visit)
+        if self._authorization.handles(visit.method, visit.path):
+            with bound(request_id=visit.request_id):
+                redirect = self._authorization.answer(environ, visit.path, visit.origin())
+                if redirect is not None:
+                    visit.note(redirect.status)
+                    return self._send(redirect, start_response, visit)
+                return self._page(environ, start_response, visit)
         if not self._dispatcher.handles(visit.path):
             with bound(request_id=visit.request_id):
                 return self._page(environ, start_response, visit)

@@ -1,19 +1,11 @@
-"""Headers of every page (design §2, CSP; security reference §4; req 10, 99, 103)."""
+"""The headers of every page, and what a view lets its page reach (design §2, CSP; req 10, 99, 103)."""
 
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g
 
 from idp.settings import Settings
-
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src {images}; font-src 'self'; "
-    "connect-src 'self'; form-action {forms}; {frames}frame-ancestors 'none'; base-uri 'none'"
-)
-_PERMISSIONS = (
-    "publickey-credentials-get=(self), camera=(), microphone=(), geolocation=(), payment=(), usb=(), "
-    "display-capture=(), browsing-topics=()"
-)
+from idp.web.page_headers import PRIVATE, answer_headers, page_headers
 
 
 def allow_form_target(*addresses: str | None) -> None:
@@ -41,23 +33,21 @@ def allow_frames(*origins: str) -> None:
 def init_app(app: Flask, settings: Settings) -> None:
     """Set the headers on every answer of the pages."""
 
+    always = answer_headers(secure=settings.secure)
+
     @app.after_request
     def protect(response: Response) -> Response:
-        forms = " ".join(("'self'", *g.get("form_targets", ())))
-        images = " ".join(("'self'", "data:", *g.get("image_sources", ())))
-        framed = " ".join(g.get("framed", ()))
-        frames = f"frame-src {framed}; " if framed else ""
         headers = response.headers
-        headers["Content-Security-Policy"] = _POLICY.format(forms=forms, images=images, frames=frames)
-        headers["Referrer-Policy"] = "same-origin"
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["X-Frame-Options"] = "DENY"
-        headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        headers["Permissions-Policy"] = _PERMISSIONS
-        if not response.cache_control.public:
-            headers["Cache-Control"] = "no-store"
-            headers.add("Vary", "Cookie")
-        if settings.secure:
-            headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+        headers.extend(always)
+        headers.extend(
+            page_headers(
+                forms=g.get("form_targets", ()),
+                images=g.get("image_sources", ()),
+                frames=g.get("framed", ()),
+            )
+        )
+        if "public" not in headers.get("Cache-Control", ""):
+            (name, no_store), (vary, cookie) = PRIVATE
+            headers[name] = no_store
+            headers.add(vary, cookie)
         return response

@@ -65,7 +65,8 @@ def _keep_preferences(settings: Settings, response: Response) -> Response:
     }
     for name, value in chosen.items():
         if value is not None and not response.cache_control.public:
-            set_cookie(response, settings, name, value, max_age=_PREFERENCE_SECONDS)
+            line = set_cookie(settings, name, value, max_age=_PREFERENCE_SECONDS)
+            response.headers.add("Set-Cookie", line)
     return response
 
 

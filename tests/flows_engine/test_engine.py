@@ -41,7 +41,8 @@ def test_what_is_no_flow_is_lost(services: Services, flow_id: str) -> None:
     with unit_of_work(services) as ctx:
         with pytest.raises(Refusal, match=r"flow\.lost"):
             engine.load(ctx, flow_id, MINE)
-        assert not engine.adopt(ctx, flow_id, MINE)
+        with pytest.raises(Refusal, match=r"flow\.lost"):
+            engine.take(ctx, flow_id, MINE)
 
 
 def test_a_flow_ends_by_age(services: Services) -> None:
@@ -90,8 +91,10 @@ def test_an_unbound_flow_belongs_to_whoever_opens_it_first(services: Services) -
     with unit_of_work(services) as ctx:
         with pytest.raises(Refusal, match=r"flow\.other_browser"):
             engine.load(ctx, flow_id, MINE)
-        assert engine.adopt(ctx, flow_id, MINE)
-        assert not engine.adopt(ctx, flow_id, OTHER)
+        assert engine.take(ctx, flow_id, MINE).browser_hash == MINE
+    with unit_of_work(services) as ctx:
+        with pytest.raises(Refusal, match=r"flow\.other_browser"):
+            engine.take(ctx, flow_id, OTHER)
         engine.load(ctx, flow_id, MINE)
         with pytest.raises(Refusal, match=r"flow\.other_browser"):
             engine.load(ctx, flow_id, OTHER)

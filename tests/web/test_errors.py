@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from idp.errors import Busy, Refusal
-from idp.web.protocol import authorize
+from idp.web import hub
 from tests import cast
 from tests.plain_browser import Browser
 from tests.world import Desk
@@ -23,7 +23,7 @@ def raised(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception],
         def fail(*_: Any, **__: Any) -> Any:
             raise error
 
-        monkeypatch.setattr(authorize, "read", fail)
+        monkeypatch.setattr(hub, "read", fail)
         return Browser(desk.gateway).get("/authorize", **desk.portal.parameters())
 
     return visit

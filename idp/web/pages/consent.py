@@ -23,6 +23,7 @@ from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import go_on, required_flow
 from idp.web.flow_pages import show as show_page
+from idp.web.portals import provider
 from idp.web.wording import word
 
 bp = Blueprint("consent", __name__)
@@ -93,10 +94,10 @@ def submit() -> Response:
 
 def _question(flow: Flow) -> Question | None:
     """Return what is asked now, None where the hub would do something else."""
-    wanted, client = hub.stored(flow)
+    wanted, client = hub.stored(provider(), flow)
     live = current_session()
     try:
-        step = hub.next_step(wanted, client, live, flow)
+        step = hub.next_step(current(), wanted, client, live, flow)
     except OAuth2Error:
         return None  # the portal hears it from the hub
     if live is None or not isinstance(step, interaction.Consent):

@@ -30,9 +30,9 @@ from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import go_to, refused_until
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import DeviceForm, form_errors
-from idp.web.hub import next_step
+from idp.web.hub import Asking, next_step
+from idp.web.outcomes import page_for
 from idp.web.portals import portal_by_row, portal_of, provider
-from idp.web.protocol.authorize import page_for
 from idp.web.wording import word, word_refusal
 
 bp = Blueprint("device", __name__)
@@ -184,7 +184,7 @@ def _load(flow_id: str) -> Asked:
 def _step(asked: Asked, live: LiveSession | None) -> interaction.Step:
     # the question that follows names what the client gets: it is the consent, asked for each device anew
     client = replace(asked.client, first_party=True)
-    return next_step(asked.wanted, client, live, asked.flow)
+    return next_step(current(), asked.wanted, client, live, asked.flow)
 
 
 def _next(asked: Asked) -> Response:
@@ -195,7 +195,7 @@ def _next(asked: Asked) -> Response:
         return _out_of_reach(asked)
     if isinstance(step, interaction.Issue) and live is not None:
         return _question(asked, live, step)
-    return page_for(step, asked.flow, asked.wanted, asked.client)
+    return page_for(Asking(step, asked.flow, asked.wanted, asked.client))
 
 
 def _question(asked: Asked, live: LiveSession, step: interaction.Issue) -> Response:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
-from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from idp.authentication.sessions import LiveSession
@@ -44,24 +43,23 @@ class Result:
 @bp.get("/logout")
 def by_query() -> Response:
     """Take a portal's request, or the person's own wish."""
-    return _begin(query_pairs(), posted=False)
+    return _begin(query_pairs(request.environ["QUERY_STRING"]), posted=False)
 
 
 @bp.post("/logout")
 @cross_site
 def by_form() -> Response:
     """Take a portal's request as a form from another site; without cookies, so the next page decides."""
-    if request.query_string:
-        raise BadRequest("parameters belong into the body")
-    return _begin(body_pairs(), posted=True)
+    pairs = body_pairs(request.environ["QUERY_STRING"], request.mimetype, request.get_data(cache=False))
+    return _begin(pairs, posted=True)
 
 
 @bp.get("/logout/<flow_id>")
 def confirm(flow_id: str) -> Response:
     """Sign out at once where the hint names this session, else ask (L-12)."""
     ctx = current()
-    engine.adopt(ctx, flow_id, flow_browser())
-    flow = _load(flow_id)
+    flow = _of_logout(engine.take(ctx, flow_id, flow_browser()))
+    g.ui_locales = None
     wanted = LogoutRequest(**flow.request)
     live = current_session()
     client = provider().snapshots.current().clients.get(wanted.client_id or "")

@@ -1,0 +1,82 @@
+"""What a browser brings along: session, flow secret, device (design §2, Cookies; req 40-42).
+
+No web framework in here: redirects of the authorization endpoint are answered without one.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from idp.authentication import sessions
+from idp.authentication.devices import DeviceCookie
+from idp.authentication.sessions import LiveSession
+from idp.context import Context
+from idp.crypto import random_token, sha256
+from idp.settings import Settings
+from idp.web import cookies
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+
+
+class Browser:
+    """The browser of one request.
+
+    :param environ: the request, as WSGI has it.
+    """
+
+    def __init__(self, environ: Mapping[str, Any], settings: Settings) -> None:
+        self._settings = settings
+        self._sent = _sent(environ)
+        self._live: LiveSession | None = None
+        self._read = False
+        self._flow: bytes | None = None
+        #: ``Set-Cookie`` headers that its answer has to carry
+        self.given: list[str] = []
+
+    def session(self, ctx: Context) -> LiveSession | None:
+        """Return the session of its cookie, or None; read once a request."""
+        if not self._read:
+            value = self._token(cookies.SESSION)
+            self.signed_in(sessions.find(ctx, value) if value else None)
+        return self._live
+
+    def signed_in(self, live: LiveSession | None) -> None:
+        """Note which session it has from now on."""
+        self._live, self._read = live, True
+
+    def flow(self) -> bytes | None:
+        """Return the hash that binds flows to it, or None where it has no such secret."""
+        if self._flow is None:
+            value = self._token(cookies.FLOW)
+            self._flow = sha256(value) if value else None
+        return self._flow
+
+    def flow_or_new(self) -> bytes:
+        """Return the same, making its secret with the first flow.
+
+        One secret serves all flows and tabs, so it stays when it is there.
+        """
+        known = self.flow()
+        if known is not None:
+            return known
+        value = random_token()
+        self.given.append(cookies.set_cookie(self._settings, cookies.FLOW, value))
+        self._flow = sha256(value)
+        return self._flow
+
+    def device(self) -> DeviceCookie | None:
+        """Return its device cookie, or None."""
+        return DeviceCookie.parse(self._sent.get(cookies.cookie_name(self._settings, cookies.DEVICE)))
+
+    def _token(self, name: str) -> str | None:
+        value = self._sent.get(cookies.cookie_name(self._settings, name), "")
+        return value if _TOKEN.fullmatch(value) else None
+
+
+def _sent(environ: Mapping[str, Any]) -> dict[str, str]:
+    """Return the cookies of a request; of two with one name the first (RFC 6265 §5.4, the longer path)."""
+    found: dict[str, str] = {}
+    for pair in str(environ.get("HTTP_COOKIE") or "").split(";"):
+        name, _, value = pair.strip().partition("=")
+        found.setdefault(name, value)
+    return found

@@ -1,0 +1,56 @@
+"""Headers of all that a browser is shown or led by (design §2, CSP; security reference §4; req 10, 99, 103).
+
+Without a web framework: redirects of the authorization endpoint carry them as pages do.
+"""
+
+from functools import lru_cache
+from typing import Final
+
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src {images}; font-src 'self'; "
+    "connect-src 'self'; form-action {forms}; {frames}frame-ancestors 'none'; base-uri 'none'"
+)
+_PERMISSIONS: Final = (
+    "publickey-credentials-get=(self), camera=(), microphone=(), geolocation=(), payment=(), usb=(), "
+    "display-capture=(), browsing-topics=()"
+)
+_NO_SNIFF: Final = ("X-Content-Type-Options", "nosniff")
+_STRICT_TRANSPORT: Final = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+PRIVATE: Final = (("Cache-Control", "no-store"), ("Vary", "Cookie"))
+"""What keeps an answer that is one person's out of caches."""
+
+
+def answer_headers(*, secure: bool) -> tuple[tuple[str, str], ...]:
+    """Return the headers of every answer, of machine endpoints too.
+
+    :param secure: the installation is reached over https.
+    """
+    return (_NO_SNIFF, _STRICT_TRANSPORT) if secure else (_NO_SNIFF,)
+
+
+@lru_cache(maxsize=1024)
+def page_headers(
+    *,
+    forms: tuple[str, ...] = (),
+    images: tuple[str, ...] = (),
+    frames: tuple[str, ...] = (),
+) -> tuple[tuple[str, str], ...]:
+    """Return the headers of a page beside :func:`answer_headers`.
+
+    :param forms: origins, beside our own, that forms and what follows on them may end at.
+    :param images: origins of images.
+    :param frames: origins it frames.
+    """
+    policy = _POLICY.format(
+        forms=" ".join(("'self'", *forms)),
+        images=" ".join(("'self'", "data:", *images)),
+        frames=f"frame-src {' '.join(frames)}; " if frames else "",
+    )
+    return (
+        ("Content-Security-Policy", policy),
+        ("Referrer-Policy", "same-origin"),
+        ("X-Frame-Options", "DENY"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+        ("Permissions-Policy", _PERMISSIONS),
+    )
