@@ -1,10 +1,14 @@
 """Attacks that only a real browser can judge: markup that people bring, pages in frames (C12, C24)."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page
 
 from idp.management import accounts, clients, memberships, organizations
 from tests.browser.house import CALLBACK, PASSWORD, House, Visitor, Visits
@@ -13,7 +17,6 @@ from tests.browser.house import CALLBACK, PASSWORD, House, Visitor, Visits
 MARK = "\"'><script>marked=1</script><img src=/x onerror=marked=1><svg onload=marked=1><lotse-mark>"
 MARKED = "marked-portal"
 NUMBER = "100200666"
-FRAMING = "http://127.0.0.1:9011"
 
 
 @dataclass
@@ -107,36 +110,51 @@ def test_a_mark_that_is_no_text_is_seen(visitor: Visitor) -> None:
         Watch().sees(visitor.page, "here")
 
 
-def _frames(page: Page, addresses: list[str]) -> Iterator[str]:
-    """Open a page of another site that frames these; yield what each frame shows."""
-    body = "<h1>Framing</h1>" + "".join(f'<iframe src="{address}"></iframe>' for address in addresses)
+@pytest.fixture
+def framing() -> Iterator[str]:
+    """Another site of this machine: one page frames what its query names, another shows a word itself.
 
-    def answer(route: Route) -> None:
-        route.fulfill(body=f"<!doctype html>{body}", content_type="text/html")
+    A page that a test makes up counts as one of the internet, which Chromium keeps away from loopback anyway.
+    """
 
-    page.route(f"{FRAMING}/", answer)
-    page.goto(f"{FRAMING}/")
-    page.wait_for_load_state("networkidle")
-    for frame in page.frames[1:]:
-        yield frame.locator("body").inner_text()
+    class Framing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            framed = parse_qs(urlsplit(self.path).query).get("frame", [])
+            frames = "".join(f'<iframe src="{escape(address)}"></iframe>' for address in framed)
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(f"<!doctype html><title>Framing</title>{frames or 'Anmelden'}".encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Write nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Framing)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://localhost:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
-def test_no_page_shows_in_a_frame(visits: Visits, visitor: Visitor) -> None:
+def _framed(page: Page, site: str, addresses: list[str]) -> set[str]:
+    """Open a page of another site that frames these, and return which of our words stand in the frames."""
+    page.goto(f"{site}/?{urlencode({'frame': addresses}, doseq=True)}", wait_until="networkidle")
+    assert len(page.frames) == 1 + len(addresses)
+    shown = [frame.locator("body").inner_text() for frame in page.frames[1:]]
+    words = ("Lotse", "Anmelden", "Abmelden", "Willkommen", "Gerät")
+    return {word for text in shown for word in words if word in text}
+
+
+def test_no_page_shows_in_a_frame(visits: Visits, visitor: Visitor, framing: str) -> None:
     """Of another site, signed in or not: the browser shows nothing of them (C24, req 99)."""
     house = visits.house
     paths = ("/", "/login", "/device", "/logout", "/nowhere", "/dev/ui", "/dev/outbox")
     addresses = [house.issuer + path for path in paths] + [house.authorize(prompt="login")]
-    assert _words(_frames(visitor.page, addresses)) == set()
+    assert _framed(visitor.page, framing, addresses) == set()
     visitor.page.goto(f"{house.issuer}/login")
     visitor.fill(house.regular())
-    assert _words(_frames(visitor.page, addresses)) == set()
+    assert _framed(visitor.page, framing, addresses) == set()
     # what is looked for is seen where a page may be framed
-    own = f"{FRAMING}/own"
-    visitor.page.route(own, lambda route: route.fulfill(body="<body>Anmelden", content_type="text/html"))
-    assert _words(_frames(visitor.page, [own])) == {"Anmelden"}
-
-
-def _words(shown: Iterator[str]) -> set[str]:
-    """Return which of our words stand in frames."""
-    words = ("Lotse", "Anmelden", "Abmelden", "Willkommen", "Gerät")
-    return {word for text in shown for word in words if word in text}
+    assert _framed(visitor.page, framing, [f"{framing}/own"]) == {"Anmelden"}
