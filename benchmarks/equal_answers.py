@@ -109,7 +109,7 @@ STATES: dict[str, tuple[str, Callable[[Context, str], object] | None]] = {
     AGAIN: ("noones", None),
     "nobody, by address": ("nobods", None),
     "known": ("person", _person),
-    "known, by address": ("addres", _person),
+    "known, by address": ("posted", _person),
     "blocked": ("blockd", _blocked),
     "deleted": ("delete", _gone),
     "erased": ("erased", _gone),
