@@ -6,7 +6,7 @@ CATALOGUES := $(patsubst %.po,%.mo,$(wildcard idp/translations/*/LC_MESSAGES/*.p
 PACKAGING := pyproject.toml tools/environment.sh tools/build_hook.py
 
 .NOTPARALLEL:
-.PHONY: demo test check lint format types imports bench faults axe lock clean
+.PHONY: demo test check lint format types imports bench faults races axe lock clean
 
 demo: .venv/.runtime $(CATALOGUES)
 	@exec $(BIN)/idp demo $(ARGS)
@@ -48,6 +48,10 @@ bench: .venv/.dev $(CATALOGUES)
 # Breaks a running server in several ways under load and counts what held: ARGS="F2 --seconds 20".
 faults: .venv/.dev $(CATALOGUES)
 	$(BIN)/python -m tests.faults $(ARGS)
+
+# Five hundred rounds of each race for what works once; a normal run has three.
+races: .venv/.dev $(CATALOGUES)
+	LOTSE_TEST_RACES=500 LOTSE_TEST_REQUIRE=postgresql $(BIN)/pytest -q -n 0 tests/attacks/test_c16_races.py $(ARGS)
 
 # Every page in every combination of theme, language and width; a normal run rotates them.
 axe: .venv/.dev $(CATALOGUES)

@@ -33,6 +33,7 @@ _DRIVER = Path(__file__).parent / "people.py"
 class Product:
     """The running product."""
 
+    issuer: str
     program: Program
     #: the process that answers requests
     server: psutil.Process
@@ -60,7 +61,7 @@ def running(folder: Path, database_url: str, cpus: Cpus) -> Iterator[Product]:
     try:
         server = _server(program)
         pin((process for process in tree(program.process.pid) if process != server), cpus.others)
-        yield Product(program, server, config)
+        yield Product(issuer, program, server, config)
     finally:
         program.stop()
 

@@ -34,7 +34,7 @@ def test_base64url_has_no_padding() -> None:
 
 
 def test_sealed_value_opens_in_its_own_row_alone() -> None:
-    """A record copied to another row or table does not open: both are associated data (req 107)."""
+    """A record copied to another row or table does not open: both are associated data (req 37)."""
     sealer = Sealer([OLD])
     sealed = sealer.seal(b"seed", table="authenticator", row="a")
 

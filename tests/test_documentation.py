@@ -21,6 +21,7 @@ from flask.testing import FlaskClient
 
 from idp.audit.events import Event
 from idp.cli import cli
+from idp.db import Base
 from idp.migrations import HEAD
 from idp.oidc.claims import CLAIMS_SUPPORTED
 from idp.settings import load_settings
@@ -181,6 +182,18 @@ def test_every_claim_is_explained() -> None:
     page = (ROOT / "docs/reference/claims.md").read_text("utf-8")
 
     assert [claim for claim in CLAIMS_SUPPORTED if f"`{claim}`" not in page] == []
+
+
+def test_every_table_has_its_class_of_data() -> None:
+    """How it lies there, who reads it, how long it is kept (req 112); what is sealed is said to be."""
+    page = (ROOT / "docs/explanation/security.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and line.count("|") == 6]
+    of_table = {name: row for row in rows for name in re.findall(r"`([a-z_]+)`", row.split("|")[2])}
+    assert set(of_table) == set(Base.metadata.tables)
+    for name, table in Base.metadata.tables.items():
+        if any(column.info for column in table.columns):
+            assert "sealed" in of_table[name], name
+    assert all(f"`{key}`" in page for key in known_keys() if key.startswith("retention."))
 
 
 def test_every_endpoint_is_listed(gateway: Gateway) -> None:

@@ -18,6 +18,7 @@ from idp.web.gateway import Gateway
 
 ISSUER = "https://login.example"
 HOST = "login.example"
+THREADS = 8
 
 Pairs = Iterable[tuple[str, str]]
 #: counting and recording go on under attack; all other rows must not change
@@ -125,8 +126,17 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @contextmanager
 def serving(gateway: Gateway, services: Services) -> Iterator[Live]:
-    """Serve the product on a free port for as long as the block lasts."""
-    server = make_server("127.0.0.1", 0, gateway, threaded=True, request_handler=QuietHandler)
+    """Serve the product on a free port for as long as the block lasts.
+
+    However many connections there are, no more are answered at once than by a server's threads.
+    """
+    answering = threading.BoundedSemaphore(THREADS)
+
+    def bounded(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        with answering:
+            return gateway(environ, start_response)
+
+    server = make_server("127.0.0.1", 0, bounded, threaded=True, request_handler=QuietHandler)
     server.daemon_threads = True  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
@@ -16,6 +16,7 @@ from tests import cast
 from tests.attacks.live import ISSUER, Live
 from tests.attacks.parties import Party, other_portal, parsed
 from tests.attacks.visitor import Visitor
+from tests.builders import PASSWORD
 from tests.installation import unit_of_work
 from tests.plain_browser import basic, claims
 from tests.provers import Prover
@@ -52,12 +53,14 @@ class Bench:
     visitor: Visitor
     device: Party
     other_device: Party
+    #: a browser in front of the sign-in page, to which the form token belongs
+    page: Visitor = field(init=False)
 
     def artefacts(self) -> dict[str, str]:
         """Make one of each kind."""
         tokens = self.own.tokens(self.visitor)
         code = self.own.code(self.visitor)
-        page = Visitor(self.live)
+        page = self.page = Visitor(self.live)
         page.get("/authorize", **self.own.parameters(prompt="login"))
         provider = self.live.gateway.server.provider
         with unit_of_work(self.live.services) as ctx:
@@ -153,6 +156,23 @@ def _waits(live: Live, value: str) -> bool:
     )
 
 
+def _goes_on(bench: Bench, flow_cookie: str) -> bool:
+    """Tell whether a value is the secret of the browser whose sign-in is under way."""
+    page = Visitor(bench.live, dict(bench.visitor.cookies))
+    target = page.get("/authorize", **bench.own.parameters(prompt="login")).url
+    answer = Visitor(bench.live, {"__Host-flow": flow_cookie}).once("GET", target)
+    assert answer.status in (200, 400), answer.text
+    return answer.status == 200
+
+
+def _changes(bench: Bench, token: str) -> bool:
+    """Tell whether a value is taken as the token of our own form, in the browser that has it."""
+    form = bench.page.form("/login")
+    fields = form.fields | {"username": "anna", "password": PASSWORD, "csrf_token": token}
+    holder = Visitor(bench.live, dict(bench.page.cookies))
+    return "__Host-sid" in holder.post_once(form.action, fields).cookies()
+
+
 Endpoint = Callable[[Bench, str], bool]
 
 #: endpoint → the artefacts it accepts from the first portal
@@ -164,6 +184,8 @@ ENDPOINTS: dict[str, tuple[Endpoint, frozenset[str]]] = {
         frozenset({ACCESS, CLIENT_ACCESS, OPAQUE}),
     ),
     "session": (lambda b, v: _accepts_session(b.live, v), frozenset({COOKIE})),
+    "flow": (_goes_on, frozenset({FLOW})),
+    "form": (_changes, frozenset({FORM})),
     "id_token_hint": (lambda b, v: _accepts_hint(b.live, v), frozenset({ID})),
     "client secret": (
         lambda b, v: (
@@ -283,6 +305,7 @@ OFTEN = {
     "userinfo": ACCESS,
     "introspection": ACCESS,
     "session": COOKIE,
+    "flow": FLOW,
     "id_token_hint": ID,
     "client secret": SECRET,
     "request": OBJECT,
@@ -295,7 +318,7 @@ def test_a_changed_copy_is_worth_nothing(bench: Bench, name: str) -> None:
     endpoint, _ = ENDPOINTS[name]
     value = bench.artefacts()[(ONCE | OFTEN)[name]]
     # the quotation marks of RFC 6265 §4.1.1 are no part of a cookie's value
-    quoted = f'"{value}"' if name == "session" else None
+    quoted = f'"{value}"' if name in ("session", "flow") else None
     worked = [what for what, copy in variations(value) if copy != quoted and endpoint(bench, copy)]
     assert worked == []
     assert endpoint(bench, value), "the original stopped working"

@@ -155,6 +155,19 @@ def test_a_signed_out_cookie_is_dead(stage: Stage) -> None:
     )
 
 
+def test_a_sign_out_clears_what_the_browser_keeps(stage: Stage) -> None:
+    """The answer that ends the session tells the browser; who stays keeps all (security reference §4)."""
+    filled = scenes.FORMS["end_session.decide"](stage)
+    stays = filled.visitor.post_once(filled.target, filled.fields | {"choice": "stay"})
+    assert stays.header("Clear-Site-Data") is None
+    assert SID in filled.visitor.cookies
+    filled = scenes.FORMS["end_session.decide"](stage)
+    leaves = filled.visitor.post_once(filled.target, filled.fields)
+    assert leaves.header("Clear-Site-Data") == '"storage"'
+    assert SID not in filled.visitor.cookies
+    assert DEVICE in filled.visitor.cookies
+
+
 @pytest.mark.parametrize("name", [SID, FLOW, DEVICE, FORM])
 @pytest.mark.parametrize("change", ["dropped", "cut", "longer", "case", "another person's"])
 def test_a_changed_cookie_never_crosses(stage: Stage, name: str, change: str) -> None:

@@ -84,6 +84,7 @@ def test_a_wrong_password_answers_alike(house: Party, password: str, suffix: str
     assert expected[0].status == 200
     for name in NAMES:
         assert _try(house, name + suffix, password) == expected, name
+    assert house.live.rows()["outbox"] == [], "somebody got a message and somebody else did not"
 
 
 def test_the_throttle_answers_alike(house: Party) -> None:

@@ -1,4 +1,7 @@
-"""C16: parallel uses of what works once, over two server processes on PostgreSQL (req 6, 21, 22)."""
+"""C16: parallel uses of what works once, over two server processes on PostgreSQL (req 6, 21, 22).
+
+A run has a few rounds; ``make races`` has the five hundred of the security reference.
+"""
 
 import http.client
 import json
@@ -9,7 +12,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -44,7 +49,7 @@ from tests.world import CHALLENGE, VERIFIER, code_for, now
 
 RACERS = 64
 PROCESSES = 2
-ROUNDS = 3
+ROUNDS = int(os.environ.get("LOTSE_TEST_RACES") or 3)
 
 Reply = tuple[int, dict[str, Any]]
 
@@ -59,6 +64,9 @@ class Cluster:
     account_id: str
     #: a device for each round; made before the start, so that both processes know them
     devices: list[Registered]
+    #: starts the server once more, where it was ended
+    serve: Callable[[], "subprocess.Popen[bytes]"]
+    process: "subprocess.Popen[bytes]"
 
     def call(
         self,
@@ -117,7 +125,7 @@ def together(racers: int, call: Callable[[Callable[[], object]], Any]) -> list[A
         return [racer.result() for racer in running]
 
 
-def _redemption(code: str) -> dict[str, str]:
+def redemption(code: str) -> dict[str, str]:
     return {
         "grant_type": "authorization_code",
         "code": code,
@@ -126,7 +134,7 @@ def _redemption(code: str) -> dict[str, str]:
     }
 
 
-def _refreshing(token: str) -> dict[str, str]:
+def refreshing(token: str) -> dict[str, str]:
     return {"grant_type": "refresh_token", "refresh_token": token}
 
 
@@ -135,8 +143,15 @@ def cluster(
     postgresql: PostgreSQL, worker_number: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
     """Two processes of the real server with a database of their own."""
-    folder = tmp_path_factory.mktemp("races")
-    url = postgresql.create_database(f"races_{worker_number}")
+    name = f"races_{worker_number}"
+    with standing(postgresql.create_database(name), tmp_path_factory.mktemp("races")) as made:
+        yield made
+    postgresql.drop_database(name)
+
+
+@contextmanager
+def standing(url: str, folder: Path) -> Iterator[Cluster]:
+    """Prepare an empty database and serve it."""
     database = Database(url)
     migrations.upgrade(database)
     database.dispose()
@@ -149,16 +164,20 @@ def cluster(
         devices = [cast.register_device(ctx, f"terminal-{number}") for number in range(ROUNDS)]
         account_id = cast.person(ctx)
     port = free_port()
-    process = _serve(folder, url, port)
-    made = Cluster(services, port, client, account_id, devices)
+    serve = partial(_serve, folder, url, port)
+    made = Cluster(services, port, client, account_id, devices, serve, serve())
     try:
-        assert until(lambda: _all_answer(process, made), seconds=60), "the server did not start"
+        await_processes(made)
         yield made
     finally:
-        process.terminate()
-        process.wait(30)
+        made.process.terminate()
+        made.process.wait(30)
         services.database.dispose()
-        postgresql.drop_database(f"races_{worker_number}")
+
+
+def await_processes(cluster: Cluster) -> None:
+    """Return once all processes answer."""
+    assert until(lambda: _all_answer(cluster.process, cluster), seconds=60), "the server did not start"
 
 
 def _serve(folder: Path, url: str, port: int) -> "subprocess.Popen[bytes]":
@@ -180,10 +199,10 @@ def _all_answer(process: "subprocess.Popen[bytes]", cluster: Cluster) -> bool:
             return False
     except OSError:
         return False
-    return len(_listening(process.pid, cluster.port)) >= PROCESSES
+    return len(listening(process.pid, cluster.port)) >= PROCESSES
 
 
-def _listening(pid: int, port: int) -> list[psutil.Process]:
+def listening(pid: int, port: int) -> list[psutil.Process]:
     """Return the processes of a tree that have the port open."""
     return [
         process
@@ -207,9 +226,9 @@ def _winner(replies: list[Reply], error: str = "invalid_grant") -> dict[str, Any
 @pytest.mark.parametrize("round_number", range(ROUNDS))
 def test_one_of_64_redemptions_of_a_code_succeeds(cluster: Cluster, round_number: int) -> None:
     """Then everything born of the code is revoked, for it was presented again (req 6, 22)."""
-    tokens = _winner(cluster.race(_redemption(cluster.code())))
+    tokens = _winner(cluster.race(redemption(cluster.code())))
     assert not cluster.is_active(tokens["access_token"])
-    assert cluster.call("/token", _refreshing(tokens["refresh_token"]))[0] == 400
+    assert cluster.call("/token", refreshing(tokens["refresh_token"]))[0] == 400
     with cluster.services.database.session() as db:
         newest = db.scalars(select(Authorization).order_by(Authorization.id.desc()).limit(1)).one()
         born = db.scalars(select(RefreshToken).where(RefreshToken.authorization_id == newest.id)).all()
@@ -224,13 +243,13 @@ def test_one_of_64_redemptions_of_a_code_succeeds(cluster: Cluster, round_number
 @pytest.mark.parametrize("round_number", range(ROUNDS))
 def test_one_of_64_uses_of_a_refresh_token_succeeds(cluster: Cluster, round_number: int) -> None:
     """Then the family is revoked, the winner's tokens included (req 21, 22)."""
-    status, first = cluster.call("/token", _redemption(cluster.code()))
+    status, first = cluster.call("/token", redemption(cluster.code()))
     assert status == 200
     assert cluster.is_active(first["access_token"])
-    tokens = _winner(cluster.race(_refreshing(first["refresh_token"])))
+    tokens = _winner(cluster.race(refreshing(first["refresh_token"])))
     assert not cluster.is_active(tokens["access_token"])
     assert not cluster.is_active(first["access_token"])
-    assert cluster.call("/token", _refreshing(tokens["refresh_token"]))[0] == 400
+    assert cluster.call("/token", refreshing(tokens["refresh_token"]))[0] == 400
     with cluster.services.database.session() as db:
         newest = db.scalars(select(Authorization).order_by(Authorization.id.desc()).limit(1)).one()
         family = db.scalars(select(RefreshToken).where(RefreshToken.authorization_id == newest.id)).all()
@@ -311,8 +330,8 @@ def test_one_of_64_polls_gets_the_tokens(cluster: Cluster, round_number: int) ->
         device_requests.connect(ctx, waits.id, wanted=wanted, client=client, live=live, membership_id=None)
     replies = together(RACERS, lambda start: owner.call("/token", poll, start, authorization=False))
     tokens = _winner(replies)
-    refreshing = _refreshing(tokens["refresh_token"]) | {"client_id": device.client_id}
-    assert owner.call("/token", refreshing, authorization=False)[0] == 200
+    again = refreshing(tokens["refresh_token"]) | {"client_id": device.client_id}
+    assert owner.call("/token", again, authorization=False)[0] == 200
 
 
 def test_different_codes_do_not_hinder_one_another(cluster: Cluster) -> None:
@@ -320,7 +339,7 @@ def test_different_codes_do_not_hinder_one_another(cluster: Cluster) -> None:
     codes = [cluster.code() for _ in range(RACERS)]
     barrier = threading.Barrier(RACERS)
     with ThreadPoolExecutor(RACERS) as racers:
-        running = [racers.submit(cluster.call, "/token", _redemption(code), barrier.wait) for code in codes]
+        running = [racers.submit(cluster.call, "/token", redemption(code), barrier.wait) for code in codes]
         replies = [racer.result() for racer in running]
     assert [status for status, _ in replies] == [200] * RACERS
     assert len({body["access_token"] for _, body in replies}) == RACERS

@@ -32,7 +32,7 @@ p { margin-block-end: 2em !important }
 
 
 def test_the_whole_way_without_javascript(visits: Visits) -> None:
-    """Password, company, code, portal, language and sign-out: nothing waits for a script (req 115)."""
+    """Password, company, code, portal, language and sign-out: nothing waits for a script (req 115, 117)."""
     house = visits.house
     visitor = visits.new(java_script_enabled=False)
     page = visitor.page

@@ -42,7 +42,7 @@ def test_create_needs_little(terminal: Terminal) -> None:
 
 
 def test_the_secret_is_shown_once(terminal: Terminal) -> None:
-    """No later answer has the secret; a public client has none (req 20)."""
+    """No later answer has the secret; a public client has none (req 20, 96)."""
     made = terminal.ok("client", "create", "portal", "--redirect", CALLBACK)
     secret = made.splitlines()[1].split()[1]
     assert len(secret) >= 43

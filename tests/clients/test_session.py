@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from clients.customer_portal import areas
 from clients.shared.sessions import ABSOLUTE, IDLE, MOST, Pending, PortalSession, SessionStore
+from tests.attacks.forged import Forger
 from tests.clients.foreign_issuer import LOGOUT_EVENT, PERSON, ForeignIssuer
 
 pytestmark = pytest.mark.enable_socket
@@ -273,6 +274,22 @@ def test_other_kinds_of_token_log_nobody_out(portal: FlaskClient, issuer: Foreig
     answer = portal.post("/backchannel-logout", data={"logout_token": issuer.logout_token(typ)})
     assert answer.status_code == 400
     assert portal.get("/session").json == {"signed_in": True}
+
+
+def test_forged_logout_tokens_log_nobody_out(portal: FlaskClient, issuer: ForeignIssuer) -> None:
+    """What somebody without the issuer's key can make of a token they have seen (C10, req 35)."""
+    sign_in(portal, issuer)
+    keys = issuer.document("/jwks")
+    assert keys is not None
+    genuine = issuer.logout_token()
+    made = [(name, token) for name, token in Forger(genuine, keys["keys"]).forgeries() if token != genuine]
+    assert len(made) >= 30
+    for name, token in made:
+        answer = portal.post("/backchannel-logout", data={"logout_token": token})
+        assert answer.status_code == 400, name
+    assert portal.get("/session").json == {"signed_in": True}
+    assert portal.post("/backchannel-logout", data={"logout_token": genuine}).status_code == 200
+    assert portal.get("/session").json == {"signed_in": False}
 
 
 def test_logout_token_counts_once_alone_and_in_the_body(portal: FlaskClient, issuer: ForeignIssuer) -> None:

@@ -107,7 +107,7 @@ def test_oidcc_ensure_request_without_nonce_succeeds_for_code_flow(op: Op) -> No
     op.id_token(op.log_in(op.browser(), nonce=None), nonce=None)
 
 
-@pytest.mark.parametrize("scope", ["profile", "email", "address", "phone"])
+@pytest.mark.parametrize("scope", ["profile", "email", "address", "phone"], ids="oidcc-scope-{}".format)
 def test_oidcc_scope(op: Op, scope: str) -> None:
     """oidcc-scope-profile, -email, -address, -phone: userinfo has every claim of the scope and no other."""
     tokens = op.log_in(op.browser(), scope=f"openid {scope}")
@@ -134,7 +134,7 @@ def test_oidcc_alternate_happy_flow(op: Op) -> None:
     op.id_token(op.client.tokens(browser))
 
 
-@pytest.mark.parametrize("display", ["page", "popup"])
+@pytest.mark.parametrize("display", ["page", "popup"], ids="oidcc-display-{}".format)
 def test_oidcc_display(op: Op, display: str) -> None:
     """oidcc-display-page, -popup: display breaks nothing."""
     op.id_token(op.log_in(op.browser(), display=display))

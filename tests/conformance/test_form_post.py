@@ -67,10 +67,16 @@ def test_oidcc_prompt_none_logged_in(op: Op) -> None:
 
 
 def test_oidcc_prompt_login(op: Op) -> None:
-    """Asks again."""
+    """Asks again: the same person and session, by a sign-in that is not older."""
     browser = op.browser()
-    log_in(op, browser)
-    log_in(op, browser, prompt="login")
+    first = op.id_token(log_in(op, browser))
+    op.client.authorize(browser, response_mode=FORM_POST, state=STATE, prompt="login")
+    assert asks_for_password(browser)
+    browser.sign_in("paul")
+    by_form(op, browser)
+    again = op.id_token(op.client.tokens(browser))
+    assert (again["sub"], again["sid"]) == (first["sub"], first["sid"])
+    assert again["auth_time"] >= first["auth_time"]
 
 
 def test_oidcc_max_age_1(op: Op) -> None:
@@ -89,7 +95,7 @@ def test_oidcc_ensure_post_request_succeeds(op: Op) -> None:
     assert asks_for_password(browser)
     browser.sign_in("paul")
     by_form(op, browser)
-    op.id_token(op.client.tokens(browser))
+    assert op.id_token(op.client.tokens(browser))["aud"] == op.client.registered.client_id
 
 
 def test_oidcc_codereuse(op: Op) -> None:

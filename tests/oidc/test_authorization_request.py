@@ -128,7 +128,7 @@ REFUSED: list[tuple[dict[str, str | None], str]] = [
 
 
 def test_the_portal_hears_what_is_wrong(desk: Desk) -> None:
-    """At the registered URI, with the state, in characters RFC 6749 allows."""
+    """At the registered URI, with the state, in characters RFC 6749 allows; ``code`` alone exists (req 9)."""
     allowed = set(map(chr, {*range(0x20, 0x7F)} - {0x22, 0x5C}))
     for changes, code in REFUSED:
         error = _refusal(desk, changes)

@@ -141,15 +141,17 @@ def test_keys_that_are_too_weak_or_of_another_kind() -> None:
     claims = PROVER.claims(ADDRESS, iat=SECONDS)
     small = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505  (refused)
     modulus = small.public_key().public_numbers().n
+    not_taken = "the DPoP header must be a JWT with typ"
     jwk = {"kty": "RSA", "n": b64url(modulus.to_bytes(128, "big")), "e": "AQAB"}
     body = encoded({"typ": "dpop+jwt", "alg": "RS256", "jwk": jwk}, claims)
     signature = small.sign(body.encode(), padding.PKCS1v15(), hashes.SHA256())
-    _refused(f"{body}.{b64url(signature)}")
+    assert _refused(f"{body}.{b64url(signature)}").startswith(not_taken)
     key = ECKey.import_key(ec.generate_private_key(ec.SECP384R1()))
     header = {"typ": "dpop+jwt", "alg": "ES384", "jwk": key.as_dict(private=False)}
-    _refused(
-        jws.serialize_compact(header, json.dumps(claims), key, registry=Admitted(strict_check_header=False))
+    signed = jws.serialize_compact(
+        header, json.dumps(claims), key, registry=Admitted(strict_check_header=False)
     )
+    assert _refused(signed).startswith(not_taken)
 
 
 CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
@@ -200,7 +202,7 @@ def test_how_old_a_proof_may_be() -> None:
     for iat in (SECONDS - 59, SECONDS - 59.5, SECONDS, SECONDS + 10, SECONDS + 10.5):
         assert _check(_proof(iat=iat)).issued_at == iat
     for iat in (SECONDS - 59.6, SECONDS + 10.6):
-        _refused(_proof(iat=iat))
+        assert _refused(_proof(iat=iat)).startswith("iat must be")
 
 
 @pytest.mark.parametrize(
@@ -222,7 +224,8 @@ def test_the_port_of_http() -> None:
     """The demo's address has one that is no default; port 80 of http is."""
     assert _check(_proof(htu="http://localhost:8000/token"), address="http://localhost:8000/token")
     assert _check(_proof(htu="http://localhost:80/token"), address="http://localhost/token")
-    _refused(_proof(htu="http://localhost:443/token"), address="http://localhost/token")
+    wrong = _proof(htu="http://localhost:443/token")
+    assert _refused(wrong, address="http://localhost/token").startswith("htu must be")
 
 
 def test_the_hash_of_the_access_token() -> None:
@@ -246,13 +249,13 @@ def test_nonces() -> None:
             _check(_proof(nonce=nonce))
     with pytest.raises(NonceWanted):
         _check(_proof(), required=True)
-    _refused(_proof(nonce="fresh", iat=SECONDS - 3600))
+    assert _refused(_proof(nonce="fresh", iat=SECONDS - 3600)).startswith("iat must be")
 
 
 def test_an_invalid_proof_hears_so_before_it_hears_of_nonces() -> None:
     """Who has no key gets no nonce asked of it."""
-    _refused(_proof(header={"typ": "JWT"}), required=True)
-    _refused(_proof(htm="GET"), required=True)
+    assert _refused(_proof(header={"typ": "JWT"}), required=True).startswith("the DPoP header must")
+    assert _refused(_proof(htm="GET"), required=True).startswith("htm must be")
 
 
 SHAPES: dict[str, Callable[[str], str]] = {
@@ -304,15 +307,15 @@ def test_claims_that_are_no_object() -> None:
     signer, jose = PROVER.signer, {"typ": "dpop+jwt", "jwk": EC_JWK}
     claims = PROVER.claims(ADDRESS, iat=SECONDS)
     for content in ([claims], "text", None, claims | {"jti": "\ud800"}):
-        _refused(signer.sign(content, **jose))
+        assert _refused(signer.sign(content, **jose)), str(content)
     header = b64url(json.dumps({"alg": "ES256", **jose}).encode())
     twice = '{"jti": "x", ' + json.dumps(claims)[1:]
     body = f"{header}.{b64url(twice.encode())}"
-    _refused(f"{body}.{b64url(signer._signature(body.encode()))}")
+    assert _refused(f"{body}.{b64url(signer._signature(body.encode()))}")
 
 
 def test_the_time_is_handed_in() -> None:
     """The same proof, a minute later."""
     proof = _proof()
     assert _check(proof, now=NOW + timedelta(seconds=59))
-    _refused(proof, now=NOW + timedelta(seconds=60))
+    assert _refused(proof, now=NOW + timedelta(seconds=60)).startswith("iat must be")

@@ -18,7 +18,7 @@ def _revoke(desk: Desk, token: str | None, portal: Portal | None = None) -> tupl
 
 
 def test_a_refresh_token_ends_its_family(desk: Desk) -> None:
-    """Its access tokens too; a used one does the same."""
+    """Its access tokens too; a used one does the same (req 27)."""
     for used in (False, True):
         tokens = desk.tokens()
         newest = desk.portal.refresh(tokens["refresh_token"]).get_json() if used else tokens

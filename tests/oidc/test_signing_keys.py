@@ -1,6 +1,7 @@
 """The life of signing keys (req 33, 34; OIDC Core §10.1.1)."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -228,6 +229,22 @@ def test_keys_without_a_successor(services: Services) -> None:
         waiting = _key(ctx, "ES256", NEXT).kid
         assert signing_keys.rotate(ctx) == [waiting]
         assert _key(ctx, "ES256", ACTIVE).kid == waiting
+
+
+def test_four_that_start_at_once_make_one_set(bare: Services) -> None:
+    """Four workers in front of an empty table: one active and one next key of each algorithm (F9, req 34)."""
+    barrier = threading.Barrier(4)
+
+    def begin() -> None:
+        barrier.wait()
+        with unit_of_work(bare) as ctx:
+            signing_keys.ensure(ctx)
+
+    with ThreadPoolExecutor(4) as starters:
+        # a start that fails is one that an operator sees
+        assert [starter.result() for starter in [starters.submit(begin) for _ in range(4)]] == [None] * 4
+    with unit_of_work(bare) as ctx:
+        assert _states(ctx) == FULL
 
 
 def test_two_that_start_at_once_make_one_set(bare: Services) -> None:

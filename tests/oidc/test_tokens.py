@@ -13,7 +13,7 @@ from tests.world import ALL_SCOPES, Desk, at_hash, forget_snapshot, verified
 
 
 def test_access_token_of_a_person(desk: Desk) -> None:
-    """Type, kid, algorithm; iss, aud, client, sub, times, jti; how the person signed in, from the session."""
+    """Type, kid, algorithm; iss, aud, client, sub, times, jti (req 24); how the session was signed in."""
     tokens = desk.tokens(scope="openid email")
     header, claims = verified(desk.gateway, tokens["access_token"])
     assert (header["typ"], header["alg"]) == ("at+jwt", "ES256")

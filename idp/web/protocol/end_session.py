@@ -149,6 +149,9 @@ def _sign_out(flow: Flow, wanted: LogoutRequest, live: LiveSession | None, *, ag
     response = redirect(target or url_for("end_session.done", flow_id=flow.id), SEE_OTHER)
     if live is not None:
         clear_session(response)
+        # not "cookies": it takes those of neighbouring hosts too, and what this browser is known by;
+        # not "cache": pages are no-store, and emptying it takes Chromium seconds
+        response.headers["Clear-Site-Data"] = '"storage"'
     return response
 
 

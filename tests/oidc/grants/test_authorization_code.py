@@ -8,9 +8,11 @@ from sqlalchemy import select
 
 from idp.audit.events import Event
 from idp.audit.models import AuditEvent
+from idp.authentication import sessions
 from idp.context import Services
 from idp.flows.models import OneTimeSecret
 from idp.management import accounts, clients, memberships, organizations
+from idp.oidc.logout import end_session
 from idp.oidc.models import Authorization
 from tests import cast
 from tests.builders import OPERATOR, make_membership, make_organization
@@ -176,12 +178,15 @@ GONE = {
     "membership blocked": lambda ctx, _d, member, organization: memberships.block(ctx, organization, member),
     "membership ended": lambda ctx, _d, member, organization: memberships.end(ctx, organization, member),
     "organisation suspended": lambda ctx, _d, _m, organization: organizations.suspend(ctx, organization),
+    "signed out": lambda ctx, desk, _m, _o: [
+        end_session(ctx, session_id, "signed out") for session_id in sessions.open_ids(ctx, desk.account_id)
+    ],
 }
 
 
 @pytest.mark.parametrize("what", GONE)
 def test_who_may_no_longer_act_gets_nothing(desk: Desk, what: str) -> None:
-    """Every grant, userinfo and introspection, at once (req 23)."""
+    """Every grant, userinfo and introspection, at once (req 23); a code is its session's (req 7)."""
     with desk.work() as ctx:
         organization = make_organization(ctx)
         member = make_membership(ctx, organization, desk.account_id)

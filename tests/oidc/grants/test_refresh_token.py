@@ -26,7 +26,7 @@ def _family(desk: Desk) -> list[RefreshToken]:
 
 
 def test_each_use_rotates(desk: Desk) -> None:
-    """Parent and successor name one another, one unused token remains."""
+    """Parent and successor name one another, one unused token remains (req 21)."""
     token = desk.tokens()["refresh_token"]
     for _ in range(3):
         token = desk.portal.refresh(token).get_json()["refresh_token"]
@@ -40,7 +40,7 @@ def test_each_use_rotates(desk: Desk) -> None:
 
 
 def test_reuse_ends_the_family(desk: Desk) -> None:
-    """A used token revokes everything, its access tokens too, and is in the log once."""
+    """A used token revokes everything, its access tokens too, and is in the log once (req 21)."""
     first = desk.tokens()
     second = desk.portal.refresh(first["refresh_token"]).get_json()
     for _ in range(2):

@@ -1,5 +1,7 @@
 """Signing in with user name or address and password (screens L-01)."""
 
+import json
+
 import pytest
 from argon2 import low_level
 
@@ -193,6 +195,20 @@ def test_too_many_tries_are_told_when_to_come_back(house: House, browser: Browse
     assert browser.heading == "Willkommen, Ben"
     assert house.events("sign_in.throttled")
     assert '"earlier_failures":5' in (house.events("sign_in.succeeded")[-1].new or "")
+
+
+def test_what_a_person_is_told_of_stands_with_the_sign_in(house: House, browser: Browser) -> None:
+    """A new browser, and a success after failures: kept for the notice and the activity list (req 60)."""
+    person = house.add("ben")
+    browser.get("/login")
+    for _ in range(3):
+        browser.send(username="ben", password=WRONG)
+    browser.sign_in(person)
+    browser.ask(prompt="login")
+    browser.sign_in(person)
+    first, second = (json.loads(event.new or "") for event in house.events("sign_in.succeeded"))
+    assert (first["known_device"], first["earlier_failures"]) == (False, 3)
+    assert (second["known_device"], second["earlier_failures"]) == (True, 0)
 
 
 def test_a_known_browser_comes_in_during_the_delay(house: House) -> None:
