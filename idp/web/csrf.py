@@ -48,8 +48,8 @@ def is_stale() -> bool:
 def answers_a_link() -> bool:
     """Tell whether a link to this address leads back to what is shown.
 
-    It does after GET, and after our own forms where their page stands at the address they go to.  What another
-    site posts says more than its address.
+    It does after GET, and after our own forms where their page stands at the address they go to.  What
+    another site posts says more than its address.
     """
     if request.method in _SAFE:
         return True
