@@ -59,7 +59,7 @@ class Op:
         now = time.time()
         assert header["kid"]
         assert claims["iss"] == self.issuer
-        assert claims["aud"] == self.client.registered.client_id
+        assert claims["aud"] == claims["azp"] == self.client.registered.client_id
         assert now < claims["exp"] < now + 50 * 365 * 86_400
         assert abs(now - claims["iat"]) < 300
         assert claims.get("nonce") == nonce
