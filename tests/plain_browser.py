@@ -113,6 +113,8 @@ class Portal:
     gateway: Gateway
     registered: Registered
     verifier: str = field(default_factory=random_token)
+    #: what its requests say unless a test says otherwise
+    always: dict[str, str] = field(default_factory=dict)
 
     def parameters(self, **changes: str | None) -> dict[str, str]:
         """Return the parameters of an authorization request."""
@@ -127,7 +129,7 @@ class Portal:
             "code_challenge": challenge.decode(),
             "code_challenge_method": "S256",
         }
-        return {name: value for name, value in (wanted | changes).items() if value is not None}
+        return {name: value for name, value in (wanted | self.always | changes).items() if value is not None}
 
     def authorize(self, browser: Browser, **changes: str | None) -> TestResponse:
         """Send the browser to the authorization endpoint."""

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -124,6 +125,33 @@ def test_every_command_exists_with_its_options(tmp_path: Path, monkeypatch: pyte
 def test_a_command_that_does_not_exist_is_found(words: list[str]) -> None:
     """The check above can fail."""
     assert command_problem(words) is not None
+
+
+PEOPLES_TOKENS = re.compile(r"authorization_code|device_code|authorize_access_token|id_token")
+"""What a block of code holds that gets or reads tokens of people."""
+
+
+def test_every_snippet_names_the_algorithm_of_id_tokens() -> None:
+    """Code, registrations by file and by command: a reader copies none that would take whatever comes."""
+    code = [(page, text) for page, text in blocks("python", "js", "mjs") if PEOPLES_TOKENS.search(text)]
+    code += [(file.name, file.read_text("utf-8")) for file in sorted(EXAMPLES.glob("*.py"))]
+    assert len(code) >= 6
+    assert [place for place, text in code if "ES256" not in text] == []
+    registered = [
+        (page, client)
+        for page, text in blocks("toml")
+        for client in tomllib.loads(text).get("client", ())
+        if "redirect_uris" in client
+    ]
+    assert len(registered) >= 2
+    assert [page for page, client in registered if "id_token_signed_response_alg" not in client] == []
+    created = [
+        (page, words)
+        for page, words in commands()
+        if ("client", "create") in pairwise(words) and "machine" not in words
+    ]
+    assert len(created) >= 10
+    assert [place for place in created if "--id-token-alg" not in place[1]] == []
 
 
 def test_settings_in_the_pages_are_settings(tmp_path: Path) -> None:

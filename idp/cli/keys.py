@@ -6,7 +6,7 @@ import click
 
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.cli.output import as_json_option, confirm, write_done, write_json, write_table, yes_option
+from idp.cli.output import as_json_option, cell, confirm, write_done, write_json, write_table, yes_option
 from idp.cli.state import State, pass_state
 from idp.crypto import Sealer, add_master_key
 from idp.installation import reseal, snapshot_changed
@@ -52,10 +52,14 @@ def list_keys(state: State, *, as_json: bool) -> None:
 def rotate(state: State, *, now: bool, as_json: bool) -> None:
     """Let the next keys sign where their time has come; old signatures stay valid."""
     with state.operation() as ctx:
+        waiting = signing_keys.too_young(ctx) if now else {}
         promoted = signing_keys.rotate(ctx, force=now)
-    click.echo(
-        f"These keys sign now: {', '.join(promoted)}." if promoted else "No key is due yet; see --now."
-    )
+    lines = [f"These keys sign now: {', '.join(promoted)}." if promoted else "No key is due yet; see --now."]
+    lines += [
+        f"{kid} waits: portals may not know it before {cell(until)}. Repeat the command then."
+        for kid, until in waiting.items()
+    ]
+    write_done("\n".join(lines), as_json=as_json, promoted=promoted, waiting=waiting)
 
 
 @keys.command()

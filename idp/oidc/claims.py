@@ -36,6 +36,7 @@ CLAIMS_SUPPORTED = (
     "sub",
     "iss",
     "aud",
+    "azp",
     "exp",
     "iat",
     "auth_time",

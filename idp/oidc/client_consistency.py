@@ -19,7 +19,7 @@ from idp.oidc.client_fields import (
 from idp.oidc.client_values import PERSON_SCOPES
 from idp.oidc.metadata_reader import Problem, shown
 from idp.oidc.public_jwks import usable_keys
-from idp.oidc.redirect_uris import origin_of, web_uri_problem
+from idp.oidc.redirect_uris import is_loopback, origin_of, web_uri_problem
 from idp.oidc.sector import sector_of
 
 
@@ -37,6 +37,13 @@ def _public(client: ClientMetadata) -> bool:
 
 def _pairwise(client: ClientMetadata) -> bool:
     return client.subject_type == SUBJECT_TYPES[1]
+
+
+def _has_sector(client: ClientMetadata) -> bool:
+    """Tell whether a client belongs to one sector; that of programs on a person's own machine is none."""
+    if client.sector_identifier_uri is None and any(map(is_loopback, client.redirect_uris)):
+        return False
+    return sector_of(client.sector_identifier_uri, client.redirect_uris) is not None
 
 
 def _framed_at_home(client: ClientMetadata) -> bool:
@@ -190,15 +197,14 @@ _RULES: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...]] = (
     ),
     (
         "subject_type",
-        lambda client: _pairwise(client) and not _code(client),
-        "must be public without authorization_code",
+        lambda client: _pairwise(client) and not _serves_people(client),
+        f"must be public without authorization_code or {DEVICE_GRANT}: it knows no person",
     ),
     (
         "sector_identifier_uri",
-        lambda client: (
-            _pairwise(client) and sector_of(client.sector_identifier_uri, client.redirect_uris) is None
-        ),
-        "must be there for pairwise subjects unless all redirect_uris have one host (OIDC Core §8.1)",
+        lambda client: _pairwise(client) and not _has_sector(client),
+        "must be there for pairwise subjects unless all redirect_uris have one host,"
+        " which is not this machine (OIDC Core §8.1)",
     ),
     (
         "require_pushed_authorization_requests",

@@ -1,4 +1,7 @@
-"""The device authorization endpoint: a device asks for its two codes (RFC 8628 §3.1-3.2, req 30)."""
+"""The device authorization endpoint: a device asks for its two codes (RFC 8628 §3.1-3.2, req 30).
+
+``resource`` is read as in an authorization request (RFC 8707 §2), since this is one of a device.
+"""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -6,7 +9,7 @@ from typing import Any, Final
 from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
 
 from idp.audit.log import shorten
-from idp.oidc import device_requests, user_codes
+from idp.oidc import device_requests, resources, user_codes
 from idp.oidc.authorization_request import requested_scope
 from idp.oidc.client_fields import DEVICE_GRANT
 from idp.oidc.provider import Provider
@@ -22,7 +25,7 @@ PER_NETWORK: Final = Limit(60, timedelta(minutes=1))
 def request_codes(provider: Provider, request: ProtocolRequest) -> dict[str, Any]:
     """Return what the device hears; nobody is asked anything yet.
 
-    :raises OAuth2Error: ``invalid_client``, ``unauthorized_client``, ``invalid_scope``.
+    :raises OAuth2Error: ``invalid_client``, ``unauthorized_client``, ``invalid_scope``, ``invalid_target``.
     :raises Refusal: ``client.throttled`` (until).
     """
     exchange, services = request.exchange, provider.services
@@ -30,6 +33,7 @@ def request_codes(provider: Provider, request: ProtocolRequest) -> dict[str, Any
     if not client.check_grant_type(DEVICE_GRANT):
         raise UnauthorizedClientError(f"this client is not registered for {DEVICE_GRANT}")
     scope = client.get_allowed_scope(requested_scope(request.form))
+    wanted = resources.named(exchange.snapshot.clients, client, request.form.get(resources.PARAMETER))
     address = exchange.origin.ip
     if client.public:
         services.throttle.network_try(
@@ -40,6 +44,7 @@ def request_codes(provider: Provider, request: ProtocolRequest) -> dict[str, Any
         services.vault,
         client,
         scope=scope,
+        resources=wanted,
         network=shorten(address) if address else None,
         now=exchange.now,
     )

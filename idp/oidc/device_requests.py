@@ -4,6 +4,7 @@ Its two codes are stored as hashes: the device's as SHA-256, the person's keyed,
 consumes the row (``oidc.grants.device_code``); here it is made, found, polled, allowed and denied.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -51,6 +52,8 @@ class Waiting(NamedTuple):
     id: str
     client_row_id: str
     scope: str
+    #: client ids of the resource servers it named (RFC 8707)
+    resources: list[str] | None
     network: str | None
     created_at: datetime
     expires_at: datetime
@@ -60,6 +63,7 @@ _COLUMNS: Final = (
     DeviceRequest.id,
     DeviceRequest.client_id,
     DeviceRequest.scope,
+    DeviceRequest.resources,
     DeviceRequest.network,
     DeviceRequest.created_at,
     DeviceRequest.expires_at,
@@ -78,6 +82,7 @@ def store(
     client: RegisteredClient,
     *,
     scope: str,
+    resources: Sequence[str],
     network: str | None,
     now: datetime,
 ) -> Codes:
@@ -91,6 +96,7 @@ def store(
             "user_code_hash": _keyed(vault, codes.user),
             "client_id": client.row_id,
             "scope": scope,
+            "resources": list(resources) or None,
             "network": network,
             "interval": INTERVAL,
             "created_at": now,

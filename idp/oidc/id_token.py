@@ -49,6 +49,7 @@ def mint_id_token(
         "iss": issuer,
         "sub": facts.sub,
         "aud": client.client_id,
+        "azp": client.client_id,
         "iat": now,
         "exp": now + lifetime,
         "auth_time": facts.auth_time,

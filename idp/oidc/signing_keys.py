@@ -5,7 +5,7 @@ ES256 and RS256 are always there; keys of other algorithms are made when a regis
 """
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -49,23 +49,31 @@ def provide(ctx: Context, algorithms: Collection[str]) -> None:
 
 
 def rotate(ctx: Context, *, force: bool = False) -> list[str]:
-    """Promote next keys whose active key is old enough, or all with *force*; returns the promoted key ids.
+    """Promote next keys whose active key is old enough; returns the promoted key ids.
 
-    :raises Refusal: ``keys.too_young`` with *force* while a next key has been published for less than the
-        time relying parties cache the JWKS.
+    :param force: all next keys that relying parties know by now, see :func:`too_young`.
+    :raises Refusal: ``keys.too_young`` with *force* while they know none.
     """
-    promoted = []
+    promoted, waiting = [], too_young(ctx)
     for key in ctx.db.scalars(select(SigningKey).where(SigningKey.state == NEXT).with_for_update()):
-        if force and ctx.now < key.created_at + timedelta(seconds=JWKS_MAX_AGE):
-            raise Refusal(
-                "keys.too_young", kid=key.kid, until=key.created_at + timedelta(seconds=JWKS_MAX_AGE)
-            )
-        if force or _due(ctx, key):
+        if key.kid not in waiting if force else _due(ctx, key):
             _promote(ctx, key)
             promoted.append(key.kid)
+    if force and waiting and not promoted:
+        kid, until = min(waiting.items(), key=lambda each: each[1])
+        raise Refusal("keys.too_young", kid=kid, until=until)
     _remove_expired(ctx)
     ensure(ctx)
     return promoted
+
+
+def too_young(ctx: Context) -> dict[str, datetime]:
+    """Return the next keys that relying parties with a cached JWKS may not know, and until when."""
+    cached = timedelta(seconds=JWKS_MAX_AGE)
+    waiting = select(SigningKey.kid, SigningKey.created_at).where(
+        SigningKey.state == NEXT, SigningKey.created_at > ctx.now - cached
+    )
+    return {kid: created_at + cached for kid, created_at in ctx.db.execute(waiting)}
 
 
 def retire(ctx: Context, kid: str) -> None:

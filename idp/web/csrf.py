@@ -45,6 +45,19 @@ def is_stale() -> bool:
     return bool(g.get("form_is_stale", False))
 
 
+def answers_a_link() -> bool:
+    """Tell whether a link to this address leads back to what is shown.
+
+    It does after GET, and after our own forms where their page stands at the address they go to.  What
+    another site posts says more than its address.
+    """
+    if request.method in _SAFE:
+        return True
+    found = current_app.create_url_adapter(request)
+    page = found is not None and "GET" in found.allowed_methods(request.path)
+    return page and not getattr(_view(), _CROSS_SITE, False)
+
+
 def init_app(app: Flask) -> None:
     """Check each request; to be called once, with the extension bound by ``idp.web.ui``."""
     app.config.update(
@@ -57,10 +70,8 @@ def init_app(app: Flask) -> None:
 
 
 def _check() -> None:
-    if request.method in _SAFE or request.endpoint is None:
-        return
-    view = current_app.view_functions.get(request.endpoint)
-    if view is None or getattr(view, _CROSS_SITE, False):
+    view = _view()
+    if request.method in _SAFE or view is None or getattr(view, _CROSS_SITE, False):
         return
     services: Services = current_app.extensions["lotse"]
     if not from_own_page(services.settings.public_url):
@@ -71,6 +82,10 @@ def _check() -> None:
         if not getattr(view, _SHOWS_STALE, False):
             raise
         g.form_is_stale = True
+
+
+def _view() -> object:
+    return current_app.view_functions.get(request.endpoint or "")
 
 
 def from_own_page(public_url: str) -> bool:

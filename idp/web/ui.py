@@ -13,6 +13,7 @@ from flask_babel import get_locale
 from idp.settings import Settings
 from idp.web import assets, formats, locales, wording
 from idp.web.cookies import cookie_name, set_cookie
+from idp.web.csrf import answers_a_link
 from idp.web.extensions import babel, csrf
 from idp.web.ribbon import ribbon
 
@@ -47,6 +48,7 @@ def _frame(settings: Settings) -> dict[str, Any]:
     language = locale.language if locale else settings.product.default_locale
     return {
         "language": language,
+        "choices": answers_a_link(),
         "other_languages": [
             {"code": code, "name": name, "url": _with_parameter("lang", code)}
             for code, name in locales.LANGUAGES.items()

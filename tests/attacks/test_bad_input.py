@@ -116,7 +116,7 @@ def test_broken_headers(watched: tuple[Watch, Visitor, list[str]]) -> None:
 
 
 def test_each_value_in_each_parameter_of_the_authorization_request(party: Party) -> None:
-    """One broken value in an otherwise right request: an error page, or an error at the portal (req 29)."""
+    """One broken value in a right request: an error page, or an error at the portal (req 29; C21, C23)."""
     watch, visitor = Watch(party.live), Visitor(party.live)
     for name in NAMES:
         others = {key: value for key, value in party.parameters().items() if key != name}
@@ -133,7 +133,7 @@ def test_each_value_in_each_parameter_of_the_authorization_request(party: Party)
 
 
 def test_each_value_in_each_field_of_the_sign_in_page(party: Party) -> None:
-    """With the right token, so that the value itself is looked at: no 5xx, nobody signed in (req 29, 104)."""
+    """With the right token, so that the value is looked at: no 5xx, nobody signed in (req 29, 104; C23)."""
     visitor = Visitor(party.live)
     visitor.get("/authorize", **party.parameters())
     form = visitor.form("/login")

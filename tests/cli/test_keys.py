@@ -1,5 +1,6 @@
 """``idp keys``: signing keys and the master key (OIDC Core §10.1.1; stack of secrets at rest)."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from idp.app import build_services
 from idp.cli import keys
 from idp.oidc import signing_keys
+from idp.oidc.models import SigningKey
 from idp.settings import load_settings
 from tests.cli.terminal import Terminal
+from tests.world import move_back
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +39,25 @@ def test_list_shows_no_private_part(terminal: Terminal) -> None:
 def test_rotate_waits_until_a_key_is_due(terminal: Terminal) -> None:
     """A key that relying parties may not know yet does not sign, whatever the operator says (req 33)."""
     assert "No key is due" in terminal.ok("keys", "rotate")
+    assert terminal.json("keys", "rotate") == {"promoted": [], "waiting": {}}
     result = terminal.run("keys", "rotate", "--now")
     assert result.exit_code == 4
     assert "wait until then" in result.stderr
+
+
+def test_rotate_says_which_key_has_to_wait(terminal: Terminal) -> None:
+    """A new algorithm holds up nobody: the others change at once, and the command says when to come again."""
+    services = build_services(load_settings(environ=terminal.environment))
+    move_back(services, (SigningKey.created_at,), timedelta(hours=2))
+    services.database.dispose()
+    redirect = ["--redirect", "https://portal.example/callback"]
+    terminal.ok("client", "create", "Portal", *redirect, "--id-token-alg", "EdDSA")
+    young = next(
+        key["kid"] for key in terminal.json("keys", "list") if (key["alg"], key["state"]) == ("EdDSA", "next")
+    )
+    lines = terminal.ok("keys", "rotate", "--now").splitlines()
+    assert lines[0].startswith("These keys sign now: ")
+    assert lines[1].startswith(f"{young} waits: portals may not know it before ")
 
 
 def test_retire_takes_a_key_out_of_use_at_once(terminal: Terminal) -> None:

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 from idp.context import Services
 from idp.web.gateway import Gateway
 from tests import cast
+from tests.cast import Registered
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal
 from tests.world import ALL_SCOPES, PROFILE, at_hash, verified
@@ -27,6 +28,12 @@ class Op:
     gateway: Gateway
     client: Portal
     second: Portal
+    #: what its clients ask for: the form-post plan has the modules of the basic one
+    response_mode: str | None = None
+
+    def portal(self, registered: Registered) -> Portal:
+        """Return another client under test."""
+        return Portal(self.gateway, registered, always=_always(self.response_mode))
 
     @property
     def issuer(self) -> str:
@@ -41,17 +48,30 @@ class Op:
         self.client.authorize(browser, **changes)
         assert asks_for_password(browser)
         browser.sign_in("paul")
+        return self.tokens(browser)
+
+    def tokens(self, browser: Browser) -> dict[str, Any]:
+        """Redeem the code that came back as it must."""
+        self.arrived(browser)
         return self.client.tokens(browser)
+
+    def arrived(self, browser: Browser) -> None:
+        """Hold that the answer travels as was asked for."""
+        asked = self.response_mode == "form_post"
+        assert (browser.form_for(self.client.registered.redirect_uri) is not None) is asked
+        if asked:
+            by_form(self, browser)
 
     def refused(self, browser: Browser, **changes: str | None) -> dict[str, str]:
         """Send a request that must come back to the portal with an error, without any page."""
         self.client.authorize(browser, state=STATE, **changes)
+        self.arrived(browser)
         return checked_error(self, self.client.answer(browser))
 
     def silent(self, browser: Browser, **changes: str | None) -> dict[str, Any]:
         """Send a request that must be answered with a code without any page; returns its tokens."""
         self.client.authorize(browser, **changes)
-        return self.client.tokens(browser)
+        return self.tokens(browser)
 
     def id_token(self, tokens: dict[str, Any], *, nonce: str | None = "n-0S6_WzA2Mj") -> dict[str, Any]:
         """Return the claims of an ID token that passes what every module checks (conformance §2)."""
@@ -59,7 +79,7 @@ class Op:
         now = time.time()
         assert header["kid"]
         assert claims["iss"] == self.issuer
-        assert claims["aud"] == self.client.registered.client_id
+        assert claims["aud"] == claims["azp"] == self.client.registered.client_id
         assert now < claims["exp"] < now + 50 * 365 * 86_400
         assert abs(now - claims["iat"]) < 300
         assert claims.get("nonce") == nonce
@@ -72,6 +92,22 @@ class Op:
         assert userinfo.status_code == 200
         assert userinfo.get_json()["sub"] == claims["sub"]
         return claims
+
+
+def _always(response_mode: str | None) -> dict[str, str]:
+    return {} if response_mode is None else {"response_mode": response_mode}
+
+
+def by_form(op: Op, browser: Browser) -> None:
+    """Hold that the page shown posts to the portal: nothing in an address, kept by nobody."""
+    form = browser.form_for(op.client.registered.redirect_uri)
+    assert form is not None
+    assert form["fields"]["iss"] == op.issuer
+    assert set(form["fields"]) <= {"code", "error", "error_description", "state", "iss"}
+    assert browser.page is not None
+    assert browser.page.status_code == 200
+    assert browser.page.headers["Cache-Control"] == "no-store"
+    assert "Location" not in browser.page.headers
 
 
 def checked_error(op: Op, answer: dict[str, str]) -> dict[str, str]:
@@ -100,11 +136,25 @@ def error_page(op: Op, browser: Browser, answer: TestResponse) -> bool:
     )
 
 
+IN_BOTH_PLANS = pytest.mark.parametrize(
+    "response_mode", [None, "form_post"], ids=["oidcc-basic", "oidcc-formpost-basic"]
+)
+"""Runs a module as the basic plan has it, and once more as the form-post plan has it."""
+
+
 @pytest.fixture
-def op(services: Services, gateway: Gateway) -> Op:
+def response_mode() -> str | None:
+    """Nothing is said of it where a module does not belong to the form-post plan."""
+    return None
+
+
+@pytest.fixture
+def op(services: Services, gateway: Gateway, response_mode: str | None) -> Op:
     """The provider with its clients and one person."""
     with unit_of_work(services) as ctx:
         first = cast.register(ctx, "first", scope=ALL_SCOPES)
         second = cast.register(ctx, "second", scope=ALL_SCOPES)
         cast.person(ctx, "paul", phones=["+4940123456"], **PROFILE)
-    return Op(services, gateway, Portal(gateway, first), Portal(gateway, second))
+    always = _always(response_mode)
+    portals = (Portal(gateway, registered, always=always) for registered in (first, second))
+    return Op(services, gateway, *portals, response_mode=response_mode)

@@ -9,10 +9,11 @@ import pytest
 
 from idp.context import Services
 from tests import cast
-from tests.conformance.conftest import STATE, Op
+from tests.conformance.conftest import IN_BOTH_PLANS, STATE, Op
 from tests.installation import unit_of_work
-from tests.plain_browser import Portal
 from tests.world import PROFILE, forget_snapshot, machine, verified
+
+pytestmark = IN_BOTH_PLANS
 
 TYPES: dict[str, type] = {
     "email_verified": bool,
@@ -47,7 +48,7 @@ def test_oidcc_server(op: Op) -> None:
     assert set(answer) == {"code", "state", "iss"}
     assert len(answer["code"]) * 6 >= 128
     assert _entropy(answer["code"]) >= 96
-    claims = op.id_token(op.client.tokens(browser))
+    claims = op.id_token(op.tokens(browser))
     assert not set(claims) & {"name", "email", "given_name", "preferred_username", "address", "phone_number"}
     op.second.authorize(browser, state=STATE)
     assert op.second.answer(browser)["code"] != answer["code"]
@@ -68,7 +69,7 @@ def test_oidcc_idtoken_signature(op: Op, services: Services) -> None:
     forget_snapshot(op.gateway)
     browser = op.browser()
     op.log_in(browser)
-    for portal, alg in ((Portal(op.gateway, rsa), "RS256"), (op.client, "ES256")):
+    for portal, alg in ((op.portal(rsa), "RS256"), (op.client, "ES256")):
         portal.authorize(browser)
         header, _ = verified(op.gateway, portal.tokens(browser)["id_token"])
         assert header["alg"] == alg
@@ -107,6 +108,13 @@ def test_oidcc_ensure_request_without_nonce_succeeds_for_code_flow(op: Op) -> No
     op.id_token(op.log_in(op.browser(), nonce=None), nonce=None)
 
 
+def test_oidcc_ensure_request_without_nonce_fails(op: Op) -> None:
+    """For response types that bring an ID token by the front channel alone: there are none (req 9)."""
+    for wanted in ("id_token", "id_token token", "code id_token", "code token", "code id_token token"):
+        error = op.refused(op.browser(), response_type=wanted, nonce=None)["error"]
+        assert error in ("unsupported_response_type", "unauthorized_client"), wanted
+
+
 @pytest.mark.parametrize("scope", ["profile", "email", "address", "phone"], ids="oidcc-scope-{}".format)
 def test_oidcc_scope(op: Op, scope: str) -> None:
     """oidcc-scope-profile, -email, -address, -phone: userinfo has every claim of the scope and no other."""
@@ -131,7 +139,7 @@ def test_oidcc_alternate_happy_flow(op: Op) -> None:
     parameters = op.client.parameters(scope="email openid profile")
     browser.get("/authorize", **dict(reversed(parameters.items())))
     browser.sign_in("paul")
-    op.id_token(op.client.tokens(browser))
+    op.id_token(op.tokens(browser))
 
 
 @pytest.mark.parametrize("display", ["page", "popup"], ids="oidcc-display-{}".format)
@@ -152,7 +160,7 @@ def test_oidcc_login_hint(op: Op) -> None:
     assert browser.page is not None
     assert 'value="paul"' in browser.page.text
     browser.sign_in("paul")
-    op.id_token(op.client.tokens(browser))
+    op.id_token(op.tokens(browser))
 
 
 @pytest.mark.parametrize(("locales", "language"), [("se", "de"), ("en", "en"), ("se en de", "en")])
@@ -163,7 +171,7 @@ def test_oidcc_ui_locales(op: Op, locales: str, language: str) -> None:
     assert browser.page is not None
     assert f'<html lang="{language}"' in browser.page.text
     browser.sign_in("paul")
-    op.id_token(op.client.tokens(browser))
+    op.id_token(op.tokens(browser))
 
 
 def test_oidcc_claims_locales(op: Op) -> None:
@@ -193,7 +201,7 @@ def test_oidcc_server_client_secret_post(op: Op, services: Services) -> None:
     with unit_of_work(services) as ctx:
         registered = cast.register(ctx, "post", token_endpoint_auth_method="client_secret_post")
     forget_snapshot(op.gateway)
-    portal, browser = Portal(op.gateway, registered), op.browser()
+    portal, browser = op.portal(registered), op.browser()
     portal.authorize(browser)
     browser.sign_in("paul")
     form: dict[str, Any] = {
@@ -224,7 +232,7 @@ def test_a_client_registered_without_pkce_and_nonce_is_served(op: Op, services: 
     with unit_of_work(services) as ctx:
         registered = cast.register(ctx, "certification", require_pkce=False)
     forget_snapshot(op.gateway)
-    portal, browser = Portal(op.gateway, registered), op.browser()
+    portal, browser = op.portal(registered), op.browser()
     bare = {"code_challenge": None, "code_challenge_method": None, "nonce": None}
     portal.authorize(browser, **bare)
     browser.sign_in("paul")

@@ -22,7 +22,7 @@ def asked(op: Op, userinfo: Any = None, id_token: Any = None, **changes: str | N
     changes = {"scope": "openid", **changes, "claims": json.dumps(wanted)}
     tokens = op.log_in(op.browser(), **changes)
     claims = op.id_token(tokens)
-    usual = {"iss", "sub", "aud", "iat", "exp", "auth_time", "acr", "amr", "at_hash", "sid", "nonce"}
+    usual = {"iss", "sub", "aud", "azp", "iat", "exp", "auth_time", "acr", "amr", "at_hash", "sid", "nonce"}
     return {
         "userinfo": op.client.userinfo(tokens["access_token"]).get_json(),
         "id_token": {name: value for name, value in claims.items() if name not in usual},

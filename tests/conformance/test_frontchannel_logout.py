@@ -78,6 +78,16 @@ def test_oidcc_frontchannel_rp_initiated_logout(op: Op, framed: Portal) -> None:
     assert op.client.answer(browser)["error"] == "login_required"
 
 
+def test_oidcc_session_management_is_not_offered(op: Op) -> None:
+    """Neither check_session_iframe nor session_state: no frame that reads a cookie (decision 45)."""
+    metadata = machine(op.gateway, "GET", "/.well-known/openid-configuration").get_json()
+    assert "check_session_iframe" not in metadata
+    browser = op.browser()
+    op.client.authorize(browser)
+    browser.sign_in("paul")
+    assert "session_state" not in op.client.answer(browser)
+
+
 def test_who_was_not_there_is_not_framed(op: Op, framed: Portal) -> None:
     """Nor in another person's or browser's session; the redirect is then a plain one, as ever."""
     framed.sign_in(op.browser(), "paul")

@@ -57,6 +57,13 @@ def test_oidcc_registration_sector_bad(op: Op, site: KeySite) -> None:
         assert f"{cast.REDIRECT} is not in it" in problem.expected
 
 
+def test_oidcc_redirect_uri_regfrag(op: Op) -> None:
+    """A redirect URI with a fragment is refused at registration."""
+    with unit_of_work(op.services) as ctx, pytest.raises(InvalidMetadata) as refused:
+        cast.register(ctx, "fragment", redirect_uris=[f"{cast.REDIRECT}#part"])
+    assert [problem.field for problem in refused.value.problems] == ["redirect_uris"]
+
+
 def test_the_document_is_read_once_a_registration(op: Op, site: KeySite) -> None:
     """Not again for the same redirect URIs; for others it is, and then they must be in it."""
     site.content = [cast.REDIRECT]

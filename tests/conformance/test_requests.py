@@ -6,11 +6,13 @@ import json
 import pytest
 
 from tests import cast
-from tests.conformance.conftest import STATE, Op, asks_for_password, error_page
+from tests.conformance.conftest import IN_BOTH_PLANS, STATE, Op, asks_for_password, error_page
 from tests.installation import unit_of_work
-from tests.plain_browser import Portal
+from tests.plain_browser import query
 from tests.signers import Signer
 from tests.world import ALL_SCOPES, forget_snapshot
+
+pytestmark = IN_BOTH_PLANS
 
 UNSIGNED = ".".join(
     base64.urlsafe_b64encode(part).rstrip(b"=").decode()
@@ -35,6 +37,45 @@ def test_oidcc_ensure_redirect_uri_in_authorization_request(op: Op) -> None:
     assert error_page(op, browser, op.client.authorize(browser, redirect_uri=None))
 
 
+QUERY = "https://portal.example/callback?tenant=a"
+
+
+def test_oidcc_redirect_uri_query_ok(op: Op) -> None:
+    """A registered query is kept, and the answer goes on after it."""
+    with unit_of_work(op.services) as ctx:
+        op.client = op.portal(cast.register(ctx, "query", redirect_uris=[QUERY], scope=ALL_SCOPES))
+    forget_snapshot(op.gateway)
+    browser = op.browser()
+    op.client.authorize(browser, state=STATE)
+    browser.sign_in("paul")
+    op.arrived(browser)
+    if op.response_mode is None:
+        assert browser.url.startswith(f"{QUERY}&")
+        assert browser.url.count("?") == 1
+        assert query(browser.url)["state"] == [STATE]
+    assert op.client.answer(browser)["code"]
+    op.id_token(op.client.tokens(browser))
+
+
+@pytest.mark.parametrize(
+    ("registered", "asked"),
+    [
+        (QUERY, "https://portal.example/callback?tenant=b"),
+        (QUERY, f"{QUERY}&more=x"),
+        (QUERY, "https://portal.example/callback"),
+        ("https://portal.example/callback", QUERY),
+    ],
+    ids=["oidcc-redirect-uri-query-mismatch", "one more", "none", "oidcc-redirect-uri-query-added"],
+)
+def test_oidcc_redirect_uri_query(op: Op, registered: str, asked: str) -> None:
+    """Another query than the registered one: an error page."""
+    with unit_of_work(op.services) as ctx:
+        portal = op.portal(cast.register(ctx, "query", redirect_uris=[registered]))
+    forget_snapshot(op.gateway)
+    browser = op.browser()
+    assert error_page(op, browser, portal.authorize(browser, redirect_uri=asked))
+
+
 @pytest.mark.parametrize("signed_in", [False, True])
 def test_oidcc_ensure_post_request_succeeds(op: Op, signed_in: bool) -> None:
     """The authorization endpoint takes POST from another site's page, without our cookies."""
@@ -47,7 +88,7 @@ def test_oidcc_ensure_post_request_succeeds(op: Op, signed_in: bool) -> None:
         assert asks_for_password(browser)
         browser.sign_in("paul")
     assert op.client.answer(browser)["state"] == STATE
-    op.id_token(op.client.tokens(browser))
+    op.id_token(op.tokens(browser))
 
 
 @pytest.mark.parametrize(
@@ -70,12 +111,10 @@ def test_oidcc_ensure_request_object_with_redirect_uri(op: Op) -> None:
     assert error_page(op, browser, answer)
     signer = Signer()
     with unit_of_work(op.services) as ctx:
-        op.client = Portal(
-            op.gateway, cast.register(ctx, signer.client_id, scope=ALL_SCOPES, jwks=signer.jwks)
-        )
+        op.client = op.portal(cast.register(ctx, signer.client_id, scope=ALL_SCOPES, jwks=signer.jwks))
     forget_snapshot(op.gateway)
     signed = signer.request_object(op.issuer, op.client.parameters())
     op.client.authorize(browser, request=signed, redirect_uri="https://evil.example/")
     assert asks_for_password(browser)
     browser.sign_in("paul")
-    op.id_token(op.client.tokens(browser))
+    op.id_token(op.tokens(browser))

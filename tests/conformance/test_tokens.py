@@ -4,8 +4,12 @@ import time
 from datetime import timedelta
 
 from idp.flows.models import OneTimeSecret
-from tests.conformance.conftest import Op
-from tests.world import move_back, verified
+from tests import cast
+from tests.conformance.conftest import IN_BOTH_PLANS, Op
+from tests.installation import unit_of_work
+from tests.world import ALL_SCOPES, forget_snapshot, machine, move_back, verified
+
+pytestmark = IN_BOTH_PLANS
 
 
 def test_oidcc_codereuse(op: Op) -> None:
@@ -48,11 +52,27 @@ def test_oidcc_refresh_token(op: Op) -> None:
     assert tokens["refresh_token"] != first["refresh_token"]
     assert tokens["access_token"] != first["access_token"]
     _, after = verified(op.gateway, tokens["id_token"])
-    for claim in ("iss", "sub", "aud", "auth_time", "sid", "acr", "amr"):
+    for claim in ("iss", "sub", "aud", "azp", "auth_time", "sid", "acr", "amr"):
         assert after[claim] == before[claim], claim
     assert before["iat"] <= after["iat"] <= time.time()
-    assert after.get("azp") == before.get("azp")
     assert op.client.userinfo(tokens["access_token"]).status_code == 200
+
+
+def test_oidcc_refresh_token_with_offline_access(op: Op) -> None:
+    """offline_access with prompt=consent, as is sent where discovery announces it; the person is asked."""
+    metadata = machine(op.gateway, "GET", "/.well-known/openid-configuration").get_json()
+    assert "offline_access" in metadata["scopes_supported"]
+    assert "refresh_token" in metadata["grant_types_supported"]
+    with unit_of_work(op.services) as ctx:
+        op.client = op.portal(cast.register(ctx, "offline", scope=f"{ALL_SCOPES} offline_access"))
+    forget_snapshot(op.gateway)
+    browser = op.browser()
+    op.client.authorize(browser, scope="openid offline_access", prompt="consent")
+    browser.sign_in("paul")
+    browser.submit(expect_action="/consent", choice="allow", **{"scope.offline_access": "y"})
+    tokens = op.tokens(browser)
+    assert tokens["scope"].split() == ["openid", "offline_access"]
+    assert op.client.refresh(tokens["refresh_token"]).get_json()["id_token"]
 
 
 def test_the_other_client_does_not_spoil_the_token(op: Op) -> None:

@@ -28,7 +28,7 @@ def _published(portal: Portal) -> set[str]:
     return {key["kid"] for key in machine(portal.gateway, "GET", "/jwks").get_json()["keys"]}
 
 
-def test_rotation_under_use(portal: Portal, services: Services) -> None:
+def test_oidcc_server_rotate_keys(portal: Portal, services: Services) -> None:
     """The key that signs next was published before, old tokens stay good, new ones have the new key."""
     browser = Browser(portal.gateway)
     tokens = portal.sign_in(browser)

@@ -1,16 +1,22 @@
-"""Authlib's client, the library most portals in Python use, as a relying party (OIDC Core, RFC 9126)."""
+"""Authlib's client, the library most portals in Python use (OIDC Core, RFC 9126, RFC 9449).
+
+It has neither PAR nor DPoP of its own and signs with Bearer tokens alone; a portal that wants them adds what
+:func:`_push` and :class:`BoundSession` add here, and the library does the rest.
+"""
 
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from authlib.integrations.base_client import OAuthError
-from authlib.integrations.requests_client import OAuth2Session
+from authlib.integrations.requests_client import OAuth2Auth, OAuth2Session
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from requests import PreparedRequest, Response
 
 from tests.demo_process import Demo
 from tests.foreign.conftest import CALLBACK, SIGNED_OUT, Person
+from tests.provers import Prover
 
 pytestmark = pytest.mark.enable_socket
 
@@ -18,13 +24,43 @@ VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 """RFC 7636 Appendix B."""
 
 
+def _with_dpop(token: str, uri: str, headers: Any, body: Any, _place: str) -> tuple[str, Any, Any]:
+    headers["Authorization"] = f"DPoP {token}"
+    return uri, headers, body
+
+
+class _BoundAuth(OAuth2Auth):
+    """Knows the token type that the library does not (RFC 9449 §7.1)."""
+
+    SIGN_METHODS = OAuth2Auth.SIGN_METHODS | {"dpop": _with_dpop}
+
+
+class BoundSession(OAuth2Session):
+    """A session that proves its key with every request (RFC 9449 §4.2)."""
+
+    token_auth_class = _BoundAuth
+    prover = Prover()
+
+    def send(self, request: PreparedRequest, **options: Any) -> Response:
+        """Add the proof where the address is known at last."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        address = str(request.url).partition("?")[0]
+        bound_to = token if scheme == "DPoP" else None
+        request.headers["DPoP"] = self.prover.proof(address, str(request.method), token=bound_to)
+        return super().send(request, **options)
+
+
 @pytest.mark.parametrize("client_id", ["probe", "probe-public"])
-@pytest.mark.parametrize("pushed", [False, True], ids=["plain", "par"])
+@pytest.mark.parametrize(
+    ("session", "pushed"),
+    [(OAuth2Session, False), (OAuth2Session, True), (BoundSession, True)],
+    ids=["plain", "par", "par-dpop"],
+)
 def test_sign_in_refresh_userinfo_sign_out(
-    demo: Demo, ben: Person, secrets: dict[str, str | None], client_id: str, pushed: bool
+    demo: Demo, ben: Person, secrets: dict[str, str | None], *, client_id: str, session: Any, pushed: bool
 ) -> None:
     """A person signs in, the tokens are renewed once, and nothing is left after the sign-out."""
-    with OAuth2Session(
+    with session(
         client_id,
         secrets[client_id],
         scope="openid profile",
@@ -47,6 +83,7 @@ def test_sign_in_refresh_userinfo_sign_out(
         keys = KeySet.import_key_set(party.get(provider["jwks_uri"], withhold_token=True).json())
         claims = jwt.decode(tokens["id_token"], keys, algorithms=["ES256"]).claims
         assert (claims["aud"], claims["nonce"]) == (client_id, "of-this-request")
+        assert tokens["token_type"] == ("DPoP" if session is BoundSession else "Bearer")
         person = party.get(provider["userinfo_endpoint"]).json()
         assert (person["sub"], person["preferred_username"]) == (claims["sub"], "ben")
         renewed = party.refresh_token(token_endpoint)

@@ -358,6 +358,11 @@ CONSISTENCY: list[tuple[str, dict[str, Any], str, str]] = [
      "sector_identifier_uri", "must be there for pairwise subjects"),
     ("pairwise app", web(kind="native", subject_type="pairwise", redirect_uris=["com.example.app:/cb"]),
      "sector_identifier_uri", "must be there for pairwise subjects"),
+    ("pairwise app on a person's machine", web(kind="native", subject_type="pairwise",
+                                               redirect_uris=["http://127.0.0.1/cb"]),
+     "sector_identifier_uri", "which is not this machine"),
+    ("pairwise device", {"client_id": "d", "kind": "device", "subject_type": "pairwise"},
+     "sector_identifier_uri", "must be there for pairwise subjects"),
     ("own scope without audience", web(scope="openid orders"), "audiences", "must name the resource server"),
 ]  # fmt: skip
 

@@ -38,7 +38,7 @@ def live(services: Services) -> LiveSession:
 
 def _store(services: Services, client: RegisteredClient) -> device_requests.Codes:
     return device_requests.store(
-        services.database, services.vault, client, scope="openid", network=None, now=NOW
+        services.database, services.vault, client, scope="openid", resources=(), network=None, now=NOW
     )
 
 

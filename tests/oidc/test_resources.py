@@ -9,9 +9,11 @@ from sqlalchemy import select
 from idp.management import clients
 from idp.oidc import resources
 from idp.oidc.client_metadata import InvalidMetadata
+from idp.oidc.clients import load_clients
 from idp.oidc.models import Authorization
 from tests import cast
 from tests.builders import OPERATOR
+from tests.device_programs import Device, connect
 from tests.plain_browser import Browser, Portal, basic
 from tests.signers import Signer, SigningPortal
 from tests.world import Desk, forget_snapshot, machine, verified
@@ -139,6 +141,55 @@ def test_a_resource_server_that_is_taken_away(shop: Desk) -> None:
     forget_snapshot(shop.gateway)
     assert _aud(shop, shop.portal.refresh(both["refresh_token"])) == "orders"
     assert _refused(shop.portal.refresh(one["refresh_token"]))
+
+
+def _device(desk: Desk, *wanted: str) -> tuple[Device, Any]:
+    """Have a device ask for codes with these resources."""
+    with desk.work() as ctx:
+        found = load_clients(ctx.db).get("till")
+        made = found or cast.register_device(ctx, "till", audiences=["orders", "stock"])
+    forget_snapshot(desk.gateway)
+    device = Device(desk.gateway, cast.Registered(made.client_id, None))
+    asked: Any = {"scope": "openid", "resource": list(wanted)}
+    answer = device.call("/device_authorization", asked)
+    device.codes = answer.get_json()
+    return device, answer
+
+
+DEVICES: list[tuple[tuple[str, ...], str | None, Any]] = [
+    ((), None, ["orders", "stock"]),
+    ((), ORDERS, "orders"),
+    ((STOCK,), None, "stock"),
+    ((STOCK, ORDERS), None, ["stock", "orders"]),
+    ((STOCK, ORDERS), ORDERS, "orders"),
+]
+
+
+@pytest.mark.parametrize(("named", "wish", "aud"), DEVICES, ids=str)
+def test_a_device(shop: Desk, named: tuple[str, ...], wish: str | None, aud: Any) -> None:
+    """RFC 8628 §3.1 with RFC 8707 §2: what it names when it asks, and what it narrows when it polls."""
+    device, answer = _device(shop, *named)
+    assert answer.status_code == 200, answer.text
+    connect(Browser(shop.gateway), device.codes["user_code"], "paul")
+    tokens = device.poll(resource=wish)
+    assert _aud(shop, tokens) == aud
+    # the refresh token keeps the whole
+    whole = [{STOCK: "stock", ORDERS: "orders"}[uri] for uri in named] or ["orders", "stock"]
+    again = device.refresh(tokens.get_json()["refresh_token"])
+    assert _aud(shop, again) == (whole if len(whole) > 1 else whole[0])
+
+
+def test_a_device_is_refused(shop: Desk) -> None:
+    """No code for what it cannot have; no token for more than it asked for, and the code is not spent."""
+    for wish in REFUSED:
+        device, answer = _device(shop, wish)
+        assert _refused(answer), wish
+        assert "device_code" not in device.codes
+    device, _ = _device(shop, STOCK)
+    connect(Browser(shop.gateway), device.codes["user_code"], "paul")
+    for wish in (ORDERS, OTHERS):
+        assert _refused(device.poll(resource=wish))
+    assert _aud(shop, device.poll()) == "stock"
 
 
 def test_the_issuer_is_no_resource(desk: Desk) -> None:

@@ -100,6 +100,24 @@ def test_force(services: Services) -> None:
         assert len(signing_keys.rotate(ctx, force=True)) == 2
 
 
+def test_force_beside_a_new_algorithm(services: Services) -> None:
+    """The others do not wait for a next key that portals may not know yet."""
+    known = NOW + timedelta(seconds=signing_keys.JWKS_MAX_AGE)
+    with unit_of_work(services, known - timedelta(seconds=1)) as ctx:
+        signing_keys.provide(ctx, {"EdDSA"})
+        young = _key(ctx, "EdDSA", NEXT).kid
+    with unit_of_work(services, known) as ctx:
+        until = known + timedelta(seconds=signing_keys.JWKS_MAX_AGE - 1)
+        assert signing_keys.too_young(ctx) == {young: until}
+        assert len(signing_keys.rotate(ctx, force=True)) == 2
+        assert _key(ctx, "EdDSA", NEXT).kid == young
+        with pytest.raises(Refusal, match=r"keys\.too_young") as refused:
+            signing_keys.rotate(ctx, force=True)
+        assert refused.value.params == {"kid": young, "until": until}
+    with unit_of_work(services, until) as ctx:
+        assert signing_keys.rotate(ctx, force=True) == [young]
+
+
 def test_retired_keys_leave_when_nothing_they_signed_can_count(services: Services) -> None:
     """The private part goes, the row stays: a key id is never used again (req 34)."""
     settings = services.settings.keys

@@ -9,10 +9,13 @@ from sqlalchemy import select
 
 from idp.accounts.models import Account
 from idp.installation import PAIRWISE_SALT, add_secret, prepare
+from idp.management import clients
 from idp.oidc import subject
+from idp.oidc.client_metadata import InvalidMetadata
 from idp.oidc.clients import load_clients
 from idp.oidc.logout import logout_token
 from tests import cast
+from tests.device_programs import Device, connect
 from tests.plain_browser import Browser, Portal
 from tests.world import Desk, forget_snapshot, verified
 
@@ -35,6 +38,51 @@ def portals(desk: Desk) -> dict[str, Desk]:
         name: Desk(desk.services, desk.gateway, registered, desk.account_id)
         for name, registered in made.items()
     }
+
+
+SECTORS: list[dict[str, Any]] = [
+    {"redirect_uris": ["http://127.0.0.1/callback"], "kind": "native"},
+    {"redirect_uris": ["com.example.app:/callback"], "kind": "native"},
+    {"redirect_uris": [cast.REDIRECT, ELSEWHERE]},
+    {"redirect_uris": None, "kind": "device"},
+]
+
+
+@pytest.mark.parametrize("fields", SECTORS, ids=str)
+def test_a_sector_without_a_host_of_ones_own(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]
+) -> None:
+    """Apps, several hosts, devices: pairwise by the sector's document, and not without it (§8.1)."""
+    monkeypatch.setattr(clients, "document_problem", lambda *_: None)
+    sector = {"sector_identifier_uri": "https://portal.example/sector.json"}
+    registration = PAIRWISE | fields
+    register = {"native": cast.register_public, "device": cast.register_device}.get(
+        fields.get("kind", "web"), cast.register
+    )
+    with desk.work() as ctx:
+        with pytest.raises(InvalidMetadata) as refused:
+            register(ctx, "lost", **registration)
+        assert [problem.field for problem in refused.value.problems] == ["sector_identifier_uri"]
+        register(ctx, "found", **registration, **sector)
+        cast.register(ctx, "one", **PAIRWISE)
+    forget_snapshot(desk.gateway)
+    # portal.example in both cases
+    assert _sub(desk, "found") == _sub(desk, "one")
+
+
+def test_a_pairwise_device(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it hears of a person is the sector's, in every answer."""
+    monkeypatch.setattr(clients, "document_problem", lambda *_: None)
+    sector = {"sector_identifier_uri": "https://portal.example/sector.json"}
+    with desk.work() as ctx:
+        device = Device(desk.gateway, cast.register_device(ctx, "till", **PAIRWISE, **sector))
+    forget_snapshot(desk.gateway)
+    device.ask("openid")
+    connect(Browser(desk.gateway), device.codes["user_code"], "paul")
+    tokens = device.poll().get_json()
+    heard = {verified(desk.gateway, tokens[name])[1]["sub"] for name in ("id_token", "access_token")}
+    heard.add(device.userinfo(tokens["access_token"]).get_json()["sub"])
+    assert heard == {_sub(desk, "till")}
 
 
 def _sub(desk: Desk, client: str) -> str:

@@ -41,10 +41,10 @@ def test_audience(desk: Desk, apis: list[str]) -> None:
     access = verified(desk.gateway, tokens["access_token"])[1]
     assert access["aud"] == (apis[0] if len(apis) == 1 else apis)
     assert access["client_id"] == "shop"
-    # of several audiences the ID token has none, so nothing calls for azp (OIDC Core §2)
+    # the ID token has none of these audiences; azp names whom it was issued to (OIDC Core §2)
     identity = verified(desk.gateway, tokens["id_token"])[1]
-    assert identity["aud"] == "shop"
-    assert "azp" not in identity | access
+    assert (identity["aud"], identity["azp"]) == ("shop", "shop")
+    assert "azp" not in access
 
 
 def test_id_token(desk: Desk) -> None:
@@ -56,7 +56,7 @@ def test_id_token(desk: Desk) -> None:
     assert claims["at_hash"] == at_hash(tokens["access_token"])
     assert claims["aud"] == "portal"
     assert set(claims) == {
-        *("iss", "sub", "aud", "iat", "exp", "auth_time", "acr", "amr", "at_hash", "sid", "nonce")
+        *("iss", "sub", "aud", "azp", "iat", "exp", "auth_time", "acr", "amr", "at_hash", "sid", "nonce")
     }
 
 

@@ -106,6 +106,7 @@ def _waiting() -> None:
         sa.Column("user_code_hash", sa.LargeBinary(), nullable=False),
         sa.Column("client_id", sa.String(length=32), nullable=False),
         sa.Column("scope", sa.String(length=1024), nullable=False),
+        sa.Column("resources", sa.JSON(), nullable=True),
         sa.Column("network", sa.String(length=48), nullable=True),
         sa.Column("authorization_id", sa.String(length=32), nullable=True),
         sa.Column("denied_at", sa.BigInteger(), nullable=True),

@@ -39,6 +39,8 @@ class DeviceRequest(Base):
     user_code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id", ondelete="CASCADE"))
     scope: Mapped[str] = mapped_column(String(1024))
+    #: client ids of the resource servers that were named (RFC 8707); None: the client's audiences
+    resources: Mapped[list[str] | None] = mapped_column(JSON)
     #: where it came from, shortened, so that the person can tell it from their own
     network: Mapped[str | None] = mapped_column(String(48))
     #: set when the person said yes

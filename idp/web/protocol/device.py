@@ -164,6 +164,7 @@ def _request(client: RegisteredClient, waiting: Waiting) -> AuthorizationRequest
         client_id=client.client_id,
         redirect_uri="",
         scope=waiting.scope,
+        resources=tuple(waiting.resources or ()),
         max_age=client.default_max_age,
         acr_values=client.default_acr_values,
         essential_acr=bool(client.default_acr_values),

@@ -1,5 +1,9 @@
 """The language a portal asks for holds on every page of its flow (OIDC Core §3.1.2.1; req 117)."""
 
+import html
+import re
+from urllib.parse import urlsplit
+
 import pytest
 
 from tests.web.pages.house import WRONG, Browser, House
@@ -32,3 +36,51 @@ def test_a_persons_choice_wins_over_the_portals_wish(house: House, browser: Brow
     browser.get("/login?lang=de")
     browser.ask(ui_locales="en")
     assert '<html lang="de"' in browser.text
+
+
+def _links(text: str) -> list[str]:
+    """Return the links that change language or theme."""
+    return [html.unescape(found) for found in re.findall(r'href="(\?[^"]*(?:lang|theme)=[^"]*)"', text)]
+
+
+def test_links_of_a_form_that_is_shown_again_lead_to_it(house: House, browser: Browser) -> None:
+    """A mistake does not take the choice away."""
+    house.add("ben")
+    browser.ask()
+    browser.send(username="ben", password=WRONG)
+    assert "ben" in browser.text
+    links = _links(browser.text)
+    assert len(links) == 4
+    for link in links:
+        assert browser.get(f"{urlsplit(browser.address).path}{link}").status_code == 200
+        assert 'name="password"' in browser.text
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/authorize", {"client_id": "nobody"}),
+        ("/logout", {"post_logout_redirect_uri": "https://evil.example/"}),
+        ("/authorize/x/decline", {}),
+        ("/device/x/decline", {}),
+        ("/login/totp/cancel", {}),
+        ("/choose-account/other", {}),
+        ("/nowhere", {}),
+    ],
+)
+def test_a_page_that_no_link_leads_to_offers_none(browser: Browser, path: str, form: dict[str, str]) -> None:
+    """What was asked came in the body, or nothing stands at the address: a link would lead elsewhere."""
+    browser.ask()
+    assert len(_links(browser.text)) == 4
+    browser.post(path, form)
+    assert browser.page.status_code >= 400
+    assert _links(browser.text) == []
+
+
+def test_an_answer_by_form_offers_none(house: House, browser: Browser) -> None:
+    """A link would ask the portal's question once more."""
+    ben = house.add("ben")
+    browser.ask(response_mode="form_post")
+    browser.sign_in(ben)
+    assert "data-answer" in browser.text
+    assert _links(browser.text) == []
