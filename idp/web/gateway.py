@@ -31,6 +31,8 @@ StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+BODY_LOST = "lotse.body_lost"
+"""Where the server sets it, the body did not come whole: the status that says why."""
 _CLOSE = ("Connection", "close")
 
 log = get_logger(__name__)
@@ -88,6 +90,8 @@ class Gateway:
         # Python refuses to read numbers of thousands of digits
         if len(length) > MAX_DIGITS or int(length) > MAX_BODY:
             return plain(413, "the body is longer than 64 KiB\n")
+        if BODY_LOST in environ:
+            return plain(environ[BODY_LOST], "the body did not come whole, or not in time\n", [_CLOSE])
         size = len(environ.get("QUERY_STRING", "")) + len(path)
         for key, value in environ.items():
             if key.startswith("HTTP_"):
