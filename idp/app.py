@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from flask import Flask
+from sqlalchemy.orm import configure_mappers
 
 from idp import migrations
 from idp.accounts.passwords import Costs, LocalPasswordHasher, PooledPasswordHasher
@@ -68,6 +69,11 @@ def build_services(settings: Settings) -> Services:
     return services
 
 
+def load_models() -> None:
+    """Put the models together, which the first statement would do otherwise: for those who fork processes."""
+    configure_mappers()
+
+
 def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     """Return the WSGI application of one process."""
     services = services or build_services(settings)
@@ -87,11 +93,11 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
         MAX_FORM_MEMORY_SIZE=MAX_BODY,
         MAX_FORM_PARTS=100,
     )
+    errors.init_app(app)
     context.init_app(app)
     security_headers.init_app(app, settings)
     ui.init_app(app, settings)
     csrf.init_app(app)
-    errors.init_app(app)
     steps = (login, second_factor, choose_account, choose_organization, consent)
     for module in (authorize, device, end_session, *steps, start):
         app.register_blueprint(module.bp)

@@ -48,6 +48,9 @@ def serve(
         pool = running.enter_context(start_pool(settings.password, settings.password.pool_socket))
         _export(state.config, flags, pool.path)
         keeper = running.enter_context(WorkerKeeper())
+        from idp.app import load_models
+
+        load_models()  # server processes have what is loaded here, also one that replaces another
         try:
             WebServer("idp.cli.serve:server_process", settings.server).serve()
         except SystemExit:

@@ -3,20 +3,30 @@
 The parent's part; what a worker process does when it is told to stop is in :mod:`idp.cli.draining`.
 """
 
+import gc
+import multiprocessing
 import os
 import resource
 import signal
+import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from granian._granian import RSGIWorker
+from granian._signals import set_sync_signals
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server.mp import MPServer
+from granian.server.mp import MPServer, WorkerProcess
 
+from idp.cli.arrivals import Arrivals, AtOnce
 from idp.cli.draining import DRAIN_SIGNAL
 from idp.settings.models import Server
+from idp.web.gateway import Wsgi
 
 HEADER_SECONDS = 10
 """How long a head may take (req 29, F13); granian ends a connection that is idle so long as well."""
@@ -25,7 +35,9 @@ CONNECTIONS = 2048
 DRAIN_SECONDS = 1.0
 """How long connections that are open go on being answered, each with ``Connection: close``."""
 KILL_AFTER_SECONDS = 10
-_BUFFER_BYTES = 65_536
+SIGN_INS = 2
+"""Sign-ins that a process answers at the same time, most of which is waiting for a hash."""
+_HTTP = HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=65_536)
 _FILES_BESIDE_CONNECTIONS = 512
 _SHORT_LIFE_SECONDS = 2.0
 
@@ -43,29 +55,37 @@ class WebServer(MPServer):
             workers=settings.workers,
             blocking_threads=settings.threads,
             backlog=CONNECTIONS,
-            backpressure=CONNECTIONS,
             http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(
-                header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=_BUFFER_BYTES
-            ),
             websockets=False,
             log_level=LogLevels.warning,
             respawn_failed_workers=True,
             workers_kill_timeout=KILL_AFTER_SECONDS,
         )
+        #: process number → how many of it in a row ended soon after their birth
+        self._early_ends: Counter[int] = Counter()
 
     def serve(self, *arguments: Any, **options: Any) -> None:
-        """Serve until SIGTERM or SIGINT."""
+        """Serve until SIGTERM or SIGINT; processes begin with all that this one has loaded."""
+        if sys.platform == "linux":
+            multiprocessing.set_start_method("fork", force=True)
+        gc.collect()
+        gc.freeze()  # memory that no collection writes to stays shared with the processes
         allow_files(CONNECTIONS + _FILES_BESIDE_CONNECTIONS)
         # workers inherit this: one that is still starting when the server stops has nothing to drain
         signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
-        super().serve(*arguments, **options)
+        super().serve(partial(serve_whole_requests, threads=self.blocking_threads), *arguments, **options)
 
     def _respawn_workers(
         self, workers: Sequence[int], spawn_target: Any, target_loader: Any, delay: float = 0
     ) -> None:
-        """Replace workers that ended; granian itself gives up where one ends twice within some seconds."""
-        if any(time.monotonic() - self.wrks[number].birth < _SHORT_LIFE_SECONDS for number in workers):
+        """Replace workers that ended: at once, but one that ends soon again and again after a pause.
+
+        granian itself gives up where one ends twice within some seconds.
+        """
+        for number in workers:
+            early = time.monotonic() - self.wrks[number].birth < _SHORT_LIFE_SECONDS
+            self._early_ends[number] = self._early_ends[number] + 1 if early else 0
+        if any(self._early_ends[number] > 1 for number in workers):
             time.sleep(_SHORT_LIFE_SECONDS)
         super()._respawn_workers(workers, spawn_target, target_loader, delay)
         self.respawned_wrks.clear()
@@ -76,6 +96,23 @@ class WebServer(MPServer):
             _send(worker.inner.pid, DRAIN_SIGNAL)
         time.sleep(DRAIN_SECONDS)
         super()._stop_workers()  # type: ignore[no-untyped-call]
+
+
+@WorkerProcess.wrap_target  # type: ignore[untyped-decorator]
+def serve_whole_requests(
+    number: int, application: Wsgi, listener: Any, ipc: Any, *_: object, threads: int
+) -> None:
+    """Serve in this process until SIGTERM, as granian does for WSGI, but by way of :class:`Arrivals`."""
+    stopped = threading.Event()
+    stop = set_sync_signals()  # type: ignore[no-untyped-call]
+    stop.add_cb(stopped.set)
+    server = RSGIWorker(  # type: ignore[call-arg]
+        number, listener, ipc, py_threads=threads, backpressure=CONNECTIONS, http_mode="1", http1_opts=_HTTP
+    )
+    server.serve_mtr(  # type: ignore[attr-defined]
+        Arrivals(application, sign_ins=SIGN_INS), AtOnce, stop
+    )
+    stopped.wait()
 
 
 def allow_files(wanted: int) -> None:

@@ -32,6 +32,8 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 
+BODY_LOST = "lotse.body_lost"
+"""Where the server sets it, the body did not come whole: the status that says why."""
 _CLOSE = ("Connection", "close")
 
 log = get_logger(__name__)
@@ -95,6 +97,8 @@ class Gateway:
         # Python refuses to read numbers of thousands of digits
         if len(length) > MAX_DIGITS or int(length) > MAX_BODY:
             return plain(413, "the body is longer than 64 KiB\n")
+        if BODY_LOST in environ:
+            return plain(environ[BODY_LOST], "the body did not come whole, or not in time\n", [_CLOSE])
         size = len(environ.get("QUERY_STRING", "")) + len(path)
         for key, value in environ.items():
             if key.startswith("HTTP_"):

@@ -14,10 +14,10 @@ LENGTHS = ("abc", "-1", "+5", "1e3", "0x10", "99999999999", "9" * 5000, " ", "5,
 PATHS = ("/token", "/introspect", "/revoke", "/userinfo", "/authorize", "/login")
 
 
-def _raw(live: Live, path: str, head: bytes, body: bytes = b"") -> int | None:
+def _raw(live: Live, path: str, head: bytes, body: bytes = b"", method: str = "POST") -> int | None:
     """Send bytes as they are; return the status, or None where the connection was closed."""
     request = (
-        f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n"
+        f"{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n"
         "Content-Type: application/x-www-form-urlencoded\r\n"
     ).encode() + head
     with socket.create_connection(("127.0.0.1", live.port), timeout=10) as connection:
@@ -63,3 +63,11 @@ def test_a_body_shorter_than_its_length(live: Live, portal: Party) -> None:
         status = _raw(live, path, b"Content-Length: 500\r\n", BODY)
         assert status is None or 400 <= status < 500, (path, status)
     assert live.rows() == before
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_body_that_nobody_asked_for_and_that_is_cut(live: Live, portal: Party, method: str) -> None:
+    """Also where the answer is a form with what was typed: it must not be read there (req 29)."""
+    for path in (*PATHS, "/", "/device", "/device/nothing", "/logout"):
+        status = _raw(live, path, b"Content-Length: 500\r\n", BODY, method)
+        assert status is None or status < 500, (path, status)

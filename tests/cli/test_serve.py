@@ -14,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from idp.cli.arrivals import BODY_SECONDS
 from idp.cli.web_server import HEADER_SECONDS
 from tests.cli.terminal import Terminal
 from tests.infrastructure import _until as until
@@ -194,6 +195,62 @@ def test_a_head_that_comes_slowly_is_cut_off(start: Start) -> None:
     for connection in slow:
         with connection:
             assert connection.recv(100) in (b"", b"HTTP/1.1 408 Request Timeout")
+
+
+def _open_form(port: int, length: int, start: bytes) -> socket.socket:
+    """Begin a form of which the rest is still to come."""
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.settimeout(BODY_SECONDS * 3)
+    head = f"POST /token HTTP/1.1\r\nHost: localhost:8000\r\nContent-Length: {length}\r\n"
+    kind = "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+    connection.sendall((head + kind).encode() + start)
+    return connection
+
+
+def test_bodies_that_come_slowly_hold_nobody_up(start: Start) -> None:
+    """Many more than there are threads: others are answered, and the slow ones get 408 (F13, req 29)."""
+    port = free_port()
+    start("serve", "--workers", "1", "--port", str(port), LOTSE_LOGGING__LEVEL="error")
+    url = f"http://127.0.0.1:{port}/jwks"
+    assert until(lambda: _answers(url), seconds=60)
+    form = b"grant_type=client_credentials"
+    slow = [_open_form(port, 100, b"a=b") for _ in range(40)]
+    in_parts = _open_form(port, len(form), form[:10])
+    assert _answers(url)
+    with _open_form(port, len(form), form) as whole:
+        assert whole.recv(12) == b"HTTP/1.1 401"
+    with in_parts:
+        in_parts.sendall(form[10:])
+        assert in_parts.recv(12) == b"HTTP/1.1 401"
+    for connection in slow:
+        connection.sendall(b"x")
+    for connection in slow:
+        with connection:
+            assert connection.recv(12) == b"HTTP/1.1 408"
+    assert _answers(url)
+
+
+def test_bodies_framed_in_every_way(start: Start) -> None:
+    """In chunks, cut short, and so long that nobody reads them (req 29)."""
+    port = free_port()
+    start("serve", "--workers", "1", "--port", str(port), LOTSE_LOGGING__LEVEL="error")
+    assert until(lambda: _answers(f"http://127.0.0.1:{port}/jwks"), seconds=60)
+    form = b"grant_type=client_credentials"
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    headers = {"Host": "localhost:8000", "Content-Type": "application/x-www-form-urlencoded"}
+    for body, status in ((form, 401), (iter([form[:5], form[5:]]), 401), (form, 401)):
+        connection.request("POST", "/token", body, headers)
+        answer = connection.getresponse()
+        assert b"invalid_client" in answer.read()
+        assert answer.status == status
+    connection.request("POST", "/token", iter([b"x" * 4096] * 16 + [b"x"]), headers)
+    assert connection.getresponse().status == 400
+    connection.close()
+    with _open_form(port, 100, form) as cut:
+        cut.shutdown(socket.SHUT_WR)
+        assert cut.recv(12) in (b"HTTP/1.1 400", b"")
+    with _open_form(port, 70_000, b"") as long:
+        assert long.recv(12) == b"HTTP/1.1 413"
 
 
 def test_a_database_without_tables_stops_the_server_with_one_sentence(start: Start, tmp_path: Path) -> None:

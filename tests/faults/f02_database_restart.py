@@ -37,7 +37,7 @@ def run(folder: Path, seconds: float) -> Iterator[Line]:
             yield Line("only 503 with Retry-After", not wrong and not silent, counted)
             yield Line("each request is answered", not unanswered, f"{unanswered} of {len(ledger.seen)} not")
             yield Line("normal within 5 s", works, "yes" if works else "no")
-            yield from invariants(ledger, installation.services, blocked, works)
+            yield from invariants(ledger, installation, blocked, works)
         finally:
             _control(installation.postgresql, "stop", "-m", "immediate")
 

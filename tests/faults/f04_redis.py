@@ -47,7 +47,7 @@ def run(folder: Path, seconds: float) -> Iterator[Line]:
             yield Line(
                 "no request fails", share == 0, f"{share:.2%} of {len(ledger.seen)}, p99 {slow:.0f} ms"
             )
-            yield from invariants(ledger, installation.services, blocked, works)
+            yield from invariants(ledger, installation, blocked, works)
     finally:
         server.stop()
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from idp.context import Actor, Services
 from idp.db import Database
 from idp.management import accounts, clients
 from idp.settings import load_settings
+from tests.faults.receiver import receiving
 from tests.infrastructure import PostgreSQL, free_port, start_postgresql
 
 PEOPLE = 40
@@ -38,6 +40,8 @@ class Installation:
     services: Services
     server: subprocess.Popen[bytes]
     postgresql: PostgreSQL
+    #: logout tokens that reached the portal, by their ids
+    delivered: Counter[str]
 
     def workers(self) -> list[psutil.Process]:
         """Return the processes that answer requests."""
@@ -61,6 +65,13 @@ def _listens(process: psutil.Process) -> bool:
 @contextmanager
 def running(folder: Path, *, workers: int, more: str = "") -> Iterator[Installation]:
     """Prepare and serve an installation; *more* are lines of its settings."""
+    with receiving() as (address, delivered):
+        yield from _running(folder, workers, more, address, delivered)
+
+
+def _running(
+    folder: Path, workers: int, more: str, logout_uri: str, delivered: Counter[str]
+) -> Iterator[Installation]:
     postgresql = start_postgresql(durable=True)
     port = free_port()
     issuer = f"http://127.0.0.1:{port}"
@@ -68,11 +79,11 @@ def running(folder: Path, *, workers: int, more: str = "") -> Iterator[Installat
     file.write_text(
         f'public_url = "{issuer}"\n[server]\nport = {port}\nworkers = {workers}\n'
         f'trusted_proxies = ["127.0.0.1/32"]\n[database]\nurl = "{postgresql.create_database("lotse")}"\n'
-        f'[keys]\ndirectory = "{folder / "keys"}"\n{more}',
+        f'[keys]\ndirectory = "{folder / "keys"}"\n[egress]\nallow_loopback = true\n{more}',
         "utf-8",
     )
     try:
-        services, secret = _prepare(file)
+        services, secret = _prepare(file, logout_uri)
         with (folder / "server.log").open("wb") as log:
             server = subprocess.Popen(
                 [sys.executable, "-m", "idp", "--config", str(file), "serve"],
@@ -82,7 +93,7 @@ def running(folder: Path, *, workers: int, more: str = "") -> Iterator[Installat
             )
         try:
             _wait_for(issuer, server, folder / "server.log")
-            yield Installation(issuer, secret, services, server, postgresql)
+            yield Installation(issuer, secret, services, server, postgresql, delivered)
         finally:
             server.terminate()
             server.wait(30)
@@ -91,7 +102,7 @@ def running(folder: Path, *, workers: int, more: str = "") -> Iterator[Installat
         postgresql.stop()
 
 
-def _prepare(file: Path) -> tuple[Services, str]:
+def _prepare(file: Path, logout_uri: str) -> tuple[Services, str]:
     settings = load_settings(file, environ={})
     database = Database(settings.database.url)
     migrations.upgrade(database)
@@ -107,6 +118,7 @@ def _prepare(file: Path) -> tuple[Services, str]:
                 "kind": "web",
                 "first_party": True,
                 "redirect_uris": [REDIRECT],
+                "backchannel_logout_uri": logout_uri,
                 "grant_types": ["authorization_code", "refresh_token"],
                 "scope": SCOPE,
             },

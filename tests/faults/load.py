@@ -120,7 +120,6 @@ class Person(Caller):
 @contextmanager
 def base_load(installation: Installation, ledger: Ledger, people: int = 12) -> Iterator[None]:
     """Keep people and readers busy for as long as the block lasts."""
-    stop = threading.Event()
     persons = [
         Person(installation, ledger, address=f"198.51.100.{number}", username=f"person{number}")
         for number in range(people)
@@ -131,15 +130,16 @@ def base_load(installation: Installation, ledger: Ledger, people: int = 12) -> I
         reader.ask("JWKS", "GET", "/jwks")
         reader.ask("JWKS", "GET", "/.well-known/openid-configuration")
 
-    with repeated([(person.turn, 0.2) for person in persons] + [(read, 0.02)], stop):
+    with repeated([(person.turn, 0.2) for person in persons] + [(read, 0.02)]):
         yield
     for caller in (*persons, reader):
         caller.http.close()
 
 
 @contextmanager
-def repeated(jobs: list[tuple[Callable[[], None], float]], stop: threading.Event) -> Iterator[None]:
+def repeated(jobs: list[tuple[Callable[[], None], float]]) -> Iterator[None]:
     """Run each job in a thread of its own, again and again with a pause, until the block ends."""
+    stop = threading.Event()
 
     def run(job: Callable[[], None], pause: float) -> None:
         while not stop.is_set():

@@ -17,6 +17,7 @@ from idp.errors import Busy, Refusal
 from idp.logging import configure
 from idp.settings import Settings
 from idp.settings.models import ThrottleSettings
+from idp.web.gateway import BODY_LOST
 from tests.plain_browser import basic
 from tests.world import Desk, machine
 
@@ -64,6 +65,15 @@ def test_content_length(desk: Desk, length: str, status: int) -> None:
     for path in ("/token", "/login"):
         answer = machine(desk.gateway, "POST", path, environ_overrides={"CONTENT_LENGTH": length})
         assert answer.status_code == status
+
+
+@pytest.mark.parametrize("status", [400, 408])
+def test_a_body_that_was_lost(desk: Desk, status: int) -> None:
+    """The server says that it did not come: nothing is done with what came (req 29)."""
+    for path in ("/token", "/login"):
+        answer = machine(desk.gateway, "POST", path, environ_overrides={BODY_LOST: status})
+        assert answer.status_code == status
+        assert answer.headers["Connection"] == "close"
 
 
 def test_a_body_of_exactly_64_kib(desk: Desk) -> None:

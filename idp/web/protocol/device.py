@@ -149,7 +149,8 @@ def begin_again(refusal: Refusal) -> Response:
     """Show the first page with what went wrong; the code can be corrected or typed again."""
     lost = refusal.code.startswith("flow.")
     form = DeviceForm(formdata=None)
-    form.code.data = request.form.get("code", "")[:40]
+    # of a form alone, which has been read by now: reading one that cannot be read would fail in here
+    form.code.data = request.form.get("code", "")[:40] if request.method == "POST" else ""
     errors = [("code", word("device.lost") if lost else word_refusal(refusal))]
     response = _code_page(form, errors, status=_STATUS.get(refusal.code, 400 if lost else 200))
     return refused_until(response, refusal)
