@@ -106,10 +106,10 @@ def wants_another_account(flow: Flow) -> bool:
 def signed_in(ctx: Context, flow: Flow, account_id: str, session_id: str) -> None:
     """Note the finished sign-in; what was chosen for another account before is gone."""
     stale = [step for step in (ACCOUNT, ORGANIZATION) if flow.done.get(step, {}).get("account") != account_id]
-    engine.unmark(flow, _PASSWORD, _RESTART, _ANOTHER, *stale)
-    engine.mark(flow, LOGIN, account=account_id, session=session_id, at=int(ctx.now.timestamp()))
-    flow.account_id = account_id
-    ctx.db.flush()
+    gone = {_PASSWORD, _RESTART, _ANOTHER, *stale}
+    done = {step: facts for step, facts in flow.done.items() if step not in gone}
+    done[LOGIN] = {"account": account_id, "session": session_id, "at": int(ctx.now.timestamp())}
+    engine.keep(ctx, flow, done=done, account_id=account_id)
 
 
 def is_signed_in(flow: Flow, account_id: str) -> bool:

@@ -34,6 +34,11 @@ _HOLD: Final = Prepared(_ROW.with_for_update())
 _ADOPT: Final = Prepared(
     update(Flow).where(Flow.id == bindparam("key")).values(browser_hash=bindparam("hash"))
 )
+_KEEP: Final = Prepared(
+    update(Flow)
+    .where(Flow.id == bindparam("key"))
+    .values(done=bindparam("done"), account_id=bindparam("account"))
+)
 _FINISH: Final = Prepared(
     update(Flow)
     .where(Flow.id == bindparam("key"), Flow.finished_at.is_(None))
@@ -147,6 +152,14 @@ def mark(flow: Flow, step: str, **facts: Any) -> None:
 def unmark(flow: Flow, *steps: str) -> None:
     """Take back marks: the steps must be done again."""
     flow.done = {step: facts for step, facts in flow.done.items() if step not in steps}
+
+
+def keep(ctx: Context, flow: Flow, *, done: Mapping[str, Any], account_id: str) -> None:
+    """Write all marks of a held flow, and whose it is, by a statement of their own: every sign-in does."""
+    ctx.db.flush()
+    _KEEP.run(ctx.db, key=flow.id, done=dict(done), account=account_id)
+    set_committed_value(flow, "done", dict(done))
+    set_committed_value(flow, "account_id", account_id)
 
 
 def finish(ctx: Context, flow: Flow) -> bool:

@@ -79,7 +79,7 @@ def test_oidcc_frontchannel_rp_initiated_logout(op: Op, framed: Portal) -> None:
 
 
 def test_oidcc_session_management_is_not_offered(op: Op) -> None:
-    """Neither check_session_iframe nor session_state: no frame that reads a cookie (decision 45)."""
+    """Neither check_session_iframe nor session_state: no frame that reads a cookie (decision 37)."""
     metadata = machine(op.gateway, "GET", "/.well-known/openid-configuration").get_json()
     assert "check_session_iframe" not in metadata
     browser = op.browser()

@@ -9,6 +9,7 @@ from idp.context import Services
 from idp.crypto import sha256
 from idp.errors import Refusal
 from idp.flows import engine
+from tests.builders import make_account
 from tests.installation import NOW, unit_of_work
 
 MINE, OTHER = sha256("mine"), sha256("other")
@@ -83,6 +84,22 @@ def test_marks_hold_the_facts_they_were_made_with(services: Services) -> None:
         engine.unmark(flow, "login", "never set")
     with unit_of_work(services) as ctx:
         assert engine.load(ctx, flow_id, MINE).done == {"organization": {"membership": "m"}}
+
+
+def test_marks_kept_by_a_statement_stand_beside_earlier_changes(services: Services) -> None:
+    """What was changed before is written too, and the object says what the row does (req 75)."""
+    flow_id = _start(services)
+    with unit_of_work(services) as ctx:
+        account_id = make_account(ctx)
+        flow = engine.load(ctx, flow_id, MINE, lock=True)
+        flow.form_data = b"sealed"
+        engine.mark(flow, "login", account="someone else")
+        engine.keep(ctx, flow, done={"login": {"account": account_id}}, account_id=account_id)
+        assert (flow.done, flow.account_id) == ({"login": {"account": account_id}}, account_id)
+    with unit_of_work(services) as ctx:
+        flow = engine.load(ctx, flow_id, MINE)
+        assert (flow.done, flow.account_id) == ({"login": {"account": account_id}}, account_id)
+        assert flow.form_data == b"sealed"
 
 
 def test_an_unbound_flow_belongs_to_whoever_opens_it_first(services: Services) -> None:
