@@ -1,4 +1,4 @@
-"""Redirects of the authorization endpoint, which no page framework has to answer (OIDC Core §3.1.2; design §6)."""
+"""Redirects of the authorization endpoint that no page framework answers (OIDC Core §3.1.2; design §6)."""
 
 from collections.abc import Iterable
 from typing import Any
