@@ -24,7 +24,7 @@ _CONNECTION: Final = "lotse.connection"
 _CURSOR: Final = "lotse.cursor"
 
 _DIALECTS: Mapping[str, Dialect] = {
-    "postgresql": postgresql.psycopg.dialect(),  # type: ignore[no-untyped-call]
+    "postgresql": postgresql.psycopg.dialect(),  # type: ignore[no-untyped-call]  # SQLAlchemy types no dialect
     "sqlite": sqlite.dialect(paramstyle="named"),
 }
 
@@ -74,6 +74,7 @@ def _cursor(connection: Connection) -> Any:
 
 def _wrapped(connection: Connection, cursor: Any, words: str, error: Exception) -> StatementError:
     """Return SQLAlchemy's exception for the driver's, without values; a dead connection leaves the pool."""
+    # typed for connections without a pool around them, to which a pooled one passes all on
     lost = connection.dialect.is_disconnect(error, connection.connection, cursor)  # type: ignore[arg-type]
     if lost:
         connection.invalidate(error)

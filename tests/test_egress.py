@@ -22,6 +22,18 @@ from idp.egress import EgressFailed, EgressRefused, fetch, is_loopback, is_publi
 from idp.settings import Settings
 from idp.settings.models import Egress
 
+THIS_MACHINE = (
+    "127.0.0.1",
+    "127.1",
+    "2130706433",
+    "0x7f000001",
+    "0177.0.0.1",
+    "localhost",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "0.0.0.0",  # noqa: S104  (to be refused)
+)
+"""Ways to write this machine's address."""
 STRICT = Settings()
 LOOPBACK = Settings(egress=Egress(allow_loopback=True))
 
@@ -172,22 +184,7 @@ def tls_sink(authority: Path) -> Iterator[Sink]:
     yield from serve("127.0.0.1", context)
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        "127.0.0.1",
-        "127.1",
-        "2130706433",
-        "0x7f000001",
-        "0177.0.0.1",
-        "localhost",
-        "[::ffff:127.0.0.1]",
-        "[::ffff:7f00:1]",
-        "0.0.0.0",  # noqa: S104  (to be refused)
-        "127.0.0.1.",
-        "LOCALHOST",
-    ],
-)
+@pytest.mark.parametrize("host", [*THIS_MACHINE, "127.0.0.1.", "LOCALHOST"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_no_spelling_of_this_machine_is_reached(sink: Sink, scheme: str, host: str) -> None:
     """C9: nothing even connects."""

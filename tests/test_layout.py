@@ -46,7 +46,6 @@ TESTED_ELSEWHERE = {
     "idp.oidc.grants.minting": "tests/oidc/grants/test_refresh_token.py",
     "idp.oidc.grants.pkce": "tests/attacks/test_c03_pkce.py",
     "idp.oidc.id_token": "tests/conformance/test_tokens.py",
-    "idp.oidc.client_consistency": "tests/oidc/test_client_metadata.py",
     "idp.oidc.client_fields": "tests/oidc/test_client_metadata.py",
     "idp.oidc.metadata_reader": "tests/oidc/test_client_metadata.py",
     "idp.oidc.provider": "tests/oidc/test_client_authentication.py",

@@ -71,6 +71,7 @@ class Arrivals(CallbackScheduler):
 
     def __new__(cls, application: Wsgi, *, sign_ins: int) -> "Arrivals":
         """Make granian's part, which would run tasks of an event loop if there were one."""
+        # granian names no constructor of this class, which its own Python code calls so
         made: Arrivals = super().__new__(cls, AtOnce, application, None, None, None)  # type: ignore[call-arg]
         return made
 

@@ -95,15 +95,16 @@ class WebServer(MPServer):
         for worker in self.wrks:
             _send(worker.inner.pid, DRAIN_SIGNAL)
         time.sleep(DRAIN_SECONDS)
-        super()._stop_workers()  # type: ignore[no-untyped-call]
+        super()._stop_workers()  # type: ignore[no-untyped-call]  # granian leaves it untyped
 
 
-@WorkerProcess.wrap_target  # type: ignore[untyped-decorator]
+@WorkerProcess.wrap_target  # type: ignore[untyped-decorator]  # granian leaves it untyped
 def serve_whole_requests(
     number: int, application: Wsgi, listener: Any, ipc: Any, *_: object, threads: int
 ) -> None:
     """Serve in this process until SIGTERM, as granian does for WSGI, but by way of :class:`Arrivals`."""
     stopped = threading.Event()
+    # granian types neither this call nor what its own workers in Rust take
     stop = set_sync_signals()  # type: ignore[no-untyped-call]
     stop.add_cb(stopped.set)
     server = RSGIWorker(  # type: ignore[call-arg]

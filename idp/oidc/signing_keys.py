@@ -56,7 +56,8 @@ def rotate(ctx: Context, *, force: bool = False) -> list[str]:
     """
     promoted, waiting = [], too_young(ctx)
     for key in ctx.db.scalars(select(SigningKey).where(SigningKey.state == NEXT).with_for_update()):
-        if key.kid not in waiting if force else _due(ctx, key):
+        ready = key.kid not in waiting if force else _due(ctx, key)
+        if ready:
             _promote(ctx, key)
             promoted.append(key.kid)
     if force and waiting and not promoted:

@@ -67,16 +67,9 @@ class Gateway:
         if refused is not None:
             visit.note(refused.status)
             return self._send(refused, start_response, visit)
-        if self._authorization.handles(visit.method, visit.path):
-            with bound(request_id=visit.request_id):
-                redirect = self._authorization.answer(environ, visit.path, visit.origin())
-                if redirect is not None:
-                    visit.note(redirect.status)
-                    return self._send(redirect, start_response, visit)
-                return self._page(environ, start_response, visit)
         if not self._dispatcher.handles(visit.path):
             with bound(request_id=visit.request_id):
-                return self._page(environ, start_response, visit)
+                return self._for_a_person(environ, start_response, visit)
         answer = self._machine_answer(environ, visit)
         if "HTTP_ORIGIN" in environ:
             answer = self._dispatcher.readable(answer, visit.path, environ["HTTP_ORIGIN"])
@@ -122,6 +115,17 @@ class Gateway:
                 return _database_away(error, request_id)
             log.error("unexpected error", request_id=request_id, path=visit.path, exc_info=error)
             return json_answer({"error": "server_error", "error_description": f"request {request_id}"}, 500)
+
+    def _for_a_person(
+        self, environ: Environ, start_response: StartResponse, visit: "_Visit"
+    ) -> Iterable[bytes]:
+        """Answer a browser: by a redirect of the authorization endpoint, else by a page."""
+        if self._authorization.handles(visit.method, visit.path):
+            redirect = self._authorization.answer(environ, visit.path, visit.origin())
+            if redirect is not None:
+                visit.note(redirect.status)
+                return self._send(redirect, start_response, visit)
+        return self._page(environ, start_response, visit)
 
     def _page(self, environ: Environ, start_response: StartResponse, visit: "_Visit") -> Iterable[bytes]:
         status = 500

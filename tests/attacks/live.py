@@ -78,6 +78,7 @@ class Live:
     @property
     def flask(self) -> Flask:
         """The pages' application, for walks over its routes."""
+        # a bound method of the application, which its type does not tell
         application: Flask = self.gateway._pages.__self__  # type: ignore[attr-defined]
         return application
 
@@ -137,6 +138,7 @@ def serving(gateway: Gateway, services: Services) -> Iterator[Live]:
             return gateway(environ, start_response)
 
     server = make_server("127.0.0.1", 0, bounded, threaded=True, request_handler=QuietHandler)
+    # of the class that threaded=True makes
     server.daemon_threads = True  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

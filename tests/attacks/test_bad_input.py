@@ -25,22 +25,28 @@ class Watch:
         self.before = live.rows()
         self.wrong: list[tuple[str, int]] = []
         self.accepted = 0
+        self.seen = 0
 
     def see(self, name: str, answer: Answer, *, refused: bool = False) -> None:
         """Note an answer; *refused*: it has to be a 4xx."""
+        self.seen += 1
         self.accepted += answer.status < 400
         if answer.status >= 500 or (refused and answer.status < 400):
             self.wrong.append((name, answer.status))
         if b"Traceback" in answer.body:
             self.wrong.append((f"{name}: a trace", answer.status))
 
-    def done(self) -> None:
-        """Compare: a request that was accepted may begin a flow or wait for one, nothing else happens."""
+    def done(self) -> int:
+        """Compare: a request that was accepted may begin a flow or wait for one, nothing else happens.
+
+        Return how many answers were seen.
+        """
         assert not self.wrong, self.wrong[:20]
         after = self.live.rows()
         begun = sum(len(after.pop(name)) - len(self.before.pop(name)) for name in ("flow", "pushed_request"))
         assert after == self.before
         assert 0 <= begun <= self.accepted
+        return self.seen
 
 
 # the stricter one: it refuses NUL in a text
@@ -73,7 +79,7 @@ def test_odd_methods(watched: tuple[Watch, Visitor, list[str]]) -> None:
             answer = watch.live.send(method, path, headers=SAME_ORIGIN)
             refused = method not in ("OPTIONS", "PUT", "PATCH", "DELETE")
             watch.see(f"{method[:20]} {path}", answer, refused=refused)
-    watch.done()
+    assert watch.done() == len(paths) * len(ODD_METHODS)
 
 
 def test_broken_queries(watched: tuple[Watch, Visitor, list[str]]) -> None:
@@ -82,7 +88,7 @@ def test_broken_queries(watched: tuple[Watch, Visitor, list[str]]) -> None:
     for path in paths:
         for name, query in bad_input.queries():
             watch.see(f"{path}: {name}", _get(visitor, f"{path}?{query}"))
-    watch.done()
+    assert watch.done() == len(paths) * len(list(bad_input.queries()))
 
 
 def test_broken_bodies(watched: tuple[Watch, Visitor, list[str]]) -> None:
@@ -100,7 +106,7 @@ def test_broken_bodies(watched: tuple[Watch, Visitor, list[str]]) -> None:
             holder = Visitor(watch.live, dict(visitor.cookies))
             answer = holder.once("POST", path, query.encode(), SAME_ORIGIN | FORM)
             watch.see(f"{path}: {name}", answer)
-    watch.done()
+    assert watch.done() == len(paths) * len([*bad_input.bodies(), *bad_input.queries()])
 
 
 def test_broken_headers(watched: tuple[Watch, Visitor, list[str]]) -> None:
@@ -112,7 +118,7 @@ def test_broken_headers(watched: tuple[Watch, Visitor, list[str]]) -> None:
                 body = b"token=x" if method == "POST" else None
                 answer = watch.live.send(method, path, body=body, headers=[*FORM.items(), *headers])
                 watch.see(f"{method} {path}: {name}", answer, refused=name.startswith("X-Long"))
-    watch.done()
+    assert watch.done() == len(paths) * 2 * len(list(bad_input.headers()))
 
 
 def test_each_value_in_each_parameter_of_the_authorization_request(party: Party) -> None:
@@ -129,7 +135,7 @@ def test_each_value_in_each_parameter_of_the_authorization_request(party: Party)
             read = name in party.parameters() and name not in ("state", "nonce", "scope")
             if read and "error" not in answer.arrived and answer.status != 400:
                 watch.wrong.append((f"{name}: {what}: accepted", answer.status))
-    watch.done()
+    assert watch.done() == 2 * len(NAMES) * len(VALUES)
 
 
 def test_each_value_in_each_field_of_the_sign_in_page(party: Party) -> None:
@@ -147,7 +153,7 @@ def test_each_value_in_each_field_of_the_sign_in_page(party: Party) -> None:
             answer = holder.once("POST", form.action, body, SAME_ORIGIN | FORM)
             watch.see(f"{name}: {what}", answer)
             assert "__Host-sid" not in answer.cookies()
-    watch.done()
+    assert watch.done() == 3 * len(VALUES)
 
 
 def test_each_value_in_each_field_of_the_machine_endpoints(party: Party) -> None:
@@ -172,7 +178,7 @@ def test_each_value_in_each_field_of_the_machine_endpoints(party: Party) -> None
         for what, value in VALUES.items():
             watch.see(f"{path}: {what}", _machine(party, path, f"token={value}"))
             watch.see(f"{path}: hint {what}", _machine(party, path, f"token=x&token_type_hint={value}"))
-    watch.done()
+    assert watch.done() == 20 * len(VALUES)
 
 
 def test_duplicated_parameters_are_an_error(party: Party) -> None:

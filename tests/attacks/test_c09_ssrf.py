@@ -21,25 +21,12 @@ from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal, basic
 from tests.provers import Prover
 from tests.signers import Signer, SigningPortal, posted
-from tests.test_egress import Sink, serve
+from tests.test_egress import THIS_MACHINE, Sink, serve
 from tests.world import forget_snapshot, machine
 
 pytestmark = pytest.mark.enable_socket
 
-HOSTS = (
-    "127.0.0.1",
-    "127.1",
-    "2130706433",
-    "0x7f000001",
-    "0177.0.0.1",
-    "localhost",
-    "localhost.",
-    "[::1]",
-    "[::ffff:127.0.0.1]",
-    "[::ffff:7f00:1]",
-    "0.0.0.0",  # noqa: S104  (to be refused)
-    "inside.example",
-)
+HOSTS = (*THIS_MACHINE, "localhost.", "[::1]", "inside.example")
 SHOWN = ("home_uri", "initiate_login_uri", "logo_uri", "policy_uri", "tos_uri", "resource_uri")
 
 

@@ -197,6 +197,7 @@ def test_logout_works_without_the_issuer(portal: FlaskClient, issuer: ForeignIss
     sign_in(portal, issuer)
     token = form_token(portal)
     issuer.metadata["end_session_endpoint"] = None
+    # globals of a template have no type
     portal.application.jinja_env.globals["portal"].party.issuer._metadata_until = 0.0  # type: ignore[attr-defined]
     assert portal.post("/logout", data={"csrf_token": token}).location == "/signed-out"
     assert portal.get("/session").json == {"signed_in": False}

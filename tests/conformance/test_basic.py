@@ -105,7 +105,7 @@ def test_oidcc_userinfo_post_body(op: Op) -> None:
 
 def test_oidcc_ensure_request_without_nonce_succeeds_for_code_flow(op: Op) -> None:
     """No nonce is fine where the front channel carries no ID token."""
-    op.id_token(op.log_in(op.browser(), nonce=None), nonce=None)
+    assert "nonce" not in op.id_token(op.log_in(op.browser(), nonce=None), nonce=None)
 
 
 def test_oidcc_ensure_request_without_nonce_fails(op: Op) -> None:
@@ -139,18 +139,18 @@ def test_oidcc_alternate_happy_flow(op: Op) -> None:
     parameters = op.client.parameters(scope="email openid profile")
     browser.get("/authorize", **dict(reversed(parameters.items())))
     browser.sign_in("paul")
-    op.id_token(op.tokens(browser))
+    assert op.id_token(op.tokens(browser))["aud"] == op.client.registered.client_id
 
 
 @pytest.mark.parametrize("display", ["page", "popup"], ids="oidcc-display-{}".format)
 def test_oidcc_display(op: Op, display: str) -> None:
     """oidcc-display-page, -popup: display breaks nothing."""
-    op.id_token(op.log_in(op.browser(), display=display))
+    assert op.id_token(op.log_in(op.browser(), display=display))["aud"] == op.client.registered.client_id
 
 
 def test_oidcc_ensure_request_with_unknown_parameter_succeeds(op: Op) -> None:
     """extra=foobar is ignored."""
-    op.id_token(op.log_in(op.browser(), extra="foobar"))
+    assert op.id_token(op.log_in(op.browser(), extra="foobar"))["aud"] == op.client.registered.client_id
 
 
 def test_oidcc_login_hint(op: Op) -> None:
@@ -160,7 +160,7 @@ def test_oidcc_login_hint(op: Op) -> None:
     assert browser.page is not None
     assert 'value="paul"' in browser.page.text
     browser.sign_in("paul")
-    op.id_token(op.tokens(browser))
+    assert op.id_token(op.tokens(browser))["aud"] == op.client.registered.client_id
 
 
 @pytest.mark.parametrize(("locales", "language"), [("se", "de"), ("en", "en"), ("se en de", "en")])
@@ -171,12 +171,12 @@ def test_oidcc_ui_locales(op: Op, locales: str, language: str) -> None:
     assert browser.page is not None
     assert f'<html lang="{language}"' in browser.page.text
     browser.sign_in("paul")
-    op.id_token(op.tokens(browser))
+    assert op.id_token(op.tokens(browser))["aud"] == op.client.registered.client_id
 
 
 def test_oidcc_claims_locales(op: Op) -> None:
     """claims_locales=se breaks nothing."""
-    op.id_token(op.log_in(op.browser(), claims_locales="se"))
+    assert op.id_token(op.log_in(op.browser(), claims_locales="se"))["aud"] == op.client.registered.client_id
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["from acr_values_supported", "1 2"])
@@ -221,7 +221,7 @@ def test_oidcc_server_client_secret_post(op: Op, services: Services) -> None:
 def test_oidcc_ensure_request_with_valid_pkce_succeeds(op: Op) -> None:
     """S256 works, and the verifier is compared."""
     browser = op.browser()
-    op.id_token(op.log_in(browser))
+    assert op.id_token(op.log_in(browser))["aud"] == op.client.registered.client_id
     op.client.authorize(browser)
     wrong = op.client.exchange(op.client.answer(browser)["code"], code_verifier="v" * 43)
     assert (wrong.status_code, wrong.get_json()["error"]) == (400, "invalid_grant")

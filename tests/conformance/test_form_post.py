@@ -25,7 +25,7 @@ def test_fragment(op: Op) -> None:
     tokens = op.log_in(browser, response_mode="fragment", state=STATE)
     assert browser.url.startswith(op.client.registered.redirect_uri + "#code=")
     assert op.client.answer(browser)["state"] == STATE
-    op.id_token(tokens)
+    assert op.id_token(tokens)["aud"] == op.client.registered.client_id
 
 
 def test_a_mode_nobody_knows(op: Op) -> None:

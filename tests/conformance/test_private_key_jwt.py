@@ -63,7 +63,7 @@ def test_oidcc_server(op: Op) -> None:
     assert bare.exchange(code).status_code == 401
     answer = op.client.exchange(code)
     assert answer.status_code == 200
-    op.id_token(answer.get_json())
+    assert op.id_token(answer.get_json())["aud"] == op.client.registered.client_id
     assert op.client.refresh(answer.get_json()["refresh_token"]).status_code == 200
 
 

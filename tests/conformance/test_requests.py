@@ -54,7 +54,7 @@ def test_oidcc_redirect_uri_query_ok(op: Op) -> None:
         assert browser.url.count("?") == 1
         assert query(browser.url)["state"] == [STATE]
     assert op.client.answer(browser)["code"]
-    op.id_token(op.client.tokens(browser))
+    assert op.id_token(op.client.tokens(browser))["aud"] == op.client.registered.client_id
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_oidcc_ensure_post_request_succeeds(op: Op, signed_in: bool) -> None:
         assert asks_for_password(browser)
         browser.sign_in("paul")
     assert op.client.answer(browser)["state"] == STATE
-    op.id_token(op.tokens(browser))
+    assert op.id_token(op.tokens(browser))["aud"] == op.client.registered.client_id
 
 
 @pytest.mark.parametrize(
@@ -117,4 +117,4 @@ def test_oidcc_ensure_request_object_with_redirect_uri(op: Op) -> None:
     op.client.authorize(browser, request=signed, redirect_uri="https://evil.example/")
     assert asks_for_password(browser)
     browser.sign_in("paul")
-    op.id_token(op.tokens(browser))
+    assert op.id_token(op.tokens(browser))["aud"] == op.client.registered.client_id

@@ -40,6 +40,7 @@ class Caller:
     def ask(self, kind: str, method: str, url: str, **options: object) -> httpx.Response:
         """Send a request; raises Lost where no answer came, or one that nobody can go on with."""
         began = time.monotonic()
+        # what httpx takes; it checks it itself
         headers = {"X-Forwarded-For": self.address, **options.pop("headers", {})}  # type: ignore[dict-item]
         try:
             answer = self.http.request(method, url, headers=headers, **options)  # type: ignore[arg-type]
