@@ -187,9 +187,10 @@ def _certain_redirect_uri(error: OAuth2Error, client: RegisteredClient, received
     except RelyingPartyMistake as mistake:
         if "redirect_uri" in received.parameters:
             raise
-        source = "request_uri" if "request_uri" in received.parameters else "request"
+        reference = received.parameters.get("request_uri")
+        source = "request" if reference is None else "request_uri"
         raise RelyingPartyMistake(
-            error.error, source, None, error.description or mistake.expected, client=client
+            error.error, source, reference, error.description or mistake.expected, client=client
         ) from error
 
 

@@ -17,9 +17,9 @@ from idp.oidc.userinfo import personal_claims
 from idp.organizations import permissions
 from idp.organizations.memberships import MembershipFacts
 from idp.web.context import current
-from idp.web.formats import moment
+from idp.web.formats import birthday, language_name, moment
 from idp.web.portals import provider
-from idp.web.wording import CLAIMS, ROLES, SCOPES
+from idp.web.wording import CLAIMS, GENDERS, ROLES, SCOPES
 
 _ADDRESS: Final = ("street_address", "postal_code", "locality", "region", "country")
 _VERIFIED: Final = {"email": "email_verified", "phone_number": "phone_number_verified"}
@@ -126,12 +126,19 @@ def _told_with_its_address(name: str, names: Collection[str]) -> bool:
 def _text(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(gettext("ja") if value else gettext("nein"))
-    if name == "updated_at":
-        return moment(datetime.fromtimestamp(value, UTC))
-    if name == "address":
-        # OIDC Core §5.1.1: what is formatted may have several lines
-        lines = str(value.get("formatted") or "").splitlines()
-        return ", ".join(lines or (str(value[part]) for part in _ADDRESS if value.get(part)))
+    match name:
+        case "updated_at":
+            return moment(datetime.fromtimestamp(value, UTC))
+        case "birthdate":
+            return birthday(value)
+        case "locale":
+            return language_name(value)
+        case "gender":
+            return str(GENDERS.get(value, value))
+        case "address":
+            # OIDC Core §5.1.1: what is formatted may have several lines
+            lines = str(value.get("formatted") or "").splitlines()
+            return ", ".join(lines or (str(value[part]) for part in _ADDRESS if value.get(part)))
     return str(value)
 
 

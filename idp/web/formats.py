@@ -3,9 +3,10 @@
 Rule: reference/screens.md §2.1, row Dates; the zone is :data:`idp.web.locales.TIME_ZONE`.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 
-from flask_babel import format_datetime, get_locale
+from babel import Locale, UnknownLocaleError
+from flask_babel import format_date, format_datetime, get_locale
 from markupsafe import Markup
 
 
@@ -26,6 +27,23 @@ def moment(at: datetime) -> str:
     if _german():
         return str(format_datetime(at, "dd.MM.yyyy HH:mm\u00a0'Uhr'"))
     return f"{format_datetime(at, 'd MMMM yyyy')}, {clock(at)}"
+
+
+def birthday(claim: str) -> str:
+    """Return a ``birthdate`` as people write it; one without its year, or a year alone, as it is."""
+    try:
+        day = date.fromisoformat(claim)
+    except ValueError:
+        return claim
+    return str(format_date(day, "dd.MM.yyyy" if _german() else "d MMMM yyyy"))
+
+
+def language_name(tag: str) -> str:
+    """Return what a language tag names, ``Deutsch (Deutschland)``; a tag that nobody knows as it is."""
+    try:
+        return Locale.parse(tag, sep="-").get_display_name(get_locale() or "de") or tag
+    except (ValueError, UnknownLocaleError):
+        return tag
 
 
 def time_element(at: datetime) -> Markup:

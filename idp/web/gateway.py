@@ -82,8 +82,9 @@ class Gateway:
     def _refusal(self, environ: Environ, path: str) -> Answer | None:
         if environ.get("HTTP_HOST") != self._host and path not in HEALTH_PATHS:
             return plain(421, f"this server answers as {self._host}\n")
-        if not environ.get("QUERY_STRING", "").isascii():
-            return plain(400, "the address holds bytes that are not percent-encoded\n")
+        misread = _misread(environ, path)
+        if misread is not None:
+            return misread
         length = environ.get("CONTENT_LENGTH") or "0"
         if not length.isascii() or not length.isdigit():
             return plain(400, "Content-Length is not a number\n")
@@ -92,11 +93,7 @@ class Gateway:
             return plain(413, "the body is longer than 64 KiB\n")
         if BODY_LOST in environ:
             return plain(environ[BODY_LOST], "the body did not come whole, or not in time\n", [_CLOSE])
-        size = len(environ.get("QUERY_STRING", "")) + len(path)
-        for key, value in environ.items():
-            if key.startswith("HTTP_"):
-                size += len(key) + len(value)
-        if size > MAX_HEADERS:
+        if _head_size(environ, path) > MAX_HEADERS:
             return plain(431, "the address and headers are longer than 16 KiB\n")
         return None
 
@@ -192,6 +189,22 @@ class _Visit:
 
     def _took_ms(self) -> float:
         return round((time.perf_counter() - self._started) * 1000, 1)
+
+
+def _misread(environ: Environ, path: str) -> Answer | None:
+    """Refuse what pages would be found under as well: ``//login`` for ``/login``, ``get`` for GET."""
+    if path.startswith("//"):
+        return plain(404, "there is nothing at this address\n")
+    if not environ["REQUEST_METHOD"].isupper():
+        return plain(400, "a method has capital letters alone\n")
+    if not environ.get("QUERY_STRING", "").isascii():
+        return plain(400, "the address holds bytes that are not percent-encoded\n")
+    return None
+
+
+def _head_size(environ: Environ, path: str) -> int:
+    headers = (len(key) + len(value) for key, value in environ.items() if key.startswith("HTTP_"))
+    return len(path) + len(environ.get("QUERY_STRING", "")) + sum(headers)
 
 
 def _unavailable(status: int, retry_after: int) -> Answer:

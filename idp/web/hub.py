@@ -114,15 +114,8 @@ class Hub:
     def resume(self, flow_id: str) -> Outcome:
         """Go on with a flow; raises Refusal as :func:`engine.load` and :func:`stored` do."""
         flow = engine.take(self._ctx, flow_id, self._browser.flow_or_new())
-        return self.decide(flow, self._browser.session(self._ctx))
-
-    def decide(self, flow: Flow, live: LiveSession | None) -> Outcome:
-        """Decide about a flow whose row is held.
-
-        :raises Refusal: as :func:`stored`; ``flow.expired`` where it was answered before.
-        """
         wanted, client = stored(self._provider, flow)
-        return self._decided(wanted, client, live, flow)
+        return self._decided(wanted, client, self._browser.session(self._ctx), flow)
 
     def decline(self, flow: Flow) -> Answered:
         """End a flow because the person wants to: the portal hears ``access_denied``."""

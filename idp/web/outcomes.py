@@ -46,7 +46,7 @@ def page_for(asking: Asking) -> Response:
             return _state_page("pages/access_pending.html", flow, wanted, client, found[0].organization_name)
         case interaction.Refused(found) if found:
             return _state_page("pages/access_blocked.html", flow, wanted, client, found[0].organization_name)
-    return _state_page("pages/access_no_organization.html", flow, wanted, client, None)
+    return _state_page("pages/access_no_organization.html", flow, wanted, client, wanted.organization)
 
 
 def _state_page(

@@ -10,17 +10,12 @@ from idp.authentication import devices, sessions, transaction
 from idp.authentication.devices import DeviceCookie, KnownDevice
 from idp.authentication.sessions import LiveSession, Owner
 from idp.context import Actor, Context
-from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
-from idp.oidc.authorization_response import FORM_POST
 from idp.oidc.logout import end_session
-from idp.web.browser_session import browser, current_session, device_cookie, set_device, set_session
+from idp.web.browser_session import current_session, device_cookie, set_device, set_session
 from idp.web.context import current
 from idp.web.flow_pages import go_on
-from idp.web.hub import Asking, Hub
-from idp.web.outcomes import answer
-from idp.web.portals import server
 
 Methods = Sequence[tuple[str, str | None]]
 
@@ -108,23 +103,13 @@ def _session(ctx: Context, account: Owner, methods: Methods, device: KnownDevice
 
 
 def _way_on(ctx: Context, flow: Flow | None, live: LiveSession) -> Response:
-    """Note the sign-in and go back to the hub."""
-    if flow is None:
-        return go_on(None)
-    transaction.signed_in(ctx, flow, live.account.id, live.session.id)
-    if flow.purpose == engine.SIGN_IN:
-        engine.finish(ctx, flow)
-    return _at_once(ctx, flow, live) or go_on(flow)
+    """Note the sign-in and go back to the hub.
 
-
-def _at_once(ctx: Context, flow: Flow, live: LiveSession) -> Response | None:
-    """Return the hub's redirect without a round by the browser; None where it shows a page or an error."""
-    if flow.purpose != engine.AUTHORIZATION or flow.request.get("response_mode") == FORM_POST:
-        return None
-    try:
-        outcome = Hub(server(), ctx, browser()).decide(flow, live)
-    except Refusal:
-        return None
-    if isinstance(outcome, Asking) and outcome.page is None:
-        return None
-    return answer(outcome)
+    By a redirect, although the hub's answer is known by now: of two clicks the browser hears only the second,
+    which finds the flow as the first one found it.
+    """
+    if flow is not None:
+        transaction.signed_in(ctx, flow, live.account.id, live.session.id)
+        if flow.purpose == engine.SIGN_IN:
+            engine.finish(ctx, flow)
+    return go_on(flow)

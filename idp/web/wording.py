@@ -127,6 +127,9 @@ ROLES: Mapping[str, LazyString] = {
     "member": _("Mitarbeiter"),
 }
 
+#: the values that OIDC Core §5.1 defines; others are shown as they are
+GENDERS: Mapping[str, LazyString] = {"female": _("weiblich"), "male": _("männlich")}
+
 #: scopes about people; what other scopes open, the services say that they belong to
 SCOPES: Mapping[str, LazyString] = {
     "openid": _("Ihre Kennung"),

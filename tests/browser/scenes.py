@@ -210,6 +210,13 @@ def access_no_organization(visits: Visits, visitor: Visitor) -> Visitor:
 
 
 @scene
+def access_another_organization(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.come_from_client(organization="K-404")
+    visitor.fill(visits.house.of_the_cast("ben"))
+    return visitor
+
+
+@scene
 def device(visits: Visits, visitor: Visitor) -> Visitor:
     visitor.page.goto(f"{visits.house.issuer}/device")
     return visitor

@@ -36,6 +36,18 @@ def test_ben_signs_in_and_sees_what_his_token_allows(visits: Visits, visitor: Vi
     heads(visitor, "Dieser Bereich ist für Sie nicht freigegeben")
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_two_clicks_are_one_sign_in(visits: Visits, scripts: bool) -> None:
+    """Who presses twice arrives, though the browser follows the second answer alone."""
+    visitor = visits.new(java_script_enabled=scripts)
+    visitor.come_from(visits.house.customer)
+    ben = visits.house.of_the_cast("ben")
+    visitor.page.locator("input[name=username]").fill(ben.username)
+    visitor.page.locator("input[name=password]").fill(ben.password)
+    visitor.page.locator("main button.primary").dblclick()
+    heads(visitor, "Willkommen, Ben")
+
+
 def test_the_api_takes_the_access_token_alone(visits: Visits, visitor: Visitor) -> None:
     """The portal calls the orders API in the person's name; an ID token opens nothing there."""
     visitor.sign_in(visits.house.customer, visits.house.of_the_cast("ben"))

@@ -153,6 +153,7 @@ def test_without_a_registered_address_outside_a_page_says_what_is_wrong(desk: De
     with pytest.raises(RelyingPartyMistake) as caught:
         _read(desk, {"client_id": "signer", "request_uri": "urn:ietf:params:oauth:request_uri:x"})
     assert (caught.value.error, caught.value.parameter) == ("invalid_request_uri", "request_uri")
+    assert caught.value.received == "urn:ietf:params:oauth:request_uri:x"
 
 
 def test_two_objects_are_none(desk: Desk) -> None:

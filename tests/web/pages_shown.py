@@ -244,7 +244,8 @@ PAGES: dict[str, Callable[[], Page]] = {
     "blocked": lambda: _access("access_blocked", company=f"Muster {HOSTILE}"),
     "blocked-account": lambda: _access("access_blocked", company=None),
     "pending": lambda: _access("access_pending", company="Muster GmbH", since=NOW, told="Anna"),
-    "no-organization": lambda: _access("access_no_organization"),
+    "no-organization": lambda: _access("access_no_organization", company=None),
+    "another-organization": lambda: _access("access_no_organization", company="K-404"),
     "relying-party": lambda: _relying_party(PORTAL),
     "relying-party-unknown": lambda: _relying_party(None),
     "flow-lost": lambda: (

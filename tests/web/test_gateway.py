@@ -40,6 +40,24 @@ def test_raw_bytes_in_the_query(desk: Desk, path: str) -> None:
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "//authorize", 404),
+        ("GET", "//authorize/x", 404),
+        ("GET", "//evil.example/login", 404),
+        ("GET", "///login", 404),
+        ("get", "/authorize", 400),
+        ("Get", "/login", 400),
+        ("post", "/token", 400),
+    ],
+)
+def test_what_the_framework_would_read_otherwise(desk: Desk, method: str, path: str, status: int) -> None:
+    """Nothing reaches a view under a name that the gateway does not know it by (req 29)."""
+    raw = {"PATH_INFO": path, "REQUEST_METHOD": method}
+    assert machine(desk.gateway, "GET", "/", environ_overrides=raw).status_code == status
+
+
 def test_health_answers_any_host(desk: Desk) -> None:
     """A load balancer asks by address."""
     for path in ("/health/live", "/health/ready"):

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from idp.web import assets, ui
+from idp.web.formats import birthday, language_name
 from idp.web.ribbon import ribbon
 from tests.web.pages_shown import HOSTILE, PAGES, make_app, settings_for
 
@@ -245,6 +246,38 @@ def test_dates_read_as_people_write_them(client: FlaskClient) -> None:
     ).get_data(as_text=True)
     english = client.get("/page/pending?lang=en").get_data(as_text=True)
     assert ">29 August 2023, 9:10\u00a0am</time>" in english
+
+
+@pytest.mark.parametrize(
+    ("claim", "german", "english"),
+    [
+        ("1980-02-29", "29.02.1980", "29 February 1980"),
+        ("0000-02-29", "0000-02-29", "0000-02-29"),
+        ("1980", "1980", "1980"),
+    ],
+)
+def test_birthdays(claim: str, german: str, english: str) -> None:
+    """OIDC Core §5.1: the year may be left out, or stand alone."""
+    for language, expected in (("de", german), ("en", english)):
+        with make_app().test_request_context(f"/?lang={language}"):
+            assert birthday(claim) == expected
+
+
+@pytest.mark.parametrize(
+    ("claim", "german", "english"),
+    [
+        ("de-DE", "Deutsch (Deutschland)", "German (Germany)"),
+        ("en", "Englisch", "English"),
+        ("xx-XX", "xx-XX", "xx-XX"),
+        ("Plattdüütsch", "Plattdüütsch", "Plattdüütsch"),
+        ("", "", ""),
+    ],
+)
+def test_languages_by_name(claim: str, german: str, english: str) -> None:
+    """A tag that nobody knows is shown as it is."""
+    for language, expected in (("de", german), ("en", english)):
+        with make_app().test_request_context(f"/?lang={language}"):
+            assert language_name(claim) == expected
 
 
 def test_ribbon_belongs_to_its_installation() -> None:

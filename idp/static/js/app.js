@@ -51,5 +51,18 @@ function setUpCopy(button) {
   button.hidden = false;
 }
 
+/** Sends a form once where its button is pressed twice: the second answer would be about what the first did. */
+function setUpOnce(form) {
+  let sent = -Infinity;
+  form.addEventListener("submit", (event) => {
+    if (event.timeStamp - sent < 2000) {
+      event.preventDefault();
+    } else {
+      sent = event.timeStamp;
+    }
+  });
+}
+
+document.querySelectorAll('form[method="post"]').forEach(setUpOnce);
 document.querySelectorAll("button[data-reveal]").forEach(setUpReveal);
 document.querySelectorAll("button[data-copy]").forEach(setUpCopy);

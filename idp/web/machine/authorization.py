@@ -15,6 +15,7 @@ from idp.oidc.discovery import AUTHORIZATION_PATH
 from idp.oidc.server import Answer, ProtocolServer
 from idp.web.browser import Browser
 from idp.web.hub import DECIDED, Answered, Decided, Hub, Outcome
+from idp.web.machine.http import plain
 from idp.web.page_headers import PRIVATE, page_headers
 from idp.web.parameters import Unreadable, query_pairs
 
@@ -38,11 +39,13 @@ class AuthorizationEndpoint:
 
     def answer(self, environ: dict[str, Any], path: str, origin: Origin) -> Answer | None:
         """Return a redirect; None where a page is needed, and then the request holds what to show."""
+        if environ["REQUEST_METHOD"] == "HEAD":  # asks what GET would do, and GET may hand out a code
+            return plain(405, "ask by GET\n", [("Allow", "GET, POST")])
         try:
             decided = self._decide(environ, path, origin)
         except Exception as error:  # a page tells what happened, as for every other
             decided = Decided(error)
-        location = _location(decided.outcome)
+        location = _location(decided.outcome, path)
         if location is None:
             environ[DECIDED] = decided
             return None
@@ -67,9 +70,11 @@ class AuthorizationEndpoint:
             return Decided(outcome, tuple(browser.given))
 
 
-def _location(outcome: Outcome | Exception) -> str | None:
+def _location(outcome: Outcome | Exception, path: str) -> str | None:
     if isinstance(outcome, Exception):
         return None
     if isinstance(outcome, Answered):
         return outcome.response.location if outcome.response.mode != FORM_POST else None
+    if outcome.page is None and path == AUTHORIZATION_PATH:
+        return _HUB + outcome.flow.id  # where words for a state can be loaded again
     return outcome.page

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tests import cast
 from tests.builders import PASSWORD
-from tests.plain_browser import Browser
+from tests.plain_browser import Browser, basic
 from tests.world import Desk, machine
 
 GONE = OperationalError("COMMIT", {}, Exception("server closed the connection"))
@@ -62,31 +62,57 @@ def test_redirects_carry_the_headers_of_pages(desk: Desk) -> None:
     assert answer.headers.getlist("X-Content-Type-Options") == ["nosniff"]
 
 
-def test_head_is_get_without_a_body(desk: Desk) -> None:
-    """RFC 9110 §9.3.2."""
+def test_head_is_not_answered(desk: Desk) -> None:
+    """It asks what GET would do (RFC 9110 §9.3.2), and GET may hand out a code, which nobody would read."""
+    visitor = Browser(desk.gateway)
+    desk.portal.authorize(visitor)
+    visitor.sign_in("paul")
     query = urlencode(desk.portal.parameters())
-    answer = machine(desk.gateway, "HEAD", f"/authorize?{query}")
-    assert (answer.status_code, answer.data) == (303, b"")
-    assert machine(desk.gateway, "HEAD", "/authorize?client_id=nobody").status_code == 400
+    for path in (f"/authorize?{query}", "/authorize?client_id=nobody", "/authorize/flow"):
+        answer = visitor.client.head(path, base_url=visitor.issuer)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
+        assert "Location" not in answer.headers
 
 
-def test_a_right_password_ends_at_the_portal(desk: Desk) -> None:
-    """The answer to the form leads there at once, and its code opens tokens."""
-    browser, action, values = _login_form(desk)
-    answer = _post(browser, desk, action, values)
-    assert answer.status_code == 303
-    assert answer.headers["Location"].startswith(f"{cast.REDIRECT}?code=")
-    browser.url = answer.headers["Location"]
-    assert desk.portal.tokens(browser)["id_token"]
-
-
-@pytest.mark.parametrize("wanted", [{"response_mode": "form_post"}, {"organization": "K-404"}])
-def test_no_page_is_the_answer_to_a_password(desk: Desk, wanted: dict[str, str]) -> None:
-    """A form for the portal, or words for a state, stand where they can be loaded again."""
+@pytest.mark.parametrize("wanted", [{}, {"response_mode": "form_post"}, {"organization": "K-404"}])
+def test_the_answer_to_a_password_is_the_hub(desk: Desk, wanted: dict[str, str]) -> None:
+    """What it decides, a code or words for a state, stands where it can be asked for again."""
     browser, action, values = _login_form(desk, **wanted)
     answer = _post(browser, desk, action, values)
     assert answer.status_code == 303
     assert answer.headers["Location"].startswith("/authorize/")
+
+
+def test_a_form_that_is_sent_twice_ends_at_the_portal(desk: Desk) -> None:
+    """Of two clicks a browser follows only the answer to the second."""
+    browser, action, values = _login_form(desk)
+    assert _post(browser, desk, action, values).status_code == 303
+    answer = _post(browser, desk, action, values)
+    assert answer.status_code == 303
+    arrived = browser.client.get(answer.headers["Location"], base_url=browser.issuer)
+    assert arrived.headers["Location"].startswith(f"{cast.REDIRECT}?code=")
+    browser.url = arrived.headers["Location"]
+    assert desk.portal.tokens(browser)["id_token"]
+
+
+def test_words_for_a_state_can_be_loaded_again(desk: Desk) -> None:
+    """Also where the question came by a request_uri, which works only once."""
+    browser, client = Browser(desk.gateway), desk.registered
+    desk.portal.authorize(browser)
+    browser.sign_in("paul")
+    pushed = machine(
+        desk.gateway,
+        "POST",
+        "/par",
+        data={**desk.portal.parameters(), "organization": "K-404"},
+        headers={"Authorization": basic(client.client_id, client.secret or "")},
+    )
+    browser.get("/authorize", client_id=client.client_id, request_uri=pushed.get_json()["request_uri"])
+    assert urlsplit(browser.url).path.startswith("/authorize/")
+    for language, heading in (("de", "gehört nicht zu diesem Unternehmen"), ("en", "not belong to")):
+        page = browser.get(urlsplit(browser.url).path, lang=language)
+        assert page.status_code == 200
+        assert heading in page.text
 
 
 def test_what_is_not_kept_is_not_answered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
