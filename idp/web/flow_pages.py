@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
+from idp.web import kept_pages
 from idp.web.browser_session import known_flow_browser
 from idp.web.context import current
 from idp.web.portals import Portal, portal_by_row
@@ -46,14 +47,21 @@ def _of_sign_in(flow: Flow) -> Flow:
     return flow
 
 
-def show(template: str, flow: Flow | None, *, status: int = 200, **values: Any) -> Response:
-    """Render a page of a flow with its portal, its way out and where its forms may end."""
+def show(
+    template: str, flow: Flow | None, *, status: int = 200, kept: bool = False, **values: Any
+) -> Response:
+    """Render a page of a flow with its portal, its way out and where its forms may end.
+
+    :param kept: it says nothing of one person, and may be put together once (:mod:`idp.web.kept_pages`).
+    """
     request_facts: dict[str, Any] = flow.request if flow is not None else {}
     allow_form_target(request_facts.get("redirect_uri"))
-    values.setdefault("errors", [])
+    values.setdefault("errors", ())
     portal = values.setdefault("portal", portal_of_flow(flow))
     allow_image(portal.logo_uri if portal else None)
     values.setdefault("cancel_url", decline_url(flow))
+    if kept and flow is not None:
+        return make_response(kept_pages.render(template, flow, **values), status)
     return make_response(render_template(template, **values), status)
 
 

@@ -37,7 +37,8 @@ def _with_parameter(name: str, value: str) -> str:
     return f"?{urlencode([*kept, (name, value)])}"
 
 
-def _theme(settings: Settings) -> str:
+def chosen_theme(settings: Settings) -> str:
+    """Return how the person wants pages to look, one of :data:`THEMES`."""
     chosen = request.args.get("theme") or request.cookies.get(cookie_name(settings, "theme"), "")
     return chosen if chosen in THEMES else "system"
 
@@ -54,7 +55,7 @@ def _frame(settings: Settings) -> dict[str, Any]:
             for code, name in locales.LANGUAGES.items()
             if code != language
         ],
-        "theme": _theme(settings),
+        "theme": chosen_theme(settings),
         "theme_urls": {theme: _with_parameter("theme", theme) for theme in THEMES},
     }
 

@@ -11,7 +11,7 @@ from idp.settings import Settings
 from idp.settings.models import Legal, Support
 from idp.web import ui
 from idp.web.disclosure import Item
-from idp.web.forms import DeviceForm, LoginForm, TotpForm
+from idp.web.forms import DeviceForm, TotpForm
 from idp.web.pages import style_guide
 from idp.web.wording import word
 
@@ -52,9 +52,8 @@ def make_app(settings: Settings | None = None) -> Flask:
 
 
 def _login(username: str = "", errors: list[tuple[str, str]] | None = None, **values: Any) -> Page:
-    form = LoginForm(data={"username": username})
     shown = {
-        "form": form,
+        "username": username,
         "action": "/login",
         "portal": PORTAL,
         "errors": errors or [],

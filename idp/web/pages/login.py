@@ -1,5 +1,7 @@
 """L-01: user name or e-mail address, and password (screens §1.1; ASVS 6.3.8; req 12, 41, 59, 98)."""
 
+from collections.abc import Sequence
+
 from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
@@ -28,9 +30,7 @@ def show() -> Response:
     flow = flow_of_request()
     if _is_needless(flow):
         return go_on(flow)
-    form = LoginForm(formdata=None)
-    form.username.data = _expected_name(flow)
-    return _page(flow, form)
+    return _page(flow, _expected_name(flow))
 
 
 @bp.post("/login")
@@ -42,18 +42,19 @@ def submit() -> Response:
     flow = flow_of_request()
     form = LoginForm()
     if is_stale():
-        return _page(flow, form, [("password", word("form.stale_password"))])
+        return _page(flow, form.username.data, [("password", word("form.stale_password"))])
     if not form.validate():
-        return _page(flow, form, form_errors(form))
+        return _page(flow, form.username.data, form_errors(form))
+    username = str(form.username.data)
     try:
-        attempt = _compare(str(form.username.data), str(form.password.data))
+        attempt = _compare(username, str(form.password.data))
     except Refusal as refusal:
-        return _refused(flow, form, refusal)
+        return _refused(flow, username, refusal)
     flow = flow_of_request(lock=True)  # before the account's row, in the order every step keeps
     try:
         recognised = login.conclude(current(), attempt)
     except Refusal as refusal:
-        return _refused(flow, form, refusal)
+        return _refused(flow, username, refusal)
     return _second_factor(flow, recognised) or sign_in.complete(
         flow,
         recognised.account,
@@ -113,24 +114,29 @@ def _expected_name(flow: Flow | None) -> str | None:
     return live.account.username
 
 
-def _refused(flow: Flow | None, form: LoginForm, refusal: Refusal) -> Response:
+def _refused(flow: Flow | None, username: str, refusal: Refusal) -> Response:
     if refusal.code not in _THROTTLED:
         field = "username" if refusal.code == "login.failed" else ""
-        return _page(flow, form, [(field, word_refusal(refusal))])
-    return refused_until(_page(flow, form, [("", word_refusal(refusal))], status=429), refusal)
+        return _page(flow, username, [(field, word_refusal(refusal))])
+    return refused_until(_page(flow, username, [("", word_refusal(refusal))], status=429), refusal)
 
 
 def _page(
-    flow: Flow | None, form: LoginForm, errors: list[tuple[str, str]] | None = None, *, status: int = 200
+    flow: Flow | None,
+    username: str | None,
+    errors: Sequence[tuple[str, str]] = (),
+    *,
+    status: int = 200,
 ) -> Response:
     reason = transaction.restart_reason(flow) if flow is not None else None
     return show_page(
         "pages/login.html",
         flow,
         status=status,
-        form=form,
+        kept=username is None,
+        username=username,
         action=_address("submit", flow.id if flow else None),
-        errors=errors or [],
+        errors=tuple(errors),
         note=("warning", word(reason)) if reason and not errors else None,
     )
 
