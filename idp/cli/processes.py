@@ -1,17 +1,18 @@
 """Programs that one of ours starts: they end in order, and none is left behind (design §4)."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 STOP_SECONDS = 10.0
-_READY = b"ready\n"
 _PARENT_WATCH_SECONDS = 0.5
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _PACKAGE_ROOT = Path(__file__).parents[2]
 
 
@@ -23,47 +24,25 @@ class Child:
     """
 
     def __init__(
-        self,
-        arguments: Sequence[str],
-        *,
-        environment: Mapping[str, str],
-        reports: bool = False,
-        quiet: bool = False,
+        self, arguments: Sequence[str], *, environment: Mapping[str, str], quiet: bool = False
     ) -> None:
         """Start ``python -m ARGUMENTS``.
 
         :param environment: all of the child's environment.
-        :param reports: the child takes ``--report-to FD`` and calls :func:`report_ready`.
         :param quiet: its standard output is thrown away; errors still show.
         """
-        self._report: int | None = None
-        told: int | None = None
-        if reports:
-            self._report, told = os.pipe()
-        more = [] if told is None else ["--report-to", str(told)]
         self._process = subprocess.Popen(  # noqa: S603  (our own modules)
-            [sys.executable, "-m", *arguments, *more],
+            [sys.executable, "-m", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL if quiet else None,
             env=with_import_path(environment),
             start_new_session=True,
-            pass_fds=[] if told is None else [told],
         )
-        if told is not None:
-            os.close(told)
 
     @property
     def pid(self) -> int:
         """The process id."""
         return self._process.pid
-
-    def becomes_ready(self) -> bool:
-        """Wait until the child reports that it works; False when it ends before."""
-        if self._report is None:
-            return self._process.poll() is None
-        with os.fdopen(self._report, "rb") as report:
-            self._report = None
-            return report.readline() == _READY
 
     def ended(self) -> int | None:
         """Return the exit code, None while the child runs."""
@@ -89,15 +68,44 @@ class Child:
             except ProcessLookupError:
                 pass  # it ended between the two lines
             self._process.wait()
-        if self._report is not None:
-            os.close(self._report)
-            self._report = None
 
 
-def report_ready(descriptor: int) -> None:
-    """Tell the parent that waits in :meth:`Child.becomes_ready` that this process works."""
-    with os.fdopen(descriptor, "wb") as report:
-        report.write(_READY)
+class Copy:
+    """A process that begins with all that this one has loaded, as far as the system has that (Linux).
+
+    It is in a session of its own, as a :class:`Child` is.  Signals that stop wait until it hears them, with
+    :func:`stop_on_signals`: it inherits the handlers of this process, to which they would be lost.
+    """
+
+    def __init__(self, target: Callable[..., object], *arguments: object) -> None:
+        """Start it; it ends with *target*."""
+        self._process = multiprocessing.Process(target=_in_own_session, args=(target, arguments))
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def wait(self) -> None:
+        """Wait for the end."""
+        self._process.join()
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM; a process that has ended already is left alone."""
+        self._process.terminate()
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Ask it to end, wait, and kill it when it does not; may be called twice."""
+        self.ask_to_stop()
+        self._process.join(seconds)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+def _in_own_session(target: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    os.setsid()
+    target(*arguments)
 
 
 def with_import_path(environment: Mapping[str, str]) -> dict[str, str]:
@@ -120,7 +128,8 @@ def stop_with_parent(parent: int) -> None:
 def stop_on_signals() -> threading.Event:
     """Return an event that SIGTERM and SIGINT set, and SIGHUP unless ``nohup`` told it to be ignored."""
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _STOPPING:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda *_: stop.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)  # a parent may hold them back until now
     return stop

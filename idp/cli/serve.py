@@ -1,26 +1,28 @@
-"""``idp serve``: server processes, worker and hash pool, started and stopped together (design §3)."""
+"""``idp serve``: server processes, worker and hash pool, started and stopped together (design §3).
+
+What is heavy is imported where the command runs, once no collection of garbage interrupts it any more.
+"""
 
 import gc
+import multiprocessing
 import os
-import signal
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from idp.accounts.hash_pool import start_pool
 from idp.cli.draining import drain_on_signal
 from idp.cli.failures import Failure, in_a_sentence
 from idp.cli.ports import require_free
-from idp.cli.processes import Child, stop_with_parent
+from idp.cli.processes import Copy, stop_on_signals, stop_with_parent
 from idp.cli.state import State, pass_state
-from idp.settings import load_settings
 
 if TYPE_CHECKING:
+    from idp.settings import Settings
     from idp.web.gateway import Gateway
 
 _RESTART_PAUSE_SECONDS = 1.0
@@ -37,25 +39,55 @@ def serve(
 ) -> None:
     """Run the server with its worker and its hash pool until SIGTERM or Ctrl-C."""
     flags = {"server.host": host, "server.port": port, "server.workers": workers}
-    settings = load_settings(state.config, overrides=flags)
     if with_parent is not None:
         stop_with_parent(with_parent)
+    with ExitStack() as running:
+        with _no_collections():
+            settings = _start_pool(state.config, flags, running)
+            _load(settings)
+            from idp.cli.web_server import WebServer
+        if sys.platform == "linux":
+            multiprocessing.set_start_method("fork", force=True)
+        running.enter_context(WorkerKeeper())
+        WebServer("idp.cli.serve:server_process", settings.server).serve()
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Collect no garbage here, and what lives afterwards never: it stays, and no collection needs to walk it.
+
+    Memory to which no collection writes stays shared with the processes that are forked.
+    """
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
+def _start_pool(config: Path | None, flags: Mapping[str, object], running: ExitStack) -> "Settings":
+    """Return the settings, with the port free and the hash pool started that belong to them."""
+    from idp.accounts.hash_pool import start_pool
+    from idp.settings import load_settings
+
+    settings = load_settings(config, overrides=flags)
     remedy = "Stop that program, or choose another port: idp serve --port NUMBER"
     require_free(settings.server.host, settings.server.port, remedy=remedy)
-    from idp.cli.web_server import WebServer  # granian is needed only here
+    pool = running.enter_context(start_pool(settings.password, settings.password.pool_socket))
+    _export(config, flags, pool.path)
+    return settings
 
-    with ExitStack() as running:
-        pool = running.enter_context(start_pool(settings.password, settings.password.pool_socket))
-        _export(state.config, flags, pool.path)
-        keeper = running.enter_context(WorkerKeeper())
-        from idp.app import load_models
 
-        load_models()  # server processes have what is loaded here, also one that replaces another
-        try:
-            WebServer("idp.cli.serve:server_process", settings.server).serve()
-        except SystemExit:
-            keeper.exit_code = keeper.exit_code or 1  # granian gave up; the worker may have said why before
-    raise SystemExit(keeper.exit_code)
+def _load(settings: "Settings") -> None:
+    """Load what our processes begin with, and try it: what is wrong is said once.
+
+    :raises NotReady: the installation cannot serve.
+    """
+    from idp.app import build_services, load_models
+
+    load_models()
+    build_services(settings).database.dispose()  # each process opens connections of its own
 
 
 def server_process() -> "Gateway":
@@ -68,30 +100,55 @@ def server_process() -> "Gateway":
 def application() -> "Gateway":
     """Return the WSGI application for any server; its process ends with the one that started it."""
     from idp.app import create_app
-    from idp.logging import configure, get_logger
+    from idp.logging import configure
+    from idp.settings import load_settings
 
     stop_with_parent(os.getppid())
-    try:
-        with in_a_sentence():
-            settings = load_settings()
-            configure(level=settings.logging.level, format=settings.logging.format)
-            made = create_app(settings)
-    except Failure as failure:
-        # The worker, which needs the same, has told the operator; several of us would repeat it.
-        get_logger(__name__).error("server process cannot start", why=failure.format_message())
-        sys.exit(failure.exit_code)
+    with _failures_logged("server process cannot start"):
+        settings = load_settings()
+        configure(level=settings.logging.level, format=settings.logging.format)
+        made = create_app(settings)
     gc.collect()
     gc.freeze()  # what was loaded lives as long as the process: no collection needs to walk it again
     return made
 
 
+def worker_process(parent: int) -> None:
+    """Be the worker of ``idp serve`` until it ends, or tells us to."""
+    stop = stop_on_signals()
+    stop_with_parent(parent)
+    from idp.app import build_duties, build_services
+    from idp.logging import configure
+    from idp.settings import load_settings
+    from idp.worker import work
+
+    with _failures_logged("worker cannot start"):
+        settings = load_settings()
+        configure(level=settings.logging.level, format=settings.logging.format)
+        services = build_services(settings)
+    work(services, build_duties(services), stop)
+    services.database.dispose()
+
+
+@contextmanager
+def _failures_logged(event: str) -> Iterator[None]:
+    """End this process where it fails for a reason we know: ``idp serve`` has tried the same before."""
+    from idp.logging import get_logger
+
+    try:
+        with in_a_sentence():
+            yield
+    except Failure as failure:
+        get_logger(__name__).error(event, why=failure.format_message())
+        sys.exit(failure.exit_code)
+
+
 class WorkerKeeper:
-    """Keeps one worker running; when it cannot even start, the server stops too."""
+    """Keeps one worker running."""
 
     def __init__(self) -> None:
-        self.exit_code = 0
         self._stopping = threading.Event()
-        self._child = self._start()
+        self._worker = self._start()
         self._thread = threading.Thread(target=self._keep, name="worker keeper", daemon=True)
 
     def __enter__(self) -> "WorkerKeeper":
@@ -100,30 +157,23 @@ class WorkerKeeper:
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
-        self._child.ask_to_stop()
+        self._worker.ask_to_stop()
         self._thread.join()
-        self._child.stop()
+        self._worker.stop()
 
     def _keep(self) -> None:
-        if not self._child.becomes_ready() and not self._stopping.is_set():
-            self.exit_code = self._child.wait() or Failure.exit_code  # it has said why
-            if self._stopping.is_set():
-                return
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
         while True:
-            self._child.wait()
+            self._worker.wait()
             if self._stopping.wait(_RESTART_PAUSE_SECONDS):
                 return
-            self._child.stop()
-            self._child = self._start()
+            self._worker.stop()
+            self._worker = self._start()
             if self._stopping.is_set():
-                self._child.ask_to_stop()
+                self._worker.ask_to_stop()
 
     @staticmethod
-    def _start() -> Child:
-        arguments = ["idp", "jobs", "run", "--with-parent", str(os.getpid())]
-        return Child(arguments, environment=os.environ, reports=True)
+    def _start() -> Copy:
+        return Copy(worker_process, os.getpid())
 
 
 def _export(config: Path | None, flags: Mapping[str, object], pool_socket: Path) -> None:

@@ -3,12 +3,9 @@
 The parent's part; what a worker process does when it is told to stop is in :mod:`idp.cli.draining`.
 """
 
-import gc
-import multiprocessing
 import os
 import resource
 import signal
-import sys
 import threading
 import time
 from collections import Counter
@@ -66,10 +63,6 @@ class WebServer(MPServer):
 
     def serve(self, *arguments: Any, **options: Any) -> None:
         """Serve until SIGTERM or SIGINT; processes begin with all that this one has loaded."""
-        if sys.platform == "linux":
-            multiprocessing.set_start_method("fork", force=True)
-        gc.collect()
-        gc.freeze()  # memory that no collection writes to stays shared with the processes
         allow_files(CONNECTIONS + _FILES_BESIDE_CONNECTIONS)
         # workers inherit this: one that is still starting when the server stops has nothing to drain
         signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)

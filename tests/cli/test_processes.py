@@ -11,23 +11,51 @@ import pytest
 
 from idp.cli import processes
 from idp.cli.processes import Child, stop_on_signals
+from tests.infrastructure import _until as until
 
 _OBEDIENT = """
-import signal, sys
-from idp.cli.processes import report_ready, stop_on_signals
+import pathlib, sys
+from idp.cli.processes import stop_on_signals
 stop = stop_on_signals()
-report_ready(int(sys.argv[sys.argv.index("--report-to") + 1]))
+pathlib.Path(sys.argv[1]).touch()
 stop.wait()
 """
 _DEAF = """
-import signal, sys
-from idp.cli.processes import report_ready
+import pathlib, signal, sys
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-report_ready(int(sys.argv[sys.argv.index("--report-to") + 1]))
+pathlib.Path(sys.argv[1]).touch()
 while True:
     signal.pause()
 """
 _FAILING = "raise SystemExit(7)"
+_COPIES = """
+import multiprocessing, os, signal, sys, time
+from idp.cli.processes import Copy, stop_on_signals
+
+def obey(loaded):
+    while signal.SIGTERM not in signal.sigpending():
+        time.sleep(0.01)  # asked before it listens
+    assert stop_on_signals().wait(20)
+    print("obeyed", loaded == seen, os.getsid(0) == os.getpid(), flush=True)
+
+def ignore():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.write(tell, b"!")
+    time.sleep(60)
+
+multiprocessing.set_start_method("fork")
+signal.signal(signal.SIGTERM, lambda *_: None)
+seen = object()
+copy = Copy(obey, seen)
+copy.ask_to_stop()
+copy.wait()
+copy.stop()
+hear, tell = os.pipe()
+copy = Copy(ignore)
+os.read(hear, 1)
+copy.stop(seconds=0.2)
+print(signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+"""
 _WATCHFUL = """
 import os, signal
 from idp.cli.processes import stop_with_parent
@@ -51,11 +79,11 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "sample.py"
 
 
-def test_a_child_reports_and_stops(program: Path) -> None:
-    """A child is ready when it says so, and ends at SIGTERM; stopping twice is fine."""
+def test_a_child_stops(program: Path, tmp_path: Path) -> None:
+    """A child ends at SIGTERM; stopping twice is fine."""
     program.write_text(_OBEDIENT, "utf-8")
-    child = Child(["sample"], environment=os.environ, reports=True, quiet=True)
-    assert child.becomes_ready()
+    child = Child(["sample", str(tmp_path / "ready")], environment=os.environ, quiet=True)
+    assert until((tmp_path / "ready").exists, seconds=30)
     assert child.ended() is None
     assert psutil.pid_exists(child.pid)
     child.stop()
@@ -63,27 +91,28 @@ def test_a_child_reports_and_stops(program: Path) -> None:
     assert child.ended() == 0
 
 
-def test_a_child_that_does_not_listen_is_killed(program: Path) -> None:
+def test_a_child_that_does_not_listen_is_killed(program: Path, tmp_path: Path) -> None:
     """SIGTERM first, then the whole session is killed."""
     program.write_text(_DEAF, "utf-8")
-    child = Child(["sample"], environment=os.environ, reports=True)
-    assert child.becomes_ready()
+    child = Child(["sample", str(tmp_path / "ready")], environment=os.environ)
+    assert until((tmp_path / "ready").exists, seconds=30)
     child.stop(seconds=0.2)
     assert child.ended() == -signal.SIGKILL
 
 
-def test_a_child_that_fails_never_becomes_ready(program: Path) -> None:
+def test_a_child_that_fails_has_an_exit_code(program: Path) -> None:
     """The parent learns that it ended, and with which code."""
     program.write_text(_FAILING, "utf-8")
-    child = Child(["sample"], environment=os.environ, reports=True)
-    assert not child.becomes_ready()
+    child = Child(["sample"], environment=os.environ)
     assert child.wait() == 7
     child.stop()
-    silent = Child(["sample"], environment=os.environ)
-    silent.wait()
-    assert not silent.becomes_ready()
-    unread = Child(["sample"], environment=os.environ, reports=True)
-    unread.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs linux: elsewhere processes are not forked")
+def test_a_copy_begins_with_what_is_loaded_and_stops() -> None:
+    """It hears a signal that came before it listened, and is killed where it does not listen at all."""
+    done = subprocess.run([sys.executable, "-c", _COPIES], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("obeyed True True\nFalse\n", "")
 
 
 def test_a_child_ends_when_its_parent_is_gone() -> None:

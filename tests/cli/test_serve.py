@@ -61,8 +61,14 @@ def _answers(url: str) -> bool:
 
 
 def _worker(process: "subprocess.Popen[str]", but: int = 0) -> psutil.Process | None:
-    for child in psutil.Process(process.pid).children():
-        if child.pid != but and "jobs" in child.cmdline():
+    """Return the copy of the process that has a session of its own."""
+    parent = psutil.Process(process.pid)
+    for child in parent.children():
+        try:
+            copy = child.cmdline() == parent.cmdline() and os.getsid(child.pid) == child.pid
+        except (psutil.Error, ProcessLookupError):
+            continue  # it has ended
+        if copy and child.pid != but:
             return child
     return None
 
@@ -79,12 +85,12 @@ def _read_until(process: "subprocess.Popen[str]", text: str) -> None:
 
 
 def test_serve_keeps_its_worker_and_stops_everything(start: Start) -> None:
-    """It answers, replaces a worker that died, and leaves no process behind."""
+    """It answers, replaces a worker that died, and leaves no process behind: not even one just replaced."""
     port = free_port()
     process = start("serve", "--workers", "1", "--port", str(port), LOTSE_LOGGING__LEVEL="info")
     url = f"http://127.0.0.1:{port}/.well-known/openid-configuration"
     assert until(lambda: _answers(url), seconds=60)
-    _read_until(process, "worker started")  # one that dies before has told why: the server stops too
+    _read_until(process, "worker started")
     first = _worker(process)
     assert first is not None
     first.kill()
