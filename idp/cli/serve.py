@@ -18,14 +18,14 @@ import click
 from idp.cli.draining import drain_on_signal
 from idp.cli.failures import Failure, in_a_sentence
 from idp.cli.ports import require_free
-from idp.cli.processes import Copy, stop_on_signals, stop_with_parent
+from idp.cli.processes import STOP_SECONDS, Copy, stop_on_signals, stop_with_parent
 from idp.cli.state import State, pass_state
 
 if TYPE_CHECKING:
     from idp.settings import Settings
     from idp.web.gateway import Gateway
 
-_RESTART_PAUSE_SECONDS = 1.0
+_PAUSE_SECONDS = 1.0
 
 
 @click.command()
@@ -144,11 +144,11 @@ def _failures_logged(event: str) -> Iterator[None]:
 
 
 class WorkerKeeper:
-    """Keeps one worker running."""
+    """Keeps one worker running, which begins a moment later: who waits for an answer goes first."""
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
-        self._worker = self._start()
+        self._worker: Copy | None = None
         self._thread = threading.Thread(target=self._keep, name="worker keeper", daemon=True)
 
     def __enter__(self) -> "WorkerKeeper":
@@ -157,23 +157,18 @@ class WorkerKeeper:
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
-        self._worker.ask_to_stop()
-        self._thread.join()
-        self._worker.stop()
+        if self._worker is not None:
+            self._worker.ask_to_stop()
+        self._thread.join(STOP_SECONDS)
+        if self._worker is not None:
+            self._worker.stop()
 
     def _keep(self) -> None:
-        while True:
-            self._worker.wait()
-            if self._stopping.wait(_RESTART_PAUSE_SECONDS):
-                return
-            self._worker.stop()
-            self._worker = self._start()
+        while not self._stopping.wait(_PAUSE_SECONDS):
+            self._worker = worker = Copy(worker_process, os.getpid())
             if self._stopping.is_set():
-                self._worker.ask_to_stop()
-
-    @staticmethod
-    def _start() -> Copy:
-        return Copy(worker_process, os.getpid())
+                worker.ask_to_stop()
+            worker.wait()
 
 
 def _export(config: Path | None, flags: Mapping[str, object], pool_socket: Path) -> None:

@@ -29,7 +29,7 @@ while True:
 """
 _FAILING = "raise SystemExit(7)"
 _COPIES = """
-import multiprocessing, os, signal, sys, time
+import multiprocessing, os, signal, threading, time
 from idp.cli.processes import Copy, stop_on_signals
 
 def obey(loaded):
@@ -46,10 +46,16 @@ def ignore():
 multiprocessing.set_start_method("fork")
 signal.signal(signal.SIGTERM, lambda *_: None)
 seen = object()
-copy = Copy(obey, seen)
-copy.ask_to_stop()
-copy.wait()
-copy.stop()
+
+def keep():
+    copy = Copy(obey, seen)
+    copy.ask_to_stop()
+    copy.wait()
+    copy.stop()
+
+thread = threading.Thread(target=keep)
+thread.start()
+thread.join()
 hear, tell = os.pipe()
 copy = Copy(ignore)
 os.read(hear, 1)
