@@ -1,5 +1,6 @@
 """An installation of the product under load: made by its own operations, served by its own command."""
 
+import compileall
 import json
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,7 @@ class Product:
 def running(folder: Path, database_url: str, cpus: Cpus) -> Iterator[Product]:
     """Prepare an installation in *folder* and serve it: one server process alone on the serving CPU."""
     issuer = f"http://127.0.0.1:{free_port()}"
+    compileall.compile_dir(ROOT / "idp", quiet=1)  # as pip does: what is installed compiles nothing to start
     settings = folder / "lotse.toml"
     settings.write_text(_settings(issuer, database_url, folder), "utf-8")
     secret = _prepare(settings)

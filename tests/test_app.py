@@ -1,5 +1,7 @@
 """Putting the parts together: what a process refuses to start with, and what it has once it runs."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,3 +105,14 @@ def test_every_purge_of_the_worker_runs_on_an_empty_installation(services: Servi
             duties.purges, 0
         )
     assert {"outbox", "audit", "throttle", "flows", "sessions", "tokens"} == set(duties.purges)
+
+
+def test_what_is_rarely_needed_is_not_loaded() -> None:
+    """A start waits for each module; these are for fetches, migrations, other databases and the command."""
+    rarely = {"alembic", "granian", "h11", "httpcore", "httpx", "mako", "psycopg", "redis"}
+    code = "import sys, idp.app; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "idp.app" in loaded
+    assert rarely.intersection(loaded) == set()
+    assert [name for name in loaded if name.startswith(("idp.cli", "idp.migrations."))] == []
