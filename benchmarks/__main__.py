@@ -33,7 +33,7 @@ def main() -> int:
     try:
         chosen = _chosen(options.scenario)
         load = Load(
-            bench=_bench(),
+            bench=bench_folder(),
             cpus=cpus(),
             connections=options.connections,
             seconds=options.seconds,
@@ -76,7 +76,7 @@ def _chosen(words: list[str] | None) -> list[Scenario]:
     return chosen
 
 
-def _bench() -> Path:
+def bench_folder() -> Path:
     """Return the folder with load generator and peer's configuration; raises Unable."""
     folder = Path(os.environ.get("BENCH_DIR") or ROOT.parent / "shared" / "bench").resolve()
     for name in ("oidc_load.py", "peers/oidc-provider/server.mjs"):
@@ -95,7 +95,8 @@ def _servers(load: Load, *, with_peer: bool) -> Iterator[Servers]:
         database = start_postgresql(durable=True)
         stack.callback(database.stop)
         pin(tree(database.pid), load.cpus.others)
-        ours = product.running(folder, database.create_database("lotse"), load.cpus)
+        secret = product.prepare(folder, database.create_database("lotse"))
+        ours = product.running(folder, load.cpus, secret)
         servers: dict[str, Product | Peer] = {PRODUCT: stack.enter_context(ours)}
         if with_peer:
             installed = peer.install()
@@ -112,7 +113,7 @@ def _stores(database: PostgreSQL) -> Iterator[tuple[str, str]]:
 
 def _measure(load: Load, servers: Servers, chosen: list[Scenario], runs: int) -> Report:
     report = Report(_heading(load, runs, with_peer=len(servers) > 1))
-    idle = {name: pss_mib([found.server]) for name, found in servers.items()}
+    idle = {name: pss_mib(found.servers) for name, found in servers.items()}
     for scenario in chosen:
         print(f"{scenario.name} …", file=sys.stderr, flush=True)
         report.rows.append(_row(load, servers, scenario, runs))
@@ -120,7 +121,7 @@ def _measure(load: Load, servers: Servers, chosen: list[Scenario], runs: int) ->
         report.servers[name] = {
             "start_seconds": found.program.start_seconds,
             "idle_mib": idle[name],
-            "loaded_mib": pss_mib([found.server]),
+            "loaded_mib": pss_mib(found.servers),
         }
     return report
 
@@ -138,7 +139,7 @@ def _row(load: Load, servers: Servers, scenario: Scenario, runs: int) -> Row:
 
 
 def _run(load: Load, server: Product | Peer, scenario: dict[str, Any]) -> dict[str, Any]:
-    return run(load, server.config, server.server, scenario)
+    return run(load, server.config, server.servers[0], scenario)
 
 
 def _heading(load: Load, runs: int, *, with_peer: bool) -> str:
@@ -153,7 +154,7 @@ def _heading(load: Load, runs: int, *, with_peer: bool) -> str:
 
 def _hold(servers: Servers) -> int:
     for name, found in servers.items():
-        print(f"{name}: pid {found.server.pid}, {found.config}", flush=True)
+        print(f"{name}: pid {found.servers[0].pid}, {found.config}", flush=True)
     try:
         signal.pause()
     except KeyboardInterrupt:

@@ -146,8 +146,8 @@ def _issuer(names: int) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="lotse-equal-") as folder:
         database = start_postgresql(durable=True)
         try:
-            url = database.create_database("lotse")
-            with product.running(Path(folder), url, cpus()) as running:
+            secret = product.prepare(Path(folder), database.create_database("lotse"))
+            with product.running(Path(folder), cpus(), secret) as running:
                 _populate(Path(folder) / "lotse.toml", names)
                 yield running.issuer
         finally:

@@ -54,7 +54,7 @@ class Peer:
     """The running peer."""
 
     program: Program
-    server: psutil.Process
+    servers: tuple[psutil.Process, ...]
     config: Path
 
 
@@ -85,7 +85,6 @@ def running(folder: Path, bench: Path, installed: Path, cpus: Cpus, *, store: st
         },
     )
     try:
-        (server,) = tree(made.process.pid)
-        yield Peer(made, server, config)
+        yield Peer(made, tuple(tree(made.process.pid)), config)
     finally:
         made.stop()

@@ -36,24 +36,22 @@ class Product:
 
     issuer: str
     program: Program
-    #: the process that answers requests
-    server: psutil.Process
+    #: the processes that answer requests
+    servers: tuple[psutil.Process, ...]
     #: what the load generator reads
     config: Path
 
 
 @contextmanager
-def running(folder: Path, database_url: str, cpus: Cpus) -> Iterator[Product]:
-    """Prepare an installation in *folder* and serve it: one server process alone on the serving CPU."""
-    issuer = f"http://127.0.0.1:{free_port()}"
+def running(folder: Path, cpus: Cpus, secret: str, *, workers: int = 1) -> Iterator[Product]:
+    """Serve what :func:`prepare` made, server processes alone on the serving CPU."""
     compileall.compile_dir(ROOT / "idp", quiet=1)  # as pip does: what is installed compiles nothing to start
     settings = folder / "lotse.toml"
-    settings.write_text(_settings(issuer, database_url, folder), "utf-8")
-    secret = _prepare(settings)
+    issuer = load_settings(settings, environ={}).issuer
     config = folder / "product.json"
     config.write_text(json.dumps(_target(issuer, secret)), "utf-8")
     program = start(
-        [sys.executable, "-m", "idp", "--config", str(settings), "serve"],
+        [sys.executable, "-m", "idp", "--config", str(settings), "serve", "--workers", str(workers)],
         f"{issuer}/.well-known/openid-configuration",
         cpu=cpus.server,
         log=folder / "product.log",
@@ -61,9 +59,9 @@ def running(folder: Path, database_url: str, cpus: Cpus) -> Iterator[Product]:
         environment={},
     )
     try:
-        server = _server(program)
-        pin((process for process in tree(program.process.pid) if process != server), cpus.others)
-        yield Product(issuer, program, server, config)
+        servers = _servers(program)
+        pin((process for process in tree(program.process.pid) if process not in servers), cpus.others)
+        yield Product(issuer, program, servers, config)
     finally:
         program.stop()
 
@@ -74,7 +72,6 @@ def _settings(issuer: str, database_url: str, folder: Path) -> str:
     return f"""public_url = "{issuer}"
 [server]
 port = {port}
-workers = 1
 [database]
 url = "{database_url}"
 [keys]
@@ -87,9 +84,11 @@ exempt_networks = ["127.0.0.0/8"]
 """
 
 
-def _prepare(settings_file: Path) -> str:
-    """Make tables, clients and people, and return the secret of the client under load."""
-    settings = load_settings(settings_file, environ={})
+def prepare(folder: Path, database_url: str) -> str:
+    """Make settings, tables, clients and people in *folder*; returns the secret of the client under load."""
+    file = folder / "lotse.toml"
+    file.write_text(_settings(f"http://127.0.0.1:{free_port()}", database_url, folder), "utf-8")
+    settings = load_settings(file, environ={})
     database = Database(settings.database.url)
     migrations.upgrade(database)
     database.dispose()
@@ -148,11 +147,10 @@ def _target(issuer: str, secret: str) -> dict[str, Any]:
     }
 
 
-def _server(program: Program) -> psutil.Process:
-    """Return the process that answers: the only one below granian's own that holds the listening socket."""
-    (found,) = [
+def _servers(program: Program) -> tuple[psutil.Process, ...]:
+    """Return the processes that answer: those below granian's own that hold the listening socket."""
+    return tuple(
         process
         for process in tree(program.process.pid)[1:]
         if any(socket.status == psutil.CONN_LISTEN for socket in process.net_connections("tcp"))
-    ]
-    return found
+    )
