@@ -85,20 +85,41 @@ def locked_account(ctx: Context, account_id: str) -> SignInFacts | None:
     return None if found is None else SignInFacts(*found)
 
 
+def owner(ctx: Context, kind: str, key: str) -> str | None:
+    """Return the id of the account that has proven an address or number to sign in with, or None."""
+    return ctx.db.scalar(
+        select(Identifier.account_id).where(
+            Identifier.kind == kind,
+            Identifier.lookup == lookup(ctx, kind, key),
+            Identifier.purpose == SIGN_IN,
+            Identifier.verified_at.is_not(None),
+        )
+    )
+
+
+def username_refusal(ctx: Context, username: str, *, account_id: str = "") -> Refusal | None:
+    """Return why an account, or a new one, cannot have a user name; None where it can.
+
+    :returns: ``username.format`` (empty, too long, an ``@`` or a control sign), ``username.taken``.
+    """
+    key = username_key(username)
+    if not key or max(len(username), len(key)) > LONGEST_USERNAME or "@" in key or not key.isprintable():
+        return Refusal("username.format")
+    other = ctx.db.scalar(select(Account.id).where(Account.username_key == key, Account.id != account_id))
+    return None if other is None else Refusal("username.taken")
+
+
 def set_username(ctx: Context, account: Account, username: str) -> None:
     """Give an account a user name.
 
-    :raises Refusal: ``username.format`` (empty, too long, an ``@`` or a control sign), ``username.taken``.
+    :raises Refusal: as :func:`username_refusal` says.
     """
     shown = unicodedata.normalize("NFC", username).strip()
-    key = username_key(shown)
-    if not key or max(len(shown), len(key)) > LONGEST_USERNAME or "@" in key or not key.isprintable():
-        raise Refusal("username.format")
-    other = ctx.db.scalar(select(Account.id).where(Account.username_key == key, Account.id != account.id))
-    if other is not None:
-        raise Refusal("username.taken")
+    refusal = username_refusal(ctx, shown, account_id=account.id)
+    if refusal is not None:
+        raise refusal
     account.username = shown
-    account.username_key = key
+    account.username_key = username_key(shown)
     account.updated_at = ctx.now
     ctx.db.flush()
 

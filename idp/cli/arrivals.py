@@ -24,7 +24,7 @@ from idp.web.machine.http import MAX_BODY
 
 BODY_SECONDS = 10
 """How long a body may take from the end of its head to its own."""
-PASSWORD_FORMS = frozenset({"/login"})
+PASSWORD_FORMS = frozenset({"/login", "/register", "/register/link"})
 """What waits for a hash when it is posted."""
 WAITING = 16
 """How many sign-ins stand in a process's line; more are turned away at once."""

@@ -23,6 +23,9 @@ from idp.prepared import Prepared, insert_rows
 AUTHORIZATION: Final = "authorization"
 SIGN_IN: Final = "sign_in"
 DEVICE: Final = "device"
+REGISTRATION: Final = "registration"
+
+_TABLE: Final = Flow.__tablename__
 
 UNBOUND: Final = b""
 """Browser hash of a flow that another site's form began: cookies do not come with such a request."""
@@ -108,6 +111,17 @@ def load_finished(ctx: Context, flow_id: str, browser_hash: bytes | None) -> Flo
     return flow
 
 
+def by_secret(ctx: Context, flow_id: str) -> Flow:
+    """Return an open flow with its row held, whatever browser began it: a secret mailed for it opens it.
+
+    :raises Refusal: ``flow.lost``, ``flow.expired`` (``client_id``).
+    """
+    found = _HOLD.first(ctx.db, key=flow_id)
+    if found is None:
+        raise Refusal("flow.lost")
+    return _open(ctx, _attached(ctx.db, dict(zip(_NAMES, found, strict=True))))
+
+
 def _open(ctx: Context, flow: Flow) -> Flow:
     if flow.finished_at is not None or flow.expires_at <= ctx.now:
         raise Refusal("flow.expired", client_id=flow.client_id)
@@ -160,6 +174,20 @@ def keep(ctx: Context, flow: Flow, *, done: Mapping[str, Any], account_id: str) 
     _KEEP.run(ctx.db, key=flow.id, done=dict(done), account=account_id)
     set_committed_value(flow, "done", dict(done))
     set_committed_value(flow, "account_id", account_id)
+
+
+def put(ctx: Context, flow: Flow, typed: Mapping[str, Any] | None) -> None:
+    """Keep what a person typed, sealed, for the steps to come; None forgets it."""
+    flow.form_data = None if typed is None else ctx.vault.seal_json(dict(typed), table=_TABLE, row=flow.id)
+    ctx.db.flush()
+
+
+def get(ctx: Context, flow: Flow) -> dict[str, Any] | None:
+    """Return what :func:`put` kept, or None; raises SealBroken."""
+    if flow.form_data is None:
+        return None
+    found: dict[str, Any] = ctx.vault.open_json(flow.form_data, table=_TABLE, row=flow.id)
+    return found
 
 
 def finish(ctx: Context, flow: Flow) -> bool:

@@ -95,3 +95,33 @@ def find_used(ctx: Context, purpose: str, token: str) -> OneTimeSecretFacts | No
         )
     ).first()
     return OneTimeSecretFacts(*row) if row else None
+
+
+def find(ctx: Context, purpose: str, token: str) -> OneTimeSecretFacts | None:
+    """Return the facts of a secret, used or not, that has not expired; it stays as it is."""
+    row = ctx.db.execute(
+        select(*_COLUMNS).where(
+            OneTimeSecret.purpose == purpose,
+            OneTimeSecret.hash == sha256(token),
+            OneTimeSecret.expires_at > ctx.now,
+        )
+    ).first()
+    return OneTimeSecretFacts(*row) if row else None
+
+
+def take_try(ctx: Context, purpose: str, token: str, *, at_most: int) -> bool:
+    """Count a try at what a secret needs beside itself; False where it is used, expired, or tried too often."""
+    counted = ctx.db.execute(
+        update(OneTimeSecret)
+        .where(
+            OneTimeSecret.purpose == purpose,
+            OneTimeSecret.hash == sha256(token),
+            OneTimeSecret.used_at.is_(None),
+            OneTimeSecret.expires_at > ctx.now,
+            OneTimeSecret.attempts < at_most,
+        )
+        .values(attempts=OneTimeSecret.attempts + 1)
+        .returning(OneTimeSecret.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    return counted is not None

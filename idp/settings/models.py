@@ -139,6 +139,7 @@ class Legal(_Section):
     imprint_url: WebAddress | None = None
     privacy_url: WebAddress | None = None
     accessibility_url: WebAddress | None = None
+    terms_url: WebAddress | None = None
 
 
 class Password(_Section):
@@ -154,6 +155,13 @@ class Password(_Section):
     pool_socket: Path | None = None
 
 
+class Registration(_Section):
+    """Who may make an account, and what the form asks."""
+
+    enabled: bool = True
+    ask_username: bool = False
+
+
 class ThrottleSettings(_Section):
     """How many guesses are free, and what they cost then."""
 
@@ -166,6 +174,9 @@ class ThrottleSettings(_Section):
     second_factor_per_transaction: int = Field(5, ge=1, le=100)
     second_factor_per_hour: int = Field(10, ge=1, le=1000)
     client_failures_per_minute: int = Field(60, ge=1)
+    registrations_per_hour: int = Field(5, ge=1)
+    mails_per_hour: int = Field(5, ge=1)
+    mails_per_day: int = Field(10, ge=1)
 
 
 class SessionSettings(_Section):
@@ -245,6 +256,7 @@ class Settings(BaseSettings):
     support: Support = Support()
     legal: Legal = Legal()
     password: Password = Password()
+    registration: Registration = Registration()
     throttle: ThrottleSettings = ThrottleSettings()
     session: SessionSettings = SessionSettings()
     remember_device: RememberDevice = RememberDevice()

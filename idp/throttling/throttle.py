@@ -33,7 +33,7 @@ from idp.throttling import counters
 from idp.throttling.counters import DatabaseWindows, Window, Windows
 from idp.throttling.limits import Limit, Rule, doubling_delays, network_of
 
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _NEVER = 2**31 - 1
 _FLOW_LIFE = timedelta(days=1)  # longer than any flow lives
 
@@ -153,6 +153,24 @@ class Throttle:
         if account_id is not None:
             counted = [(self._key(f"user_code.{limit.period}", account_id), limit) for limit in limits]
             _raise_above(limits, self._windows.hit(counted, now), "code.throttled")
+
+    def registration_try(self, *, ip: str | None, now: datetime) -> None:
+        """Count a registration from a network.
+
+        :raises Refusal: ``registration.throttled`` (until).
+        """
+        limits = [Limit(self._settings.registrations_per_hour, HOUR)]
+        self.network_try("registration", ip, limits=limits, now=now, code="registration.throttled")
+
+    def mail_try(self, address: str, *, now: datetime) -> None:
+        """Count a mail that a stranger causes, whoever has the address (req 59).
+
+        :param address: in the form addresses are compared in.
+        :raises Refusal: ``mail.throttled`` (until).
+        """
+        limits = [Limit(self._settings.mails_per_hour, HOUR), Limit(self._settings.mails_per_day, DAY)]
+        counted = [(self._key(f"mail.{limit.period}", address), limit) for limit in limits]
+        _raise_above(limits, self._windows.hit(counted, now), "mail.throttled")
 
     def succeeded(self, db: Session, reservation: Reservation) -> None:
         """Forget the failures of this account and factor, within the operation's transaction (req 57)."""

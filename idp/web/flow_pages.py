@@ -1,5 +1,6 @@
 """What all pages of a flow share: finding it, its portal and language, the ways on and back (req 41, 102)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -47,15 +48,42 @@ def _of_sign_in(flow: Flow) -> Flow:
     return flow
 
 
+def registration_flow(name: str = "flow", *, lock: bool = False) -> Flow:
+    """Return the registration that a query parameter names; as :func:`required_flow`."""
+    flow = engine.load(current(), request.args.get(name, ""), known_flow_browser(), lock=lock)
+    if flow.purpose != engine.REGISTRATION:
+        raise Refusal("flow.lost")
+    g.ui_locales = flow.request.get("ui_locales")
+    return flow
+
+
+def cookies_off(retry_url: str) -> Response:
+    """Say that a form cannot be sent without cookies, and where to try again."""
+    page = render_template(
+        "errors/cookies_off.html",
+        retry_url=retry_url,
+        portal=None,
+        error_id=request.environ.get("lotse.request_id"),
+    )
+    return make_response(page, 400)
+
+
 def show(
-    template: str, flow: Flow | None, *, status: int = 200, kept: bool = False, **values: Any
+    template: str,
+    flow: Flow | None,
+    *,
+    status: int = 200,
+    kept: bool = False,
+    targets: Sequence[str | None] = (),
+    **values: Any,
 ) -> Response:
     """Render a page of a flow with its portal, its way out and where its forms may end.
 
+    :param targets: registered addresses, beside the request's own, that its forms may end at.
     :param kept: it says nothing of one person, and may be put together once (:mod:`idp.web.kept_pages`).
     """
     request_facts: dict[str, Any] = flow.request if flow is not None else {}
-    allow_form_target(request_facts.get("redirect_uri"))
+    allow_form_target(request_facts.get("redirect_uri"), *targets)
     values.setdefault("errors", ())
     portal = values.setdefault("portal", portal_of_flow(flow))
     allow_image(portal.logo_uri if portal else None)

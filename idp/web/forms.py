@@ -70,6 +70,33 @@ class LoginForm(PageForm):
     )
 
 
+class RegistrationForm(PageForm):
+    """R-01; what may be wrong with the entries, :mod:`idp.management.registration` says."""
+
+    email = StringField(filters=[lambda value: (value or "").strip()])
+    given_name = StringField(filters=[lambda value: (value or "").strip()])
+    family_name = StringField(filters=[lambda value: (value or "").strip()])
+    username = StringField(filters=[lambda value: (value or "").strip() or None])
+    password = PasswordField()
+    confirm_password = PasswordField()
+
+
+class MailedCodeForm(PageForm):
+    """R-02: the code of a mail."""
+
+    code = StringField(
+        filters=[strip_code],
+        validators=[DataRequired(lazy_gettext("Geben Sie den Code aus der E-Mail ein.")), _six_digits],
+    )
+
+
+class RegistrationLinkForm(PageForm):
+    """The link of a mail in another browser: the password that the person chose."""
+
+    token = StringField(validators=[Length(max=64)])
+    password = PasswordField()
+
+
 class TotpForm(PageForm):
     """L-04: the code of an app; ``authenticator`` says which app where a person has several."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from flask import redirect
 from werkzeug.wrappers import Response
 
 from idp.audit.events import Event
@@ -15,7 +16,7 @@ from idp.flows.models import Flow
 from idp.oidc.logout import end_session
 from idp.web.browser_session import current_session, device_cookie, set_device, set_session
 from idp.web.context import current
-from idp.web.flow_pages import go_on
+from idp.web.flow_pages import SEE_OTHER, go_on
 
 Methods = Sequence[tuple[str, str | None]]
 
@@ -27,12 +28,14 @@ def complete(
     *,
     remember: bool = False,
     earlier_failures: int = 0,
+    onward: str | None = None,
 ) -> Response:
     """Sign a person in and return the way on.
 
     :param methods: what was proven just now, a first factor among it: amr value and authenticator's id.
     :param remember: the person wants this browser to skip the second factor from now on.
     :param earlier_failures: tries with a wrong password since the last success (req 60).
+    :param onward: a registered address to go on to where there is no flow, instead of the start page.
     """
     ctx = current().acting(Actor("account", account.id))
     cookie = device_cookie() or DeviceCookie.new()
@@ -55,7 +58,7 @@ def complete(
     )
     for surplus in sessions.surplus(ctx, account.id):
         end_session(ctx, surplus, sessions.TOO_MANY)
-    response = _way_on(ctx, flow, live)
+    response = redirect(onward, SEE_OTHER) if flow is None and onward else _way_on(ctx, flow, live)
     set_session(response, live, value)
     set_device(response, cookie)
     return response

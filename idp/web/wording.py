@@ -22,6 +22,14 @@ REFUSALS: Mapping[str, LazyString] = {
     "email.taken": _("Diese E-Mail-Adresse gehört schon zu einem anderen Konto."),
     "phone.taken": _("Diese Telefonnummer gehört schon zu einem anderen Konto."),
     "email.format": _("Die E-Mail-Adresse braucht ein @ und eine Domain, z. B. name@beispiel.de."),
+    "given_name.empty": _("Geben Sie Ihren Vornamen ein."),
+    "family_name.empty": _("Geben Sie Ihren Nachnamen ein."),
+    "registration.off": _("Hier kann man sich nicht selbst registrieren."),
+    "registration.throttled": _("Zu viele Registrierungen. Versuchen Sie es ab %(until)s wieder."),
+    "registration.password": _("Das ist nicht das Passwort, das Sie bei der Registrierung gewählt haben."),
+    "mail.throttled": _("An diese Adresse ging schon viel Post. Versuchen Sie es ab %(until)s wieder."),
+    "token.expired": _("Dieser Link ist abgelaufen."),
+    "token.used": _("Dieser Link wurde schon benutzt."),
     "login.failed": _("E-Mail-Adresse, Benutzername oder Passwort stimmt nicht."),
     "login.throttled": _("Zu viele Versuche. Versuchen Sie es ab %(until)s wieder."),
     "login.stopped": _(
@@ -39,6 +47,8 @@ REFUSALS: Mapping[str, LazyString] = {
     "code.length": _("Der Code hat 6 Ziffern. Sie haben %(typed)s eingegeben."),
     "code.wrong": _("Der Code stimmt nicht."),
     "code.expired": _("Der Code ist abgelaufen. Wir haben Ihnen einen neuen gesendet."),
+    "code.too_soon": _("Der letzte Code ist noch keine Minute alt. Der nächste geht ab %(until)s."),
+    "code.used_up": _("Das waren zu viele falsche Codes. Lassen Sie sich einen neuen senden."),
     "code.throttled": _("Zu viele Versuche. Versuchen Sie es ab %(until)s wieder."),
     "code.exhausted": _(
         "Das waren zu viele falsche Codes. Melden Sie sich noch einmal mit Ihrem Passwort an."

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flask import Blueprint, make_response, render_template, request, url_for
+from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from idp.authentication import assurance, devices, login, sessions, transaction
@@ -14,7 +14,7 @@ from idp.web import sign_in
 from idp.web.browser_session import current_session, device_cookie, flow_browser, has_cookies
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
-from idp.web.flow_pages import flow_of_request, go_on, go_to, refused_until
+from idp.web.flow_pages import cookies_off, flow_of_request, go_on, go_to, refused_until
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import LoginForm, form_errors
 from idp.web.wording import word, word_refusal
@@ -38,7 +38,7 @@ def show() -> Response:
 def submit() -> Response:
     """Compare the password; then the second factor, or the end of the sign-in."""
     if not has_cookies():
-        return _cookies_off()
+        return cookies_off(_address("show", request.args.get("flow")))
     flow = flow_of_request()
     form = LoginForm()
     if is_stale():
@@ -135,22 +135,19 @@ def _page(
         status=status,
         kept=username is None,
         username=username,
+        register_url=_register_url(flow),
         action=_address("submit", flow.id if flow else None),
         errors=tuple(errors),
         note=("warning", word(reason)) if reason and not errors else None,
     )
 
 
+def _register_url(flow: Flow | None) -> str | None:
+    """Return where somebody new goes, None where accounts are not made freely."""
+    if not current().settings.registration.enabled:
+        return None
+    return url_for("register.show", flow=flow.id if flow else None)
+
+
 def _address(view: str, flow_id: str | None) -> str:
     return url_for(f"login.{view}", flow=flow_id) if flow_id else url_for(f"login.{view}")
-
-
-def _cookies_off() -> Response:
-    flow_id = request.args.get("flow")
-    page = render_template(
-        "errors/cookies_off.html",
-        retry_url=_address("show", flow_id),
-        portal=None,
-        error_id=request.environ.get("lotse.request_id"),
-    )
-    return make_response(page, 400)

@@ -1,0 +1,288 @@
+"""R-01 and R-02: from nothing to an account, by a code or link of a mail (req 59, 65, 68, 75, 95).
+
+The link works in another browser, where the password of the registration has to be given; opening it changes
+nothing, so that programs that look through mail use nothing up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from flask import Blueprint, request, url_for
+from flask_babel import get_locale
+from werkzeug.wrappers import Response
+
+from idp.accounts.identifiers import SignInFacts
+from idp.accounts.password_policy import requirements
+from idp.authentication import assurance
+from idp.crypto import same
+from idp.errors import Refusal
+from idp.flows import engine, mailed_codes
+from idp.flows.models import Flow
+from idp.management import registration
+from idp.management.registration import Applicant
+from idp.web import sign_in
+from idp.web.browser_session import current_session, flow_browser, has_cookies, known_flow_browser
+from idp.web.context import current
+from idp.web.csrf import is_stale, shows_stale_form
+from idp.web.flow_pages import (
+    cookies_off,
+    flow_of_request,
+    go_on,
+    go_to,
+    portal_of_flow,
+    refused_until,
+    registration_flow,
+)
+from idp.web.flow_pages import show as show_page
+from idp.web.forms import MailedCodeForm, RegistrationForm, RegistrationLinkForm, form_errors
+from idp.web.wording import word, word_refusal
+
+bp = Blueprint("register", __name__)
+
+Errors = Sequence[tuple[str, str]]
+
+
+@bp.get("/register")
+def show() -> Response:
+    """Show the empty form, or what was typed before where the address was the wrong one."""
+    _refuse_where_off()
+    flow = flow_of_request()
+    form = RegistrationForm(formdata=None)
+    if "again" in request.args:
+        typed = registration.applicant_of(current(), registration_flow("again"))
+        form.process(data=asdict(typed))
+    return _page(flow, form)
+
+
+@bp.post("/register")
+@shows_stale_form
+def submit() -> Response:
+    """Keep what was typed and send a code, whoever has the address."""
+    _refuse_where_off()
+    if not has_cookies():
+        return cookies_off(url_for("register.show", flow=request.args.get("flow")))
+    flow = flow_of_request()
+    form = RegistrationForm()
+    if is_stale():
+        return _page(flow, form, [("password", word("form.stale_password"))])
+    applicant, password = _typed(form)
+    wrong = _mistakes(form, applicant, password)
+    if wrong:
+        return _page(flow, form, wrong)
+    ctx = current()
+    ctx.db.commit()  # nothing is held while limits are counted and the password is hashed
+    try:
+        registration.admit(ctx, applicant)
+    except Refusal as refusal:
+        return refused_until(_page(flow, form, [("", word_refusal(refusal))], status=429), refusal)
+    password_hash = ctx.passwords.hash(password)
+    flow = flow_of_request()
+    made = registration.begin(
+        ctx, applicant, password_hash=password_hash, then=flow, browser_hash=flow_browser()
+    )
+    return go_to("register.show_code", flow=made.id)
+
+
+@bp.get("/register/code")
+def show_code() -> Response:
+    """Ask for the code of the mail."""
+    return _code_page(registration_flow(), MailedCodeForm(formdata=None))
+
+
+@bp.post("/register/code")
+@shows_stale_form
+def submit_code() -> Response:
+    """Make the account and sign the person in."""
+    try:
+        flow = registration_flow(lock=True)
+    except Refusal as refusal:
+        return _sent_twice(refusal)
+    form = MailedCodeForm()
+    if is_stale():
+        return _code_page(flow, form, [("code", word("form.stale"))])
+    if not form.validate():
+        return _code_page(flow, form, form_errors(form))
+    try:
+        account = registration.confirm(current(), flow, str(form.code.data))
+    except Refusal as refusal:
+        if refusal.code == "email.taken":
+            return go_to("login.show", flow=flow.request["then"])
+        if refusal.code not in _OF_THE_CODE:
+            raise
+        if refusal.code == "code.expired":
+            refusal = _send_another(flow) or refusal
+        return _code_page(flow, form, [("code", word_refusal(refusal))])
+    return _signed_in(account, flow)
+
+
+@bp.post("/register/code/resend")
+def resend() -> Response:
+    """Send another code to the same address."""
+    flow = registration_flow()
+    refusal = _send_another(flow)
+    if refusal is not None:
+        page = _code_page(flow, MailedCodeForm(formdata=None), [("", word_refusal(refusal))], status=429)
+        return refused_until(page, refusal)
+    return go_to("register.show_code", flow=flow.id, sent=1)
+
+
+@bp.get("/register/link")
+def show_link() -> Response:
+    """Show what the link of a mail would do; nothing is done by opening it (req 68)."""
+    token = request.args.get("token", "")
+    return _link_page(registration.of_link(current(), token), token)
+
+
+@bp.post("/register/link")
+@shows_stale_form
+def submit_link() -> Response:
+    """Make the account: in the browser it was begun in at once, in another one with its password."""
+    form = RegistrationLinkForm()
+    token = str(form.token.data or "")
+    ctx = current()
+    flow = registration.of_link(ctx, token)
+    if is_stale():
+        return _link_page(flow, token, [("password", word("form.stale_password"))])
+    own = _is_own(flow)
+    if not own:
+        ctx.db.commit()
+        try:
+            registration.try_password(ctx, token, str(form.password.data or ""))
+        except Refusal as refusal:
+            if refusal.code != "registration.password":
+                raise
+            return _link_page(registration.of_link(ctx, token), token, [("password", word_refusal(refusal))])
+    account, flow = registration.confirm_by_link(ctx, token)
+    return _signed_in(account, flow)
+
+
+_OF_THE_CODE = frozenset({"code.wrong", "code.used_up", "code.expired"})
+
+
+def _send_another(flow: Flow) -> Refusal | None:
+    """Send another code; returns why none can be sent now, or None."""
+    ctx = current()
+    try:
+        registration.admit_resend(ctx, flow)
+        registration.resend(ctx, registration_flow(lock=True))
+    except Refusal as refusal:
+        if refusal.code not in ("mail.throttled", "code.too_soon"):
+            raise
+        return refusal
+    return None
+
+
+def _refuse_where_off() -> None:
+    """Refuse also whoever knows the address (req 95)."""
+    if not current().settings.registration.enabled:
+        raise Refusal("registration.off")
+
+
+def _typed(form: RegistrationForm) -> tuple[Applicant, str]:
+    settings, locale = current().settings, get_locale()
+    applicant = Applicant(
+        email=str(form.email.data),
+        given_name=str(form.given_name.data),
+        family_name=str(form.family_name.data),
+        username=form.username.data if settings.registration.ask_username else None,
+        locale=locale.language if locale else settings.product.default_locale,
+    )
+    return applicant, str(form.password.data or "")
+
+
+def _mistakes(form: RegistrationForm, applicant: Applicant, password: str) -> list[tuple[str, str]]:
+    found = [
+        (field, word_refusal(refusal))
+        for field, refusal in registration.problems(current(), applicant, password)
+    ]
+    if password != (form.confirm_password.data or ""):
+        found.append(("confirm_password", word("password.mismatch")))
+    return found
+
+
+def _is_own(flow: Flow) -> bool:
+    """Tell whether this is the browser that the registration was begun in."""
+    mine = known_flow_browser()
+    return mine is not None and same(mine, flow.browser_hash)
+
+
+def _signed_in(account: SignInFacts, flow: Flow) -> Response:
+    """Begin the session, and go on where the registration was begun from, or to the portal's own start."""
+    then = _begun_from(flow)
+    portal = portal_of_flow(flow)
+    onward = portal.restart_uri if then is None and portal is not None else None
+    return sign_in.complete(then, account, [(assurance.PASSWORD, None)], onward=onward)
+
+
+def _begun_from(flow: Flow) -> Flow | None:
+    """Return the flow that the person came from, None where it is over or another browser's."""
+    then = flow.request["then"]
+    try:
+        return engine.load(current(), then, known_flow_browser(), lock=True) if then else None
+    except Refusal:
+        return None
+
+
+def _sent_twice(refusal: Refusal) -> Response:
+    """Go on where the form was sent before: of two clicks a browser hears the second answer alone."""
+    if refusal.code != "flow.expired" or current_session() is None:
+        raise refusal
+    flow = engine.load_finished(current(), request.args.get("flow", ""), known_flow_browser())
+    return go_on(_begun_from(flow))
+
+
+def _page(flow: Flow | None, form: RegistrationForm, errors: Errors = (), *, status: int = 200) -> Response:
+    settings = current().settings
+    return show_page(
+        "pages/register.html",
+        flow,
+        status=status,
+        form=form,
+        action=_address("submit", flow),
+        sign_in_url=url_for("login.show", flow=flow.id if flow else None),
+        errors=tuple(errors),
+        ask_username=settings.registration.ask_username,
+        password_rule=requirements(
+            profile=settings.password.profile,
+            single_factor=True,
+            allow_short_single_factor=settings.password.allow_short_single_factor,
+        ),
+    )
+
+
+def _code_page(flow: Flow, form: MailedCodeForm, errors: Errors = (), *, status: int = 200) -> Response:
+    ctx = current()
+    sent = registration.code_sent_at(ctx, flow)
+    return show_page(
+        "pages/register_code.html",
+        flow,
+        status=status,
+        form=form,
+        action=url_for("register.submit_code", flow=flow.id),
+        resend_url=url_for("register.resend", flow=flow.id),
+        other_address_url=url_for("register.show", flow=flow.request["then"], again=flow.id),
+        email=registration.applicant_of(ctx, flow).email,
+        sent_at=sent,
+        valid_until=sent + mailed_codes.LIFETIME if sent else None,
+        sent_again="sent" in request.args and not errors,
+        errors=tuple(errors),
+    )
+
+
+def _link_page(flow: Flow, token: str, errors: Errors = ()) -> Response:
+    portal = portal_of_flow(flow)
+    return show_page(
+        "pages/register_link.html",
+        flow,
+        targets=(portal.restart_uri,) if portal else (),
+        form=RegistrationLinkForm(formdata=None),
+        token=token,
+        action=url_for("register.submit_link"),
+        email=registration.applicant_of(current(), flow).email,
+        own_browser=_is_own(flow),
+        errors=tuple(errors),
+    )
+
+
+def _address(view: str, flow: Flow | None) -> str:
+    return url_for(f"register.{view}", flow=flow.id if flow else None)
