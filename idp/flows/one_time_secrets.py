@@ -110,7 +110,7 @@ def find(ctx: Context, purpose: str, token: str) -> OneTimeSecretFacts | None:
 
 
 def take_try(ctx: Context, purpose: str, token: str, *, at_most: int) -> bool:
-    """Count a try at what a secret needs beside itself; False where it is used, expired, or tried too often."""
+    """Count a try at what a secret needs beside itself; False where it is used, expired or tried out."""
     counted = ctx.db.execute(
         update(OneTimeSecret)
         .where(
