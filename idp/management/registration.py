@@ -71,6 +71,8 @@ def problems(ctx: Context, applicant: Applicant, password: str) -> list[tuple[st
         found += [("username", refusal)] if refusal else []
     words = (applicant.email, applicant.given_name, applicant.family_name, applicant.username)
     rule = ctx.settings.password
+    if not password:
+        return [*found, ("password", Refusal("password.choose"))]
     found += [
         ("password", refusal)
         for refusal in password_problems(

@@ -101,6 +101,7 @@ REFUSALS: Mapping[str, LazyString] = {
     "username.format": _("Der Benutzername hat höchstens 128 Zeichen und kein @."),
     "username.taken": _("Diesen Benutzernamen gibt es schon. Wählen Sie einen anderen."),
     "password.mismatch": _("Die beiden Passwörter sind verschieden."),
+    "password.choose": _("Wählen Sie ein Passwort."),
     "password.short": _("Das Passwort hat %(length)s Zeichen. Es braucht mindestens %(minimum)s."),
     "password.long": _("Das Passwort hat mehr als %(maximum)s Zeichen. Wählen Sie ein kürzeres."),
     "password.class": _("Es fehlt noch: %(missing)s."),
