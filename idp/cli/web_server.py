@@ -23,7 +23,7 @@ from granian.server.mp import MPServer, WorkerProcess
 from idp.cli.arrivals import Arrivals, AtOnce
 from idp.cli.draining import DRAIN_SIGNAL
 from idp.settings.models import Server
-from idp.web.gateway import Wsgi
+from idp.web.gateway import Gateway
 
 HEADER_SECONDS = 10
 """How long a head may take (req 29, F13); granian ends a connection that is idle so long as well."""
@@ -93,7 +93,7 @@ class WebServer(MPServer):
 
 @WorkerProcess.wrap_target  # type: ignore[untyped-decorator]  # granian leaves it untyped
 def serve_whole_requests(
-    number: int, application: Wsgi, listener: Any, ipc: Any, *_: object, threads: int
+    number: int, application: Gateway, listener: Any, ipc: Any, *_: object, threads: int
 ) -> None:
     """Serve in this process until SIGTERM, as granian does for WSGI, but by way of :class:`Arrivals`."""
     stopped = threading.Event()
@@ -104,7 +104,7 @@ def serve_whole_requests(
         number, listener, ipc, py_threads=threads, backpressure=CONNECTIONS, http_mode="1", http1_opts=_HTTP
     )
     server.serve_mtr(  # type: ignore[attr-defined]
-        Arrivals(application, sign_ins=SIGN_INS), AtOnce, stop
+        Arrivals(application, known_as=application.known_as, sign_ins=SIGN_INS), AtOnce, stop
     )
     stopped.wait()
 
