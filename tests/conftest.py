@@ -10,18 +10,15 @@ import fcntl
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-import psycopg
 import pytest
 import redis
 from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from playwright.sync_api import Browser, sync_playwright
-from psycopg import sql
 
 import idp.migrations.models  # noqa: F401  (declares every table)
 from idp.app import create_app
@@ -31,8 +28,10 @@ from idp.settings import Settings
 from idp.settings.models import Keys, Password
 from idp.web.gateway import Gateway
 from tests import infrastructure
+from tests.databases import OnServer, on_file
 from tests.infrastructure import PostgreSQL, ProgramMissing, Redis, Running
 from tests.installation import install_signing_keys, make_services
+from tests.remembering_rule import RememberingRule
 
 ENGINES = ("sqlite", "postgresql")
 REQUIRED = frozenset(filter(None, os.environ.get("LOTSE_TEST_REQUIRE", "").split(",")))
@@ -101,11 +100,12 @@ def _shared(config: pytest.Config, kind: type[Running], start: Callable[[], Runn
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _compiled_templates(pytestconfig: pytest.Config) -> None:
-    """Compile each template once a run, not once an application: hundreds of tests make one."""
+def _compiled_once(pytestconfig: pytest.Config) -> None:
+    """Compile each template and route once, not once an application: thousands of tests make one."""
     folder = _shared_folder(pytestconfig) / "templates"
     folder.mkdir(exist_ok=True)
     Flask.jinja_options = {"bytecode_cache": FileSystemBytecodeCache(str(folder))}
+    Flask.url_rule_class = RememberingRule
 
 
 @pytest.fixture(scope="session")
@@ -165,42 +165,23 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_database(pytestconfig: pytest.Config, worker_number: int) -> str:
-    """The URL of this worker's own PostgreSQL database, with all tables."""
+def postgresql_database(pytestconfig: pytest.Config, worker_number: int) -> Iterator[OnServer]:
+    """This worker's own PostgreSQL database."""
     server: PostgreSQL = _shared(pytestconfig, PostgreSQL, infrastructure.start_postgresql)
-    url = server.create_database(f"test_{worker_number}")
-    database = Database(url)
-    Base.metadata.create_all(database.engine)
-    database.dispose()
-    return url
-
-
-@pytest.fixture
-def database_url(engine_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    """The URL of a database with all tables and no rows, on the engine of this run of the test."""
-    if engine_name == "sqlite":
-        path = tmp_path / "lotse.db"
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-        return f"sqlite:///{path}"
-    url: str = request.getfixturevalue("postgresql_database")
-    _empty(url)
-    return url
-
-
-def _empty(url: str) -> None:
-    """Delete all rows; without the triggers of foreign keys the order does not matter."""
-    statements = [sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for name in Base.metadata.tables]
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SET session_replication_role = replica")
-        connection.execute(sql.SQL("; ").join(statements))
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A database with all tables and no rows."""
-    made = Database(database_url)
+    made = OnServer(server.create_database(f"test_{worker_number}"))
     yield made
-    made.dispose()
+    made.close()
+
+
+@pytest.fixture
+def database(engine_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database with all tables and no rows, on the engine of this run of the test."""
+    if engine_name == "sqlite":
+        with on_file(request.getfixturevalue("sqlite_template"), tmp_path / "lotse.db") as made:
+            yield made
+    else:
+        server: OnServer = request.getfixturevalue("postgresql_database")
+        yield server.emptied()
 
 
 @pytest.fixture
