@@ -2,6 +2,7 @@
 
 ``--db sqlite|postgresql|all`` chooses the engines of tests that ask for ``database``.  With ``all``, long
 tests marked ``alone_on`` run on the engine they name; CI runs them on SQLite, too, with the lowest versions.
+Coverage is measured on PostgreSQL alone, and not by tests marked ``unmeasured``.
 ``LOTSE_TEST_REQUIRE`` names programs (``postgresql,redis,browser,node``) without which a test fails instead
 of being skipped.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import redis
+import structlog
 from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from playwright.sync_api import Browser, sync_playwright
@@ -34,6 +36,10 @@ from tests.installation import install_signing_keys, make_services
 from tests.remembering_rule import RememberingRule
 
 ENGINES = ("sqlite", "postgresql")
+#: coverage counts one of them
+_ON_EACH = (pytest.param("sqlite", marks=pytest.mark.unmeasured), "postgresql")
+#: with it in their environment, programs measure themselves
+_MEASURED_PROCESSES = "COVERAGE_PROCESS_CONFIG"
 REQUIRED = frozenset(filter(None, os.environ.get("LOTSE_TEST_REQUIRE", "").split(",")))
 _NEEDS = re.compile(r"needs (postgresql|redis|browser|node): ")
 
@@ -50,8 +56,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine_name" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--db")
         alone = metafunc.definition.get_closest_marker("alone_on")
-        engines = alone.args if alone else ENGINES
+        engines = alone.args if alone else _ON_EACH
         metafunc.parametrize("engine_name", engines if chosen == "all" else [chosen], scope="session")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Pause the measuring of coverage, a third of the time, for a test that adds nothing to it."""
+    measuring = item.config.pluginmanager.getplugin("_cov")
+    if measuring is None or item.get_closest_marker("unmeasured") is None:
+        return (yield)
+    processes = os.environ.pop(_MEASURED_PROCESSES, None)
+    measuring.cov_controller.pause()
+    try:
+        return (yield)
+    finally:
+        measuring.cov_controller.resume()
+        if processes is not None:
+            os.environ[_MEASURED_PROCESSES] = processes
 
 
 @pytest.hookimpl(wrapper=True)
@@ -106,6 +128,12 @@ def _compiled_once(pytestconfig: pytest.Config) -> None:
     folder.mkdir(exist_ok=True)
     Flask.jinja_options = {"bytecode_cache": FileSystemBytecodeCache(str(folder))}
     Flask.url_rule_class = RememberingRule
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_tracebacks() -> None:
+    """Write tracebacks as Python does: with ``rich`` beside it, structlog takes two seconds to colour one."""
+    structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
 
 
 @pytest.fixture(scope="session")
