@@ -18,6 +18,11 @@ from idp.db import Base, Database
 #: this process's first engine for a SQLite file; the later ones share its dialect and compiled statements
 _first: dict[str, Engine] = {}
 
+_END_OTHERS = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
 
 @contextmanager
 def on_file(template: Path, path: Path) -> Iterator[Database]:
@@ -49,11 +54,12 @@ class OnServer:
         self._empty = sql.SQL("; ").join(sql.SQL("DELETE FROM {}").format(name) for name in names)
 
     def emptied(self) -> Database:
-        """Return the database without rows, and without connections that a test did not give back."""
+        """Return the database without rows; what a test did not give back is no connection any longer."""
+        pools = [engine.pool for engine in (self._database.engine, self._database.reader)]
+        if any(pool.checkedout() for pool in pools):  # type: ignore[attr-defined]
+            self._connection.execute(_END_OTHERS)
+            self._database.dispose()
         self._connection.execute(self._empty)
-        for engine in (self._database.engine, self._database.reader):
-            if engine.pool.checkedout():  # type: ignore[attr-defined]
-                engine.dispose()
         return self._database
 
     def close(self) -> None:
