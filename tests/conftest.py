@@ -2,7 +2,7 @@
 
 ``--db sqlite|postgresql|all`` chooses the engines of tests that ask for ``database``.  With ``all``, long
 tests marked ``alone_on`` run on the engine they name; CI runs them on SQLite, too, with the lowest versions.
-Coverage is measured on PostgreSQL alone, and not by tests marked ``unmeasured``.
+Coverage is measured on PostgreSQL alone and not by tests marked ``unmeasured``, on each by ``measured`` ones.
 ``LOTSE_TEST_REQUIRE`` names programs (``postgresql,redis,browser,node``) without which a test fails instead
 of being skipped.
 """
@@ -36,7 +36,7 @@ from tests.installation import install_signing_keys, make_services
 from tests.remembering_rule import RememberingRule
 
 ENGINES = ("sqlite", "postgresql")
-#: coverage counts one of them
+#: coverage counts one of them, unless the test is marked ``measured``
 _ON_EACH = (pytest.param("sqlite", marks=pytest.mark.unmeasured), "postgresql")
 #: with it in their environment, programs measure themselves
 _MEASURED_PROCESSES = "COVERAGE_PROCESS_CONFIG"
@@ -56,7 +56,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine_name" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--db")
         alone = metafunc.definition.get_closest_marker("alone_on")
-        engines = alone.args if alone else _ON_EACH
+        each = ENGINES if metafunc.definition.get_closest_marker("measured") else _ON_EACH
+        engines = alone.args if alone else each
         metafunc.parametrize("engine_name", engines if chosen == "all" else [chosen], scope="session")
 
 
