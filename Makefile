@@ -5,6 +5,9 @@ BIN := .venv/bin
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard idp/translations/*/LC_MESSAGES/*.po))
 PACKAGING := pyproject.toml tools/environment.sh tools/build_hook.py
 
+# Images of containers set it: then each of the hundreds of processes that tests start compiles all modules.
+unexport PYTHONDONTWRITEBYTECODE
+
 .NOTPARALLEL:
 .PHONY: demo test check lint format types imports bench faults races axe lock clean
 

@@ -30,6 +30,7 @@ from idp.web import context, csrf, errors, security_headers, ui
 from idp.web.cookies import FORM, cookie_name
 from idp.web.gateway import Gateway
 from idp.web.machine.http import MAX_BODY
+from idp.web.overload import OverloadPage
 from idp.web.pages import (
     choose_account,
     choose_organization,
@@ -105,7 +106,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
         app.register_blueprint(module.bp)
     for page in (style_guide, outbox_page):
         page.init_app(app, settings)
-    return Gateway(server, app.wsgi_app)
+    return Gateway(server, app.wsgi_app, OverloadPage(app, settings))
 
 
 def build_duties(services: Services) -> Duties:

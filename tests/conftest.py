@@ -2,6 +2,7 @@
 
 ``--db sqlite|postgresql|all`` chooses the engines of tests that ask for ``database``.  With ``all``, long
 tests marked ``alone_on`` run on the engine they name; CI runs them on SQLite, too, with the lowest versions.
+Coverage is measured on PostgreSQL alone and not by tests marked ``unmeasured``, on each by ``measured`` ones.
 ``LOTSE_TEST_REQUIRE`` names programs (``postgresql,redis,browser,node``) without which a test fails instead
 of being skipped.
 """
@@ -10,18 +11,16 @@ import fcntl
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-import psycopg
 import pytest
 import redis
+import structlog
 from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from playwright.sync_api import Browser, sync_playwright
-from psycopg import sql
 
 import idp.migrations.models  # noqa: F401  (declares every table)
 from idp.app import create_app
@@ -31,10 +30,16 @@ from idp.settings import Settings
 from idp.settings.models import Keys, Password
 from idp.web.gateway import Gateway
 from tests import infrastructure
+from tests.databases import OnServer, on_file
 from tests.infrastructure import PostgreSQL, ProgramMissing, Redis, Running
 from tests.installation import install_signing_keys, make_services
+from tests.remembering_rule import RememberingRule
 
 ENGINES = ("sqlite", "postgresql")
+#: coverage counts one of them, unless the test is marked ``measured``
+_ON_EACH = (pytest.param("sqlite", marks=pytest.mark.unmeasured), "postgresql")
+#: with it in their environment, programs measure themselves
+_MEASURED_PROCESSES = "COVERAGE_PROCESS_CONFIG"
 REQUIRED = frozenset(filter(None, os.environ.get("LOTSE_TEST_REQUIRE", "").split(",")))
 _NEEDS = re.compile(r"needs (postgresql|redis|browser|node): ")
 
@@ -51,8 +56,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine_name" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--db")
         alone = metafunc.definition.get_closest_marker("alone_on")
-        engines = alone.args if alone else ENGINES
+        each = ENGINES if metafunc.definition.get_closest_marker("measured") else _ON_EACH
+        engines = alone.args if alone else each
         metafunc.parametrize("engine_name", engines if chosen == "all" else [chosen], scope="session")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Pause the measuring of coverage, a third of the time, for a test that adds nothing to it."""
+    measuring = item.config.pluginmanager.getplugin("_cov")
+    if measuring is None or item.get_closest_marker("unmeasured") is None:
+        return (yield)
+    processes = os.environ.pop(_MEASURED_PROCESSES, None)
+    measuring.cov_controller.pause()
+    try:
+        return (yield)
+    finally:
+        measuring.cov_controller.resume()
+        if processes is not None:
+            os.environ[_MEASURED_PROCESSES] = processes
 
 
 @pytest.hookimpl(wrapper=True)
@@ -101,11 +123,18 @@ def _shared(config: pytest.Config, kind: type[Running], start: Callable[[], Runn
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _compiled_templates(pytestconfig: pytest.Config) -> None:
-    """Compile each template once a run, not once an application: hundreds of tests make one."""
+def _compiled_once(pytestconfig: pytest.Config) -> None:
+    """Compile each template and route once, not once an application: thousands of tests make one."""
     folder = _shared_folder(pytestconfig) / "templates"
     folder.mkdir(exist_ok=True)
     Flask.jinja_options = {"bytecode_cache": FileSystemBytecodeCache(str(folder))}
+    Flask.url_rule_class = RememberingRule
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_tracebacks() -> None:
+    """Write tracebacks as Python does: with ``rich`` beside it, structlog takes two seconds to colour one."""
+    structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
 
 
 @pytest.fixture(scope="session")
@@ -165,42 +194,23 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_database(pytestconfig: pytest.Config, worker_number: int) -> str:
-    """The URL of this worker's own PostgreSQL database, with all tables."""
+def postgresql_database(pytestconfig: pytest.Config, worker_number: int) -> Iterator[OnServer]:
+    """This worker's own PostgreSQL database."""
     server: PostgreSQL = _shared(pytestconfig, PostgreSQL, infrastructure.start_postgresql)
-    url = server.create_database(f"test_{worker_number}")
-    database = Database(url)
-    Base.metadata.create_all(database.engine)
-    database.dispose()
-    return url
-
-
-@pytest.fixture
-def database_url(engine_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    """The URL of a database with all tables and no rows, on the engine of this run of the test."""
-    if engine_name == "sqlite":
-        path = tmp_path / "lotse.db"
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-        return f"sqlite:///{path}"
-    url: str = request.getfixturevalue("postgresql_database")
-    _empty(url)
-    return url
-
-
-def _empty(url: str) -> None:
-    """Delete all rows; without the triggers of foreign keys the order does not matter."""
-    statements = [sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for name in Base.metadata.tables]
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SET session_replication_role = replica")
-        connection.execute(sql.SQL("; ").join(statements))
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A database with all tables and no rows."""
-    made = Database(database_url)
+    made = OnServer(server.create_database(f"test_{worker_number}"))
     yield made
-    made.dispose()
+    made.close()
+
+
+@pytest.fixture
+def database(engine_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database with all tables and no rows, on the engine of this run of the test."""
+    if engine_name == "sqlite":
+        with on_file(request.getfixturevalue("sqlite_template"), tmp_path / "lotse.db") as made:
+            yield made
+    else:
+        server: OnServer = request.getfixturevalue("postgresql_database")
+        yield server.emptied()
 
 
 @pytest.fixture

@@ -3,10 +3,13 @@
 The device cookie names a browser and may carry a trust secret; what either is worth stands in a row for each
 account.  A known browser keeps its own lane past the delay of the login throttle; a remembered one skips the
 second factor where nothing demands aal2.
+
+The cookie also carries our mark of the account that signed in last, which is read without a database: while
+more people sign in than can be served, it is worth a place in a line of its own, and nothing else (A5, F12).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -14,25 +17,35 @@ from sqlalchemy import bindparam, select, update
 
 from idp.authentication.models import Device
 from idp.context import Context
-from idp.crypto import random_token, same, sha256
+from idp.crypto import b64url, random_token, same, sha256
 from idp.db import new_id
+from idp.installation import Vault
 from idp.prepared import Prepared, insert_rows
 
-_COOKIE = re.compile(r"([A-Za-z0-9_-]{43})(?:\.([A-Za-z0-9_-]{43}))?", re.ASCII)
+_COOKIE = re.compile(
+    r"([A-Za-z0-9_-]{43})(?:\.([A-Za-z0-9_-]{43}))?(?:~([A-Za-z0-9_-]{16})([A-Za-z0-9_-]{43}))?", re.ASCII
+)
+_WHOSE_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DeviceCookie:
-    """The value of the device cookie: a secret name of the browser, and a trust secret or none."""
+    """The value of the device cookie: a secret name of the browser, and a trust secret or none.
+
+    :param whose: what our mark calls the account that signed in last; reads as random.
+    :param mark: vouches for name and *whose*.
+    """
 
     name: str
     trust: str | None = None
+    whose: str = ""
+    mark: str = ""
 
     @classmethod
     def parse(cls, value: str | None) -> "DeviceCookie | None":
         """Return the cookie's parts, or None for what we never set."""
         found = _COOKIE.fullmatch(value or "")
-        return cls(found[1], found[2]) if found else None
+        return cls(found[1], found[2], found[3] or "", found[4] or "") if found else None
 
     @classmethod
     def new(cls) -> "DeviceCookie":
@@ -45,7 +58,8 @@ class DeviceCookie:
         return sha256(self.name)
 
     def __str__(self) -> str:
-        return f"{self.name}.{self.trust}" if self.trust else self.name
+        secrets = f"{self.name}.{self.trust}" if self.trust else self.name
+        return f"{secrets}~{self.whose}{self.mark}" if self.mark else secrets
 
 
 class KnownDevice(NamedTuple):
@@ -131,6 +145,27 @@ def remember(ctx: Context, device: KnownDevice, cookie: DeviceCookie) -> DeviceC
     until = ctx.now + timedelta(days=ctx.settings.remember_device.days)
     _TRUST.run(ctx.db, key=device.id, hash=trusted, until=until)
     return fresh
+
+
+def marked(vault: Vault, cookie: DeviceCookie, account_id: str) -> DeviceCookie:
+    """Return the cookie with our mark that this account signed in from its browser just now."""
+    whose = b64url(vault.keyed_hash("device account", account_id)[:_WHOSE_BYTES])
+    return replace(cookie, whose=whose, mark=_mark(vault, cookie.name, whose))
+
+
+def known_as(vault: Vault, cookie: DeviceCookie | None) -> str | None:
+    """Return what a marked browser's account is called, or None; asks no database, so it is no proof of more.
+
+    All browsers of an account are called the same: a name costs an account, however many cookies it has.
+    """
+    if cookie is None or not cookie.mark:
+        return None
+    wanted = _mark(vault, cookie.name, cookie.whose)
+    return cookie.whose if same(wanted.encode(), cookie.mark.encode()) else None
+
+
+def _mark(vault: Vault, name: str, whose: str) -> str:
+    return b64url(vault.keyed_hash("device mark", f"{name} {whose}"))
 
 
 def forget(ctx: Context, account_id: str) -> int:

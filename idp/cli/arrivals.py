@@ -7,7 +7,6 @@ that granian gives it, one with a body in the thread that granian gives the body
 """
 
 import io
-import queue
 import sys
 import threading
 import time
@@ -17,17 +16,15 @@ from typing import Any, NamedTuple
 
 from granian._granian import CallbackScheduler
 
+from idp.cli.sign_in_lines import SignInLines
 from idp.logging import get_logger
-from idp.web.errors import TURNED_AWAY
-from idp.web.gateway import BODY_LOST, Environ, Wsgi
+from idp.web.gateway import BODY_LOST, TURNED_AWAY, Environ, Wsgi
 from idp.web.machine.http import MAX_BODY
 
 BODY_SECONDS = 10
 """How long a body may take from the end of its head to its own."""
 PASSWORD_FORMS = frozenset({"/login", "/register", "/register/link"})
 """What waits for a hash when it is posted."""
-WAITING = 16
-"""How many sign-ins stand in a process's line; more are turned away at once."""
 _CHECK_SECONDS = 0.5
 _COMMON_NAMES = 256
 
@@ -40,6 +37,8 @@ _ALWAYS: Environ = {
     "wsgi.run_once": False,
     "wsgi.version": (1, 0),
 }
+
+KnownAs = Callable[[Environ], str | None]
 
 log = get_logger(__name__)
 
@@ -66,19 +65,21 @@ class Request(NamedTuple):
 class Arrivals(CallbackScheduler):
     """Takes each request when its head is there; granian calls it in one of the process's threads.
 
+    :param known_as: what an account is called that signed in from a request's browser before.
     :param sign_ins: how many of them are answered at the same time, in threads of their own.
     """
 
-    def __new__(cls, application: Wsgi, *, sign_ins: int) -> "Arrivals":
+    def __new__(cls, application: Wsgi, *, known_as: KnownAs, sign_ins: int) -> "Arrivals":
         """Make granian's part, which would run tasks of an event loop if there were one."""
         # granian names no constructor of this class, which its own Python code calls so
         made: Arrivals = super().__new__(cls, AtOnce, application, None, None, None)  # type: ignore[call-arg]
         return made
 
-    def __init__(self, application: Wsgi, *, sign_ins: int) -> None:
+    def __init__(self, application: Wsgi, *, known_as: KnownAs, sign_ins: int) -> None:
         self._application = application
+        self._known_as = known_as
         self._on_the_way: dict[_Body, None] = {}
-        self._sign_ins: queue.Queue[Request] = queue.Queue(WAITING)
+        self._sign_ins: SignInLines[Request] = SignInLines()
         self._schedule_fn = self._take
         threading.Thread(target=self._watch, name="body limit", daemon=True).start()
         for _ in range(sign_ins):
@@ -109,16 +110,14 @@ class Arrivals(CallbackScheduler):
         if environ["REQUEST_METHOD"] != "POST" or environ["PATH_INFO"] not in PASSWORD_FORMS:
             self._answer(request)
             return
-        try:
-            self._sign_ins.put_nowait(request)
-        except queue.Full:
+        if not self._sign_ins.join(request, self._known_as(environ)):
             environ[TURNED_AWAY] = True
             self._answer(request)
 
     def _sign_in(self) -> None:
         """Take sign-ins from their line: threads that wait for hashes, so that no other does (A5, F12)."""
         while True:
-            self._answer(self._sign_ins.get())
+            self._answer(self._sign_ins.take())
 
     def _answer(self, request: Request) -> None:
         """Let the application answer, and hand all of it over to be sent."""

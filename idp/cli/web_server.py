@@ -6,6 +6,8 @@ The parent's part; what a worker process does when it is told to stop is in :mod
 import os
 import resource
 import signal
+import socket
+import sys
 import threading
 import time
 from collections import Counter
@@ -23,7 +25,7 @@ from granian.server.mp import MPServer, WorkerProcess
 from idp.cli.arrivals import Arrivals, AtOnce
 from idp.cli.draining import DRAIN_SIGNAL
 from idp.settings.models import Server
-from idp.web.gateway import Wsgi
+from idp.web.gateway import Gateway
 
 HEADER_SECONDS = 10
 """How long a head may take (req 29, F13); granian ends a connection that is idle so long as well."""
@@ -32,6 +34,8 @@ CONNECTIONS = 2048
 DRAIN_SECONDS = 1.0
 """How long connections that are open go on being answered, each with ``Connection: close``."""
 KILL_AFTER_SECONDS = 10
+UNREAD_SECONDS = 30
+"""How long an answer may lie unread before its connection is ended (F13)."""
 SIGN_INS = 2
 """Sign-ins that a process answers at the same time, most of which is waiting for a hash."""
 _HTTP = HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=65_536)
@@ -93,10 +97,11 @@ class WebServer(MPServer):
 
 @WorkerProcess.wrap_target  # type: ignore[untyped-decorator]  # granian leaves it untyped
 def serve_whole_requests(
-    number: int, application: Wsgi, listener: Any, ipc: Any, *_: object, threads: int
+    number: int, application: Gateway, listener: Any, ipc: Any, *_: object, threads: int
 ) -> None:
     """Serve in this process until SIGTERM, as granian does for WSGI, but by way of :class:`Arrivals`."""
     stopped = threading.Event()
+    listener = limit_unread(listener)
     # granian types neither this call nor what its own workers in Rust take
     stop = set_sync_signals()  # type: ignore[no-untyped-call]
     stop.add_cb(stopped.set)
@@ -104,9 +109,24 @@ def serve_whole_requests(
         number, listener, ipc, py_threads=threads, backpressure=CONNECTIONS, http_mode="1", http1_opts=_HTTP
     )
     server.serve_mtr(  # type: ignore[attr-defined]
-        Arrivals(application, sign_ins=SIGN_INS), AtOnce, stop
+        Arrivals(application, known_as=application.known_as, sign_ins=SIGN_INS), AtOnce, stop
     )
     stopped.wait()
+
+
+def limit_unread(listener: Any) -> Any:
+    """Return granian's listener, whose connections end when nobody reads or acknowledges what we send.
+
+    hyper waits for ever: a few thousand callers that ask and never read would take every place there is.
+    """
+    if sys.platform != "linux":
+        return listener
+    specification, built = listener
+    built = built or specification.build()
+    with socket.socket(fileno=os.dup(built.get_fd())) as listening:
+        # connections inherit it (tcp(7)); the system counts while the caller's window stays closed
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+    return None, built
 
 
 def allow_files(wanted: int) -> None:
@@ -125,4 +145,4 @@ def _send(pid: int | None, number: signal.Signals) -> None:
         pass  # it ended by itself
 
 
-__all__ = ["WebServer", "allow_files"]
+__all__ = ["WebServer", "allow_files", "limit_unread"]

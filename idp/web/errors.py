@@ -16,8 +16,6 @@ from idp.web import wording
 from idp.web.parameters import Unreadable
 from idp.web.portals import portal_by_row, portal_of
 
-TURNED_AWAY = "lotse.turned_away"
-"""Where the server sets it, too many people wait for a hash already."""
 RETRY_SECONDS = 5
 _LOST = frozenset({"flow.lost", "flow.expired", "flow.other_browser"})
 _SHOWN = 200
@@ -26,8 +24,7 @@ log = get_logger(__name__)
 
 
 def init_app(app: Flask) -> None:
-    """Register the handlers; first of all parts, since nothing is done for whom the server turned away."""
-    app.before_request(turn_away)
+    """Register the handlers."""
     app.register_error_handler(RelyingPartyMistake, relying_party_mistake)
     app.register_error_handler(Unreadable, unreadable)
     app.register_error_handler(Refusal, refused)
@@ -37,12 +34,6 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(OperationalError, database_away)
     app.register_error_handler(PoolTimeout, database_away)
     app.register_error_handler(Exception, bug)
-
-
-def turn_away() -> None:
-    """Do nothing for a request that the server has no room for (A5)."""
-    if TURNED_AWAY in request.environ:
-        raise Busy("too many sign-ins at a time")
 
 
 def relying_party_mistake(mistake: RelyingPartyMistake) -> Response:

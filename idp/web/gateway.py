@@ -12,12 +12,14 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from idp.audit.log import shorten
+from idp.authentication import devices
 from idp.context import Origin
 from idp.crypto import random_token
 from idp.errors import Busy, Refusal
 from idp.logging import bound, get_logger, request_line
 from idp.oidc.server import Answer, ProtocolServer, json_answer
 from idp.settings import Settings
+from idp.web.browser import Browser
 from idp.web.client_address import client_ip, origin
 from idp.web.machine.authorization import AuthorizationEndpoint
 from idp.web.machine.dispatcher import HEALTH_PATHS, UNREMARKABLE_PATHS, Dispatcher
@@ -34,6 +36,8 @@ Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 BODY_LOST = "lotse.body_lost"
 """Where the server sets it, the body did not come whole: the status that says why."""
+TURNED_AWAY = "lotse.turned_away"
+"""Where the server sets it, too many people wait for a hash already."""
 _CLOSE = ("Connection", "close")
 
 log = get_logger(__name__)
@@ -43,10 +47,16 @@ _STATUS = {status.value: f"{status.value} {status.phrase}" for status in http.HT
 
 
 class Gateway:
-    """The WSGI application of one process."""
+    """The WSGI application of one process.
 
-    def __init__(self, server: ProtocolServer, pages: Wsgi) -> None:
+    :param overload: makes the answer to who is turned away, from the request and its id.
+    """
+
+    def __init__(
+        self, server: ProtocolServer, pages: Wsgi, overload: Callable[[Environ, str], Answer]
+    ) -> None:
         self.server = server
+        self._overload = overload
         self._settings = server.provider.settings
         self._host = urlsplit(self._settings.public_url).netloc
         self._authorization = AuthorizationEndpoint(server)
@@ -59,11 +69,19 @@ class Gateway:
         """Have each connection closed after its next answer: this process is about to stop."""
         self._closing = True
 
+    def known_as(self, environ: Environ) -> str | None:
+        """Return what an account is called that signed in from this browser before, by its cookie alone."""
+        return devices.known_as(
+            self.server.provider.services.vault, Browser(environ, self._settings).device()
+        )
+
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         visit = _Visit(environ, self._settings)
         environ["lotse.request_id"] = visit.request_id
         refused = self._refusal(environ, visit.path)
+        if refused is None and TURNED_AWAY in environ:  # nothing is done for it (A5)
+            refused = self._overload(environ, visit.request_id)
         if refused is not None:
             visit.note(refused.status)
             return self._send(refused, start_response, visit)

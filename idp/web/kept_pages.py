@@ -33,7 +33,7 @@ def render(template: str, flow: Flow, **values: Hashable) -> str:
         return render_template(template, **values)
     kept: dict[Key, str] = current_app.extensions.setdefault(KEPT, {})
     shown = ((name, _without(flow, value)) for name, value in values.items())
-    key = (template, str(get_locale()), chosen_theme(current().settings), *shown)
+    key = (template, str(get_locale()), chosen_theme(request, current().settings), *shown)
     text = kept.get(key)
     if text is None:
         page = render_template(template, **values)

@@ -4,8 +4,8 @@ Design §5: ``Accept-Language``, ``ui_locales`` and ``?lang=de|en`` choose the l
 """
 
 from babel.support import NullTranslations
-from flask import g, request
 from flask_babel import Babel, Domain, get_locale
+from werkzeug.wrappers import Request
 
 from idp.texts import load_catalogue, supported
 
@@ -17,21 +17,23 @@ def from_ui_locales(value: str | None) -> str | None:
     return next((found for tag in (value or "").split() if (found := supported(tag))), None)
 
 
-def choose_locale(cookie: str = COOKIE) -> str | None:
-    """Return the language of this request, or None for the installation's default.
+def choose_locale(request: Request, cookie: str = COOKIE, *, ui_locales: str | None = None) -> str | None:
+    """Return the language of a request, or None for the installation's default.
 
-    A person's own choice (``?lang=``, kept in a cookie) wins over what the portal asks for: the request's
-    ``ui_locales``, or what a view put into ``g.ui_locales`` from the stored request; then the browser.
+    A person's own choice (``?lang=``, kept in a cookie) wins over what the portal asks for, in this request
+    or in one that is stored; then the browser.
+
+    :param ui_locales: of the stored request.
     """
     return (
         supported(request.args.get("lang", ""))
         or supported(request.cookies.get(cookie, ""))
-        or from_ui_locales(request.args.get("ui_locales") or g.get("ui_locales"))
-        or _from_browser()
+        or from_ui_locales(request.args.get("ui_locales") or ui_locales)
+        or _from_browser(request)
     )
 
 
-def _from_browser() -> str | None:
+def _from_browser(request: Request) -> str | None:
     return next((found for tag in request.accept_languages.values() if (found := supported(tag))), None)
 
 

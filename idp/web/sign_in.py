@@ -60,7 +60,7 @@ def complete(
         end_session(ctx, surplus, sessions.TOO_MANY)
     response = redirect(onward, SEE_OTHER) if flow is None and onward else _way_on(ctx, flow, live)
     set_session(response, live, value)
-    set_device(response, cookie)
+    set_device(response, devices.marked(ctx.vault, cookie, account.id))
     return response
 
 
@@ -88,7 +88,7 @@ def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool =
     response = go_on(flow)
     set_session(response, stronger, value)
     if cookie is not None:
-        set_device(response, cookie)
+        set_device(response, devices.marked(ctx.vault, cookie, live.account.id))
     return response
 
 

@@ -6,8 +6,9 @@ Frame: reference/screens.md §1.0; design §5, paragraph Pages.
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from flask_babel import get_locale
+from werkzeug.wrappers import Request
 
 from idp import texts
 from idp.settings import Settings
@@ -30,7 +31,7 @@ def _with_parameter(name: str, value: str) -> str:
     return f"?{urlencode([*kept, (name, value)])}"
 
 
-def chosen_theme(settings: Settings) -> str:
+def chosen_theme(request: Request, settings: Settings) -> str:
     """Return how the person wants pages to look, one of :data:`THEMES`."""
     chosen = request.args.get("theme") or request.cookies.get(cookie_name(settings, "theme"), "")
     return chosen if chosen in THEMES else "system"
@@ -48,7 +49,7 @@ def _frame(settings: Settings) -> dict[str, Any]:
             for code, name in texts.LANGUAGES.items()
             if code != language
         ],
-        "theme": chosen_theme(settings),
+        "theme": chosen_theme(request, settings),
         "theme_urls": {theme: _with_parameter("theme", theme) for theme in THEMES},
     }
 
@@ -75,7 +76,9 @@ def init_app(app: Flask, settings: Settings) -> None:
         app,
         default_locale=settings.product.default_locale,
         default_timezone=texts.TIME_ZONE,
-        locale_selector=lambda: locales.choose_locale(language_cookie),
+        locale_selector=lambda: locales.choose_locale(
+            request, language_cookie, ui_locales=g.get("ui_locales")
+        ),
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(moment=formats.moment, clock=formats.clock)

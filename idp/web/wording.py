@@ -287,6 +287,16 @@ STALE_FORM = StatusWords(
     _("Gehen Sie zurück, laden Sie die Seite neu und senden Sie sie noch einmal."),
 )
 
+#: a sign-in came while too many others waited: it was not looked at
+OVERLOAD = StatusWords(
+    _("Im Moment melden sich sehr viele Menschen an"),
+    _("Ihre Anmeldung konnten wir deshalb noch nicht prüfen. Es ist nichts verloren."),
+    _(
+        "Warten Sie ein paar Sekunden und laden Sie dann diese Seite neu. Fragt Ihr Browser, ob er Ihre "
+        "Eingaben noch einmal senden soll, stimmen Sie zu."
+    ),
+)
+
 
 def status_words(status: int) -> StatusWords:
     """Return the words of an HTTP *status*; of 400 or 500 where it has none of its own."""

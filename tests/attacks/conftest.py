@@ -2,7 +2,6 @@
 
 import io
 import logging
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -20,7 +19,15 @@ from tests.attacks.live import ISSUER, Live, serving
 from tests.attacks.parties import Party
 from tests.attacks.visitor import Visitor
 from tests.builders import make_membership, make_organization
+from tests.databases import on_file
 from tests.installation import install_signing_keys, make_services, unit_of_work
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count no coverage but for modules that are the only test of a part, marked ``measured``."""
+    for item in items:
+        if item.path.parent.name == "attacks" and item.get_closest_marker("measured") is None:
+            item.add_marker(pytest.mark.unmeasured)
 
 
 @pytest.fixture(autouse=True)
@@ -45,12 +52,11 @@ def attacked(settings: Settings) -> Settings:
 @pytest.fixture
 def live(attacked: Settings, sqlite_template: Path, tmp_path: Path) -> Iterator[Live]:
     """The running product on SQLite: what most attacks aim at is the same on every engine."""
-    path = tmp_path / "attacked.db"
-    shutil.copyfile(sqlite_template, path)
-    database = Database(f"sqlite:///{path}")
-    with _running(attacked, database) as running:
+    with (
+        on_file(sqlite_template, tmp_path / "attacked.db") as database,
+        _running(attacked, database) as running,
+    ):
         yield running
-    database.dispose()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.attacks.parties import Party, other_portal, parsed
 from tests.attacks.visitor import Visitor
 from tests.installation import unit_of_work
 
-pytestmark = pytest.mark.enable_socket
+pytestmark = [pytest.mark.enable_socket, pytest.mark.measured]
 
 VERIFIER = random_token(48)
 RIGHT = b64url(sha256(VERIFIER))

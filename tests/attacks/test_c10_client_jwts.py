@@ -16,7 +16,7 @@ from tests.attacks.parties import Party, parsed
 from tests.installation import unit_of_work
 from tests.signers import Signer, posted
 
-pytestmark = pytest.mark.enable_socket
+pytestmark = [pytest.mark.enable_socket, pytest.mark.measured]
 
 SIGNER, READER = Signer(), Signer("reader")
 

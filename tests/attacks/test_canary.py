@@ -1,6 +1,7 @@
 """Canaries: no password, code, token or cookie of a whole sign-in is written down anywhere (req 67, 105)."""
 
 import io
+import re
 import sqlite3
 from urllib.parse import quote
 
@@ -84,7 +85,7 @@ def _cookies(visitor: Visitor) -> dict[str, str]:
         if name in ("__Host-sid", "__Host-flow", "__Host-form"):
             parts[name] = value
         if name == "__Host-dev":
-            parts |= {f"{name}, part {number}": part for number, part in enumerate(value.split("."))}
+            parts |= {f"{name}, part {number}": part for number, part in enumerate(re.split("[.~]", value))}
     return parts
 
 

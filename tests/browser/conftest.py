@@ -13,11 +13,15 @@ expect.set_options(timeout=20_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything here: it needs Chromium, which talks to itself through a pair of sockets."""
+    """Mark everything here: it needs Chromium, which talks to itself through a pair of sockets.
+
+    A browser's walks measure no coverage: what answers them is another process, and has tests of its own.
+    """
     for item in items:
         if item.path.parent.name == "browser":
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.enable_socket)
+            item.add_marker(pytest.mark.unmeasured)
 
 
 @pytest.fixture(scope="session")

@@ -1,94 +1,17 @@
 """Heads as PEP 3333 has them, and bodies that are waited for; real callers are in ``test_serve`` (req 29)."""
 
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from idp.cli import arrivals
-from idp.cli.arrivals import WAITING, Arrivals, AtOnce, to_environ
-from idp.web.errors import TURNED_AWAY
+from idp.cli.arrivals import Arrivals, to_environ
+from idp.cli.sign_in_lines import PLACES
 from idp.web.gateway import BODY_LOST, Environ
 from idp.web.machine.http import MAX_BODY
-
-
-class Headers(dict[str, Any]):
-    """As granian hands them over: each line of its own."""
-
-    def __init__(self, *lines: tuple[str, str]) -> None:
-        super().__init__(lines)
-        self._lines = list(lines)
-
-    def items(self) -> Any:
-        return self._lines
-
-
-def scope(*headers: tuple[str, str], **changes: Any) -> SimpleNamespace:
-    facts: dict[str, Any] = {
-        "method": "GET",
-        "path": "/jwks",
-        "query_string": "",
-        "http_version": "1.1",
-        "scheme": "http",
-        "client": "203.0.113.7:40000",
-        "server": "127.0.0.1:8000",
-        "authority": None,
-        "headers": Headers(*headers),
-    }
-    return SimpleNamespace(**{**facts, **changes})
-
-
-class Future:
-    """A part of a body that is asked for."""
-
-    def __init__(self) -> None:
-        self.callback: Callable[[Any], None] | None = None
-        self.part: bytes | None = None
-        self.given_up = threading.Event()
-
-    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
-        self.callback = callback
-
-    def cancel(self) -> None:
-        assert self.callback is not None
-        self.given_up.set()
-        AtOnce.call_soon(self.callback, self, context=None)
-
-    def cancelled(self) -> bool:
-        return self.given_up.is_set()
-
-    def result(self) -> bytes:
-        assert self.part is not None
-        return self.part
-
-
-@dataclass
-class Protocol:
-    """One request's connection."""
-
-    futures: list[Future] = field(default_factory=list)
-    sent: tuple[int, list[tuple[str, str]], bytes] | None = None
-
-    def __aiter__(self) -> "Protocol":
-        return self
-
-    def __anext__(self) -> Future:
-        self.futures.append(Future())
-        return self.futures[-1]
-
-    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        self.sent = (status, headers, body)
-
-    def send(self, part: bytes) -> None:
-        """Let a part arrive."""
-        future = self.futures[-1]
-        future.part = part
-        assert future.callback is not None
-        AtOnce.call_soon_threadsafe(future.callback, future, context=None)
+from tests.arriving import Protocol, SlowHashes, scope
 
 
 def echo(environ: Environ, start_response: Any) -> list[bytes]:
@@ -97,10 +20,14 @@ def echo(environ: Environ, start_response: Any) -> list[bytes]:
     return [environ["wsgi.input"].read()]
 
 
+def nobody(_environ: Environ) -> None:
+    """No browser is known."""
+
+
 def arrive(
     *headers: tuple[str, str], application: Any = echo, method: str = "POST"
 ) -> tuple[Protocol, Arrivals]:
-    taker, protocol = Arrivals(application, sign_ins=2), Protocol()
+    taker, protocol = Arrivals(application, known_as=nobody, sign_ins=2), Protocol()
     taker._take(SimpleNamespace(scope=scope(*headers, method=method), proto=protocol))
     return protocol, taker
 
@@ -247,7 +174,7 @@ def test_an_answer_is_closed() -> None:
 def test_a_head_that_cannot_be_read_is_answered_for() -> None:
     """granian looks at no exception: without an answer the caller would read its own words."""
     protocol = Protocol()
-    Arrivals(echo, sign_ins=1)._take(SimpleNamespace(scope=None, proto=protocol))
+    Arrivals(echo, known_as=nobody, sign_ins=1)._take(SimpleNamespace(scope=None, proto=protocol))
     assert protocol.sent == (500, [("Content-Length", "0")], b"")
 
 
@@ -265,25 +192,10 @@ def test_an_application_that_fails_is_answered_for(headers: tuple[tuple[str, str
     assert not taker._on_the_way
 
 
-class SlowHashes:
-    """An application whose sign-ins last until they are let go."""
-
-    def __init__(self) -> None:
-        self.go = threading.Event()
-        self.began = threading.Semaphore(0)
-
-    def __call__(self, environ: Environ, start_response: Any) -> list[bytes]:
-        if environ["REQUEST_METHOD"] == "POST" and TURNED_AWAY not in environ:
-            self.began.release()
-            assert self.go.wait(30)
-        start_response("503 BUSY" if TURNED_AWAY in environ else "200 OK", [])
-        return []
-
-
 def test_sign_ins_leave_threads_to_others_and_are_turned_away_when_too_many_wait() -> None:
-    """Two are answered in threads of their own, 16 wait without one, others do not notice (A5, F12)."""
+    """Two are answered in threads of their own, eight wait without one, others do not notice (A5, F12)."""
     hashes = SlowHashes()
-    taker = Arrivals(hashes, sign_ins=2)
+    taker = Arrivals(hashes, known_as=nobody, sign_ins=2)
 
     def sign_in() -> Protocol:
         protocol = Protocol()
@@ -293,8 +205,8 @@ def test_sign_ins_leave_threads_to_others_and_are_turned_away_when_too_many_wait
     running = [sign_in() for _ in range(2)]
     for _ in running:
         assert hashes.began.acquire(timeout=30)
-    waiting = [sign_in() for _ in range(WAITING)]
-    assert [protocol.sent for protocol in waiting] == [None] * WAITING
+    waiting = [sign_in() for _ in range(PLACES)]
+    assert [protocol.sent for protocol in waiting] == [None] * PLACES
     assert sign_in().sent == (503, [], b"")
     others = Protocol()
     taker._take(SimpleNamespace(scope=scope(path="/login"), proto=others))

@@ -13,9 +13,10 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from granian._granian import ListenerSpec
 
 from idp.cli.arrivals import BODY_SECONDS
-from idp.cli.web_server import HEADER_SECONDS
+from idp.cli.web_server import HEADER_SECONDS, UNREAD_SECONDS, limit_unread
 from tests.cli.terminal import Terminal
 from tests.infrastructure import _until as until
 from tests.infrastructure import free_port
@@ -234,6 +235,18 @@ def test_bodies_that_come_slowly_hold_nobody_up(start: Start) -> None:
         with connection:
             assert connection.recv(12) == b"HTTP/1.1 408"
     assert _answers(url)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the option is Linux's")
+def test_an_answer_that_nobody_reads_is_not_waited_for_without_end() -> None:
+    """The system ends connections whose caller takes nothing: those of our port have that limit (F13)."""
+    _, made = limit_unread((ListenerSpec("127.0.0.1", free_port(), 16), None))
+    with socket.socket(fileno=os.dup(made.get_fd())) as listening:
+        listening.setblocking(True)
+        listening.listen()
+        with socket.create_connection(listening.getsockname()), listening.accept()[0] as taken:
+            limit = taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert limit == UNREAD_SECONDS * 1000
 
 
 def test_bodies_framed_in_every_way(start: Start) -> None:

@@ -25,6 +25,8 @@ from tests.installation import install_signing_keys, make_services, unit_of_work
 from tests.plain_browser import Portal
 from tests.world import ALL_SCOPES, machine, verified
 
+pytestmark = pytest.mark.alone_on("postgresql")
+
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 

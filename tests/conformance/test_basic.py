@@ -13,7 +13,7 @@ from tests.conformance.conftest import IN_BOTH_PLANS, STATE, Op
 from tests.installation import unit_of_work
 from tests.world import PROFILE, forget_snapshot, machine, verified
 
-pytestmark = IN_BOTH_PLANS
+pytestmark = [IN_BOTH_PLANS, pytest.mark.alone_on("postgresql")]
 
 TYPES: dict[str, type] = {
     "email_verified": bool,

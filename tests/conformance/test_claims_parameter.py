@@ -13,6 +13,8 @@ from tests.installation import unit_of_work
 from tests.plain_browser import Portal
 from tests.world import ALL_SCOPES, forget_snapshot
 
+pytestmark = pytest.mark.alone_on("postgresql")
+
 AAL1, AAL2, PHR = (f"urn:lotse:acr:{level}" for level in ("aal1", "aal2", "aal2-phr"))
 
 

@@ -9,6 +9,8 @@ from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal
 from tests.world import forget_snapshot
 
+pytestmark = pytest.mark.alone_on("postgresql")
+
 SHOWN = {
     "logo_uri": "https://portal.example/logo.png",
     "policy_uri": "https://portal.example/privacy",

@@ -17,6 +17,8 @@ from idp.web.gateway import Gateway
 from tests.installation import install_signing_keys, make_services
 from tests.world import machine
 
+pytestmark = pytest.mark.alone_on("postgresql")
+
 ISSUER = "https://anmeldung.example"
 BCP_47 = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 

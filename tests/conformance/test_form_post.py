@@ -4,6 +4,8 @@ import pytest
 
 from tests.conformance.conftest import STATE, Op, checked_error
 
+pytestmark = pytest.mark.alone_on("postgresql")
+
 FORM_POST = "form_post"
 
 

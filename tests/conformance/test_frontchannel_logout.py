@@ -15,6 +15,8 @@ from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal
 from tests.world import ALL_SCOPES, forget_snapshot, machine, verified
 
+pytestmark = pytest.mark.alone_on("postgresql")
+
 FRAMED = "https://framed.example"
 
 

@@ -21,7 +21,7 @@ from tests.plain_browser import Browser, Portal
 from tests.signers import Signer, SigningPortal, posted
 from tests.world import ALL_SCOPES, forget_snapshot, machine
 
-pytestmark = pytest.mark.enable_socket
+pytestmark = [pytest.mark.enable_socket, pytest.mark.alone_on("postgresql")]
 
 RSA = Signer(alg="RS256")
 OLD, NEW = Signer(kid="old"), Signer(kid="new", number=1)

@@ -5,7 +5,7 @@ import pytest
 from tests.conformance.conftest import IN_BOTH_PLANS, STATE, Op, asks_for_password
 from tests.world import time_passes
 
-pytestmark = IN_BOTH_PLANS
+pytestmark = [IN_BOTH_PLANS, pytest.mark.alone_on("postgresql")]
 
 
 def test_oidcc_prompt_login(op: Op) -> None:

@@ -16,7 +16,7 @@ from tests.key_site import KeySite, key_site
 from tests.plain_browser import Portal
 from tests.world import forget_snapshot, verified
 
-pytestmark = pytest.mark.enable_socket
+pytestmark = [pytest.mark.enable_socket, pytest.mark.alone_on("postgresql")]
 SECOND = "https://other.example/callback"
 
 

@@ -12,7 +12,7 @@ from tests.plain_browser import query
 from tests.signers import Signer
 from tests.world import ALL_SCOPES, forget_snapshot
 
-pytestmark = IN_BOTH_PLANS
+pytestmark = [IN_BOTH_PLANS, pytest.mark.alone_on("postgresql")]
 
 UNSIGNED = ".".join(
     base64.urlsafe_b64encode(part).rstrip(b"=").decode()

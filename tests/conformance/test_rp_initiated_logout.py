@@ -14,6 +14,8 @@ from tests.conformance.conftest import STATE, Op, error_page
 from tests.plain_browser import Browser
 from tests.world import machine
 
+pytestmark = pytest.mark.alone_on("postgresql")
+
 
 def _signed_in(op: Op) -> tuple[Browser, str]:
     browser = op.browser()

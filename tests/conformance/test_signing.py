@@ -12,6 +12,8 @@ from tests.installation import install_signing_keys, make_services, unit_of_work
 from tests.plain_browser import Portal
 from tests.world import at_hash, forget_snapshot, machine, verified
 
+pytestmark = pytest.mark.alone_on("postgresql")
+
 
 @pytest.fixture
 def services(settings: Settings, database: Database) -> Services:

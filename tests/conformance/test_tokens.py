@@ -3,13 +3,15 @@
 import time
 from datetime import timedelta
 
+import pytest
+
 from idp.flows.models import OneTimeSecret
 from tests import cast
 from tests.conformance.conftest import IN_BOTH_PLANS, Op
 from tests.installation import unit_of_work
 from tests.world import ALL_SCOPES, forget_snapshot, machine, move_back, verified
 
-pytestmark = IN_BOTH_PLANS
+pytestmark = [IN_BOTH_PLANS, pytest.mark.alone_on("postgresql")]
 
 
 def test_oidcc_codereuse(op: Op) -> None:

@@ -47,6 +47,14 @@ class Installation:
         """Return the processes that answer requests."""
         return [child for child in psutil.Process(self.server.pid).children() if _listens(child)]
 
+    def memory_mib(self) -> float:
+        """Return what the processes that answer requests hold."""
+        return float(sum(process.memory_info().rss for process in self.workers())) / 2**20
+
+    def files(self) -> int:
+        """Return how many files and connections they have open."""
+        return sum(process.num_fds() for process in self.workers())
+
     def block(self, username: str) -> float:
         """Block a person and return when that had committed."""
         with self.services.database.session() as db, db.begin():

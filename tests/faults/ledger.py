@@ -4,7 +4,7 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
@@ -32,6 +32,11 @@ class Seen:
     status: int
     retry_after: bool
     trace: bool
+
+    @property
+    def failed(self) -> bool:
+        """Whether there was no answer, or a 5xx."""
+        return self.status == 0 or self.status >= 500
 
 
 @dataclass
@@ -67,14 +72,19 @@ class Ledger:
 
     def failed(self) -> float:
         """Return the share of requests without an answer, or with a 5xx."""
-        return sum(seen.status == 0 or seen.status >= 500 for seen in self.seen) / max(1, len(self.seen))
+        return sum(seen.failed for seen in self.seen) / max(1, len(self.seen))
 
     def p99_ms(self, *kinds: str, since: float = 0.0) -> float:
         """Return the 99th percentile of some kinds' answers."""
         took = [
             seen.seconds for seen in self.seen if seen.kind in kinds and seen.started >= since and seen.status
         ]
-        return statistics.quantiles(took, n=100)[98] * 1000 if len(took) > 1 else float("inf")
+        return percentile(took, 99) * 1000
+
+
+def percentile(took: Sequence[float], which: int) -> float:
+    """Return a percentile; endless where there is not enough to speak of one."""
+    return statistics.quantiles(took, n=100)[which - 1] if len(took) > 1 else float("inf")
 
 
 @dataclass(frozen=True, slots=True)

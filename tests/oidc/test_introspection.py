@@ -88,5 +88,6 @@ def test_who_may_not_ask(desk: Desk) -> None:
     forget_snapshot(desk.gateway)
     answer = public.call("/introspect", {"token": "x"})
     assert (answer.status_code, answer.get_json()["error"]) == (400, "unauthorized_client")
-    answer = desk.portal.call("/introspect", {})
-    assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
+    for form in ({}, {"token": ""}, {"token_type_hint": "access_token"}):
+        answer = desk.portal.call("/introspect", form)
+        assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")

@@ -74,10 +74,11 @@ def test_another_clients_tokens(desk: Desk) -> None:
     assert desk.introspect(tokens["access_token"])["active"] is True
 
 
-def test_without_a_token(desk: Desk) -> None:
+@pytest.mark.parametrize("form", [{}, {"token": ""}, {"token_type_hint": "access_token"}])
+def test_without_a_token(desk: Desk, form: dict[str, str]) -> None:
     """invalid_request."""
-    status, answer = _revoke(desk, None)
-    assert (status, answer["error"]) == (400, "invalid_request")
+    answer = desk.portal.call("/revoke", form)
+    assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
 
 
 def test_a_public_client_revokes_its_own(desk: Desk) -> None:

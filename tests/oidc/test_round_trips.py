@@ -21,6 +21,9 @@ from tests.provers import ProvingPortal
 from tests.signers import Signer, SigningPortal
 from tests.world import ALL_SCOPES, PROFILE, VERIFIER, Desk, machine
 
+# the statements of the engines differ
+pytestmark = pytest.mark.measured
+
 
 @pytest.fixture
 def desk(services: Services, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Desk:

@@ -24,8 +24,8 @@ def desk(database: Database, vault: Vault) -> Desk:
 
 
 @pytest.fixture
-def wide(database_url: str) -> Iterator[Database]:
+def wide(database: Database) -> Iterator[Database]:
     """The database with a connection for each of many threads."""
-    made = Database(database_url, pool_size=64, pool_wait=60, statement_timeout_ms=60_000)
+    made = Database(database.url, pool_size=64, pool_wait=60, statement_timeout_ms=60_000)
     yield made
     made.dispose()

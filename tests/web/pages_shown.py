@@ -14,7 +14,7 @@ from idp.web import ui
 from idp.web.disclosure import Item
 from idp.web.forms import DeviceForm, TotpForm
 from idp.web.pages import style_guide
-from idp.web.wording import word
+from idp.web.wording import OVERLOAD, word
 
 PORTAL = Shown(name="Kundenportal", home_uri="http://localhost:8001/")
 NOW = datetime(2023, 8, 29, 7, 10, tzinfo=UTC)
@@ -205,6 +205,11 @@ def _http(status: int, retry_after: int | None = None) -> Callable[[], Page]:
     return lambda: ("errors/http.html", shown)
 
 
+def _overload() -> Page:
+    _, shown = _http(503)()
+    return "errors/http.html", {**shown, "words": OVERLOAD, "choices": False}
+
+
 PAGES: dict[str, Callable[[], Page]] = {
     "form-post": _form_post,
     "login": _login,
@@ -260,4 +265,5 @@ PAGES: dict[str, Callable[[], Page]] = {
     **{f"http-{status}": _http(status) for status in (400, 403, 404, 405, 410, 413, 421, 500, 503)},
     "http-429": _http(429, retry_after=300),
     "http-503-soon": _http(503, retry_after=2),
+    "overload": _overload,
 }

@@ -8,14 +8,11 @@ import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from idp.cli.arrivals import PASSWORD_FORMS
 from idp.errors import Busy, Refusal
 from idp.web import hub
-from idp.web.errors import TURNED_AWAY
 from tests import cast
-from tests.driver import counted
 from tests.plain_browser import Browser
-from tests.world import Desk, machine
+from tests.world import Desk
 
 
 @pytest.fixture
@@ -113,21 +110,3 @@ def test_a_form_without_its_token(desk: Desk) -> None:
     answer = browser.post(f"/authorize/{flow}/decline", {})
     assert answer.status_code == 400
     assert browser.get(f"/authorize/{flow}").status_code == 200
-
-
-def test_what_waits_for_a_hash_is_a_form_of_ours(desk: Desk) -> None:
-    """A page that moves takes its place in line with it."""
-    pages: Any = desk.gateway._pages
-    posted = {rule.rule for rule in pages.__self__.url_map.iter_rules() if "POST" in (rule.methods or ())}
-    assert posted >= PASSWORD_FORMS
-
-
-def test_who_is_turned_away_reads_when_to_come_back(desk: Desk) -> None:
-    """503 with Retry-After, and nothing was done: no database is asked, no try counted (A5)."""
-    options: dict[str, Any] = {"environ_overrides": {TURNED_AWAY: True}}
-    with counted(desk.services.database) as traffic:
-        answer = machine(desk.gateway, "POST", "/login", data={"username": "anna"}, **options)
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"]
-    assert "nicht erreichbar" in answer.text
-    assert traffic.statements == []
