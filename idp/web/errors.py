@@ -70,6 +70,8 @@ def unreadable(error: Unreadable) -> Response:
 
 def refused(refusal: Refusal) -> Response:
     """Show a lost flow with the way back to its portal; another domain no that reached here is a 403."""
+    if refusal.code in wording.REFUSALS_OF_LINKS:
+        return _page(410, words=wording.REFUSALS_OF_LINKS[refusal.code])
     if refusal.code not in _LOST:
         return _page(429 if refusal.code.endswith(".throttled") else 403, until=refusal.params.get("until"))
     portal = portal_by_row(refusal.params.get("client_id"))
@@ -115,11 +117,17 @@ def bug(error: Exception) -> Response:
     return _page(500)
 
 
-def _page(status: int, *, retry_after: int | None = None, until: datetime | None = None) -> Response:
+def _page(
+    status: int,
+    *,
+    retry_after: int | None = None,
+    until: datetime | None = None,
+    words: wording.StatusWords | None = None,
+) -> Response:
     if until is not None:
         retry_after = max(1, round((until - datetime.now(UTC)).total_seconds()))
     response = _render(
-        "errors/http.html", status, status=status, retry_after=retry_after, portal=None, words=None
+        "errors/http.html", status, status=status, retry_after=retry_after, portal=None, words=words
     )
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)

@@ -225,6 +225,20 @@ class StatusWords:
     advice: LazyString
 
 
+#: what stands on a page of its own instead of what a link would have opened
+REFUSALS_OF_LINKS: Mapping[str, StatusWords] = {
+    "token.expired": StatusWords(
+        _("Dieser Link ist abgelaufen."),
+        _("Er galt nur kurze Zeit, oder Sie haben einen neueren bekommen."),
+        _("Beginnen Sie noch einmal von vorn. Dann senden wir Ihnen einen neuen."),
+    ),
+    "token.used": StatusWords(
+        _("Dieser Link wurde schon benutzt."),
+        _("Er gilt nur einmal."),
+        _("Melden Sie sich an. Geht das nicht, beginnen Sie noch einmal von vorn."),
+    ),
+}
+
 _GO_BACK = _("Gehen Sie zurück und versuchen Sie es noch einmal.")
 
 STATUSES: Mapping[int, StatusWords] = {

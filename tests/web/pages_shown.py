@@ -7,12 +7,13 @@ from typing import Any
 
 from flask import Flask, render_template
 
+from idp.accounts.password_policy import requirements
 from idp.settings import Settings
 from idp.settings.models import Legal, Support
 from idp.texts import template_folder
 from idp.web import ui
 from idp.web.disclosure import Item
-from idp.web.forms import DeviceForm, TotpForm
+from idp.web.forms import DeviceForm, MailedCodeForm, RegistrationForm, TotpForm
 from idp.web.pages import style_guide
 from idp.web.wording import OVERLOAD, word
 
@@ -61,6 +62,46 @@ def _login(username: str = "", errors: list[tuple[str, str]] | None = None, **va
         "cancel_url": "/leave",
     }
     return "pages/login.html", {**shown, **values}
+
+
+def _register(errors: list[tuple[str, str]] | None = None, *, profile: Any = "modern") -> Page:
+    form = RegistrationForm(data={"email": HOSTILE, "given_name": HOSTILE, "family_name": HOSTILE})
+    return "pages/register.html", {
+        "form": form,
+        "action": "/register",
+        "sign_in_url": "/login",
+        "cancel_url": "/leave",
+        "ask_username": profile == "amt24",
+        "password_rule": requirements(profile=profile, single_factor=True),
+        "portal": PORTAL,
+        "errors": errors or [],
+    }
+
+
+def _register_code(errors: list[tuple[str, str]] | None = None, *, sent_again: bool = False) -> Page:
+    return "pages/register_code.html", {
+        "form": MailedCodeForm(),
+        "action": "/register/code",
+        "resend_url": "/register/code/resend",
+        "other_address_url": "/register",
+        "email": HOSTILE,
+        "sent_at": NOW,
+        "valid_until": NOW,
+        "sent_again": sent_again,
+        "portal": PORTAL,
+        "errors": errors or [],
+    }
+
+
+def _register_link(own_browser: bool, errors: list[tuple[str, str]] | None = None) -> Page:
+    return "pages/register_link.html", {
+        "token": HOSTILE,
+        "action": "/register/link",
+        "email": HOSTILE,
+        "own_browser": own_browser,
+        "portal": PORTAL,
+        "errors": errors or [],
+    }
 
 
 def _totp(apps: int, errors: list[tuple[str, str]] | None = None, remember_days: int = 30) -> Page:
@@ -228,6 +269,15 @@ PAGES: dict[str, Callable[[], Page]] = {
         [("", word("consent.choice"))], session_days=None, access_minutes=1
     ),
     "consent-own": lambda: _consent(first_party=True, host="", choices=[], portal=PORTAL),
+    "register": _register,
+    "register-amt24": lambda: _register(
+        [("password", word("password.class", missing=("special", "digit")))], profile="amt24"
+    ),
+    "register-code": _register_code,
+    "register-code-again": lambda: _register_code(sent_again=True),
+    "register-code-wrong": lambda: _register_code([("code", word("code.wrong", remaining=4))]),
+    "register-link": lambda: _register_link(True),
+    "register-link-elsewhere": lambda: _register_link(False, [("password", word("registration.password"))]),
     "device": _device,
     "device-unknown": lambda: _device(HOSTILE, [("code", word("device.unknown"))]),
     "device-question": _question,
