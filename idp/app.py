@@ -35,6 +35,7 @@ from idp.web.pages import (
     choose_account,
     choose_organization,
     consent,
+    forgotten_password,
     login,
     register,
     second_factor,
@@ -101,7 +102,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     security_headers.init_app(app, settings)
     ui.init_app(app, settings)
     csrf.init_app(app)
-    steps = (login, register, second_factor, choose_account, choose_organization, consent)
+    steps = (login, register, forgotten_password, second_factor, choose_account, choose_organization, consent)
     for module in (authorize, device, end_session, *steps, start):
         app.register_blueprint(module.bp)
     for page in (style_guide, outbox_page):

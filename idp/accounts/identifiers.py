@@ -85,10 +85,10 @@ def locked_account(ctx: Context, account_id: str) -> SignInFacts | None:
     return None if found is None else SignInFacts(*found)
 
 
-def owner(ctx: Context, kind: str, key: str) -> str | None:
-    """Return the id of the account that has proven an address or number to sign in with, or None."""
+def proven(ctx: Context, kind: str, key: str) -> Identifier | None:
+    """Return an address or number that somebody has proven to sign in with, or None."""
     return ctx.db.scalar(
-        select(Identifier.account_id).where(
+        select(Identifier).where(
             Identifier.kind == kind,
             Identifier.lookup == lookup(ctx, kind, key),
             Identifier.purpose == SIGN_IN,

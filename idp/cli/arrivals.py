@@ -23,7 +23,7 @@ from idp.web.machine.http import MAX_BODY
 
 BODY_SECONDS = 10
 """How long a body may take from the end of its head to its own."""
-PASSWORD_FORMS = frozenset({"/login", "/register", "/register/link"})
+PASSWORD_FORMS = frozenset({"/login", "/register", "/register/link", "/password/reset"})
 """What waits for a hash when it is posted."""
 _CHECK_SECONDS = 0.5
 _COMMON_NAMES = 256

@@ -24,6 +24,7 @@ AUTHORIZATION: Final = "authorization"
 SIGN_IN: Final = "sign_in"
 DEVICE: Final = "device"
 REGISTRATION: Final = "registration"
+RESET: Final = "reset"
 
 _TABLE: Final = Flow.__tablename__
 

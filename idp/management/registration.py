@@ -233,8 +233,8 @@ def _send(ctx: Context, flow: Flow, applicant: Applicant) -> None:
         link=f"{ctx.settings.issuer}{LINK_PATH}?token={token}",
         portal=client.client_name if client else "",
     )
-    owner = identifiers.owner(ctx, identifiers.EMAIL, identifiers.email_key(applicant.email))
-    mail = wanted if owner is None else mails.AlreadyRegistered()
+    owned = identifiers.proven(ctx, identifiers.EMAIL, identifiers.email_key(applicant.email))
+    mail = wanted if owned is None else mails.AlreadyRegistered()
     mails.post(ctx, mail, to=applicant.email, locale=applicant.locale, expires_at=until)
 
 

@@ -175,6 +175,7 @@ class ThrottleSettings(_Section):
     second_factor_per_hour: int = Field(10, ge=1, le=1000)
     client_failures_per_minute: int = Field(60, ge=1)
     registrations_per_hour: int = Field(5, ge=1)
+    resets_per_minute: int = Field(5, ge=1)
     mails_per_hour: int = Field(5, ge=1)
     mails_per_day: int = Field(10, ge=1)
 

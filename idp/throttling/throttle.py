@@ -162,6 +162,14 @@ class Throttle:
         limits = [Limit(self._settings.registrations_per_hour, HOUR)]
         self.network_try("registration", ip, limits=limits, now=now, code="registration.throttled")
 
+    def reset_try(self, *, ip: str | None, now: datetime) -> None:
+        """Count a request for a new password from a network.
+
+        :raises Refusal: ``reset.throttled`` (until).
+        """
+        limits = [Limit(self._settings.resets_per_minute, MINUTE)]
+        self.network_try("reset", ip, limits=limits, now=now, code="reset.throttled")
+
     def mail_try(self, address: str, *, now: datetime) -> None:
         """Count a mail that a stranger causes, whoever has the address (req 59).
 

@@ -18,6 +18,9 @@ from idp.web.security_headers import allow_form_target, allow_image
 
 SEE_OTHER: Final = 303
 
+WITH_SECOND_FACTOR: Final = (engine.AUTHORIZATION, engine.DEVICE, engine.SIGN_IN, engine.RESET)
+"""Purposes of flows in which a second factor may be asked."""
+
 _HUBS: Final = {engine.AUTHORIZATION: "authorize", engine.DEVICE: "device"}
 """Purposes of flows that somebody waits for, and whose views decide about them."""
 
@@ -48,10 +51,10 @@ def _of_sign_in(flow: Flow) -> Flow:
     return flow
 
 
-def registration_flow(name: str = "flow", *, lock: bool = False) -> Flow:
-    """Return the registration that a query parameter names; as :func:`required_flow`."""
+def flow_of(*purposes: str, name: str = "flow", lock: bool = False) -> Flow:
+    """Return the flow, of certain purposes, that a query parameter names; else as :func:`required_flow`."""
     flow = engine.load(current(), request.args.get(name, ""), known_flow_browser(), lock=lock)
-    if flow.purpose != engine.REGISTRATION:
+    if flow.purpose not in purposes:
         raise Refusal("flow.lost")
     g.ui_locales = flow.request.get("ui_locales")
     return flow
@@ -91,6 +94,15 @@ def show(
     if kept and flow is not None:
         return make_response(kept_pages.render(template, flow, **values), status)
     return make_response(render_template(template, **values), status)
+
+
+def begun_from(flow: Flow) -> Flow | None:
+    """Return the flow that led to this one, with its row held; None where it is over or another browser's."""
+    then = flow.request.get("then")
+    try:
+        return engine.load(current(), then, known_flow_browser(), lock=True) if then else None
+    except Refusal:
+        return None
 
 
 def portal_of_flow(flow: Flow | None) -> Portal | None:

@@ -97,6 +97,20 @@ class RegistrationLinkForm(PageForm):
     password = PasswordField()
 
 
+class ForgottenPasswordForm(PageForm):
+    """P-01: the address that the link goes to."""
+
+    email = StringField(filters=[lambda value: (value or "").strip()])
+
+
+class NewPasswordForm(PageForm):
+    """P-03: the new password, twice."""
+
+    token = StringField(validators=[Length(max=64)])
+    new_password = PasswordField()
+    confirm_password = PasswordField()
+
+
 class TotpForm(PageForm):
     """L-04: the code of an app; ``authenticator`` says which app where a person has several."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flask import redirect
+from flask import redirect, url_for
 from werkzeug.wrappers import Response
 
 from idp.audit.events import Event
@@ -13,10 +13,11 @@ from idp.authentication.sessions import LiveSession, Owner
 from idp.context import Actor, Context
 from idp.flows import engine
 from idp.flows.models import Flow
+from idp.management import password_reset
 from idp.oidc.logout import end_session
 from idp.web.browser_session import current_session, device_cookie, set_device, set_session
 from idp.web.context import current
-from idp.web.flow_pages import SEE_OTHER, go_on
+from idp.web.flow_pages import SEE_OTHER, begun_from, go_on
 
 Methods = Sequence[tuple[str, str | None]]
 
@@ -35,7 +36,7 @@ def complete(
     :param methods: what was proven just now, a first factor among it: amr value and authenticator's id.
     :param remember: the person wants this browser to skip the second factor from now on.
     :param earlier_failures: tries with a wrong password since the last success (req 60).
-    :param onward: a registered address to go on to where there is no flow, instead of the start page.
+    :param onward: one of our addresses, or a registered one, to go on to first.
     """
     ctx = current().acting(Actor("account", account.id))
     cookie = device_cookie() or DeviceCookie.new()
@@ -58,10 +59,17 @@ def complete(
     )
     for surplus in sessions.surplus(ctx, account.id):
         end_session(ctx, surplus, sessions.TOO_MANY)
-    response = redirect(onward, SEE_OTHER) if flow is None and onward else _way_on(ctx, flow, live)
+    response = _way_on(ctx, flow, live, onward)
     set_session(response, live, value)
     set_device(response, devices.marked(ctx.vault, cookie, account.id))
     return response
+
+
+def complete_reset(flow: Flow, methods: Methods) -> Response:
+    """Give the account its new password, sign the person in, and say so."""
+    then = begun_from(flow)
+    account = password_reset.apply(current(), flow)
+    return complete(then, account, methods, onward=url_for("forgotten_password.show_changed", flow=flow.id))
 
 
 def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool = False) -> Response | None:
@@ -105,7 +113,7 @@ def _session(ctx: Context, account: Owner, methods: Methods, device: KnownDevice
     return sessions.start(ctx, account, methods=methods, device=device)
 
 
-def _way_on(ctx: Context, flow: Flow | None, live: LiveSession) -> Response:
+def _way_on(ctx: Context, flow: Flow | None, live: LiveSession, onward: str | None) -> Response:
     """Note the sign-in and go back to the hub.
 
     By a redirect, although the hub's answer is known by now: of two clicks the browser hears only the second,
@@ -115,4 +123,4 @@ def _way_on(ctx: Context, flow: Flow | None, live: LiveSession) -> Response:
         transaction.signed_in(ctx, flow, live.account.id, live.session.id)
         if flow.purpose == engine.SIGN_IN:
             engine.finish(ctx, flow)
-    return go_on(flow)
+    return redirect(onward, SEE_OTHER) if onward else go_on(flow)

@@ -27,6 +27,8 @@ REFUSALS: Mapping[str, LazyString] = {
     "registration.off": _("Hier kann man sich nicht selbst registrieren."),
     "registration.throttled": _("Zu viele Registrierungen. Versuchen Sie es ab %(until)s wieder."),
     "registration.password": _("Das ist nicht das Passwort, das Sie bei der Registrierung gewählt haben."),
+    "reset.throttled": _("Zu viele Anfragen. Versuchen Sie es ab %(until)s wieder."),
+    "link.too_soon": _("Der letzte Link ist noch keine Minute alt. Der nächste geht ab %(until)s."),
     "mail.throttled": _("An diese Adresse ging schon viel Post. Versuchen Sie es ab %(until)s wieder."),
     "token.expired": _("Dieser Link ist abgelaufen."),
     "token.used": _("Dieser Link wurde schon benutzt."),

@@ -13,7 +13,7 @@ from idp.settings.models import Legal, Support
 from idp.texts import template_folder
 from idp.web import ui
 from idp.web.disclosure import Item
-from idp.web.forms import DeviceForm, MailedCodeForm, RegistrationForm, TotpForm
+from idp.web.forms import DeviceForm, ForgottenPasswordForm, MailedCodeForm, RegistrationForm, TotpForm
 from idp.web.pages import style_guide
 from idp.web.wording import OVERLOAD, word
 
@@ -57,6 +57,8 @@ def _login(username: str = "", errors: list[tuple[str, str]] | None = None, **va
     shown = {
         "username": username,
         "action": "/login",
+        "register_url": "/register",
+        "forgotten_url": "/password/forgot",
         "portal": PORTAL,
         "errors": errors or [],
         "cancel_url": "/leave",
@@ -99,6 +101,39 @@ def _register_link(own_browser: bool, errors: list[tuple[str, str]] | None = Non
         "action": "/register/link",
         "email": HOSTILE,
         "own_browser": own_browser,
+        "portal": PORTAL,
+        "errors": errors or [],
+    }
+
+
+def _password_reset(errors: list[tuple[str, str]] | None = None) -> Page:
+    return "pages/password_reset.html", {
+        "token": HOSTILE,
+        "action": "/password/reset",
+        "password_rule": requirements(profile="modern", single_factor=True),
+        "portal": PORTAL,
+        "errors": errors or [],
+    }
+
+
+def _password_forgot(typed: str = "", errors: list[tuple[str, str]] | None = None) -> Page:
+    return "pages/password_forgot.html", {
+        "form": ForgottenPasswordForm(data={"email": typed}),
+        "action": "/password/forgot",
+        "sign_in_url": "/login",
+        "cancel_url": "/leave",
+        "portal": PORTAL,
+        "errors": errors or [],
+    }
+
+
+def _password_sent(errors: list[tuple[str, str]] | None = None, *, sent_again: bool = False) -> Page:
+    return "pages/password_sent.html", {
+        "email": HOSTILE,
+        "minutes": 30,
+        "resend_url": "/password/forgot/resend",
+        "other_address_url": "/password/forgot",
+        "sent_again": sent_again,
         "portal": PORTAL,
         "errors": errors or [],
     }
@@ -278,6 +313,15 @@ PAGES: dict[str, Callable[[], Page]] = {
     "register-code-wrong": lambda: _register_code([("code", word("code.wrong", remaining=4))]),
     "register-link": lambda: _register_link(True),
     "register-link-elsewhere": lambda: _register_link(False, [("password", word("registration.password"))]),
+    "password-forgot": _password_forgot,
+    "password-forgot-wrong": lambda: _password_forgot(HOSTILE, [("email", word("email.format"))]),
+    "password-sent": _password_sent,
+    "password-sent-again": lambda: _password_sent(sent_again=True),
+    "password-reset": _password_reset,
+    "password-reset-wrong": lambda: _password_reset(
+        [("new_password", word("password.common")), ("confirm_password", word("password.mismatch"))]
+    ),
+    "password-changed": lambda: ("pages/password_changed.html", {"onward": "/", "portal": PORTAL}),
     "device": _device,
     "device-unknown": lambda: _device(HOSTILE, [("code", word("device.unknown"))]),
     "device-question": _question,

@@ -135,6 +135,7 @@ def _page(
         status=status,
         kept=username is None,
         username=username,
+        forgotten_url=url_for("forgotten_password.show", flow=flow.id if flow else None),
         register_url=_register_url(flow),
         action=_address("submit", flow.id if flow else None),
         errors=tuple(errors),

@@ -25,13 +25,14 @@ from idp.web.browser_session import current_session, flow_browser, has_cookies, 
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import (
+    begun_from,
     cookies_off,
+    flow_of,
     flow_of_request,
     go_on,
     go_to,
     portal_of_flow,
     refused_until,
-    registration_flow,
 )
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import MailedCodeForm, RegistrationForm, RegistrationLinkForm, form_errors
@@ -49,7 +50,7 @@ def show() -> Response:
     flow = flow_of_request()
     form = RegistrationForm(formdata=None)
     if "again" in request.args:
-        typed = registration.applicant_of(current(), registration_flow("again"))
+        typed = registration.applicant_of(current(), flow_of(engine.REGISTRATION, name="again"))
         form.process(data=asdict(typed))
     return _page(flow, form)
 
@@ -86,7 +87,7 @@ def submit() -> Response:
 @bp.get("/register/code")
 def show_code() -> Response:
     """Ask for the code of the mail."""
-    return _code_page(registration_flow(), MailedCodeForm(formdata=None))
+    return _code_page(flow_of(engine.REGISTRATION), MailedCodeForm(formdata=None))
 
 
 @bp.post("/register/code")
@@ -94,7 +95,7 @@ def show_code() -> Response:
 def submit_code() -> Response:
     """Make the account and sign the person in."""
     try:
-        flow = registration_flow(lock=True)
+        flow = flow_of(engine.REGISTRATION, lock=True)
     except Refusal as refusal:
         return _sent_twice(refusal)
     form = MailedCodeForm()
@@ -118,7 +119,7 @@ def submit_code() -> Response:
 @bp.post("/register/code/resend")
 def resend() -> Response:
     """Send another code to the same address."""
-    flow = registration_flow()
+    flow = flow_of(engine.REGISTRATION)
     refusal = _send_another(flow)
     if refusal is not None:
         page = _code_page(flow, MailedCodeForm(formdata=None), [("", word_refusal(refusal))], status=429)
@@ -164,7 +165,7 @@ def _send_another(flow: Flow) -> Refusal | None:
     ctx = current()
     try:
         registration.admit_resend(ctx, flow)
-        registration.resend(ctx, registration_flow(lock=True))
+        registration.resend(ctx, flow_of(engine.REGISTRATION, lock=True))
     except Refusal as refusal:
         if refusal.code not in ("mail.throttled", "code.too_soon"):
             raise
@@ -208,19 +209,10 @@ def _is_own(flow: Flow) -> bool:
 
 def _signed_in(account: SignInFacts, flow: Flow) -> Response:
     """Begin the session, and go on where the registration was begun from, or to the portal's own start."""
-    then = _begun_from(flow)
+    then = begun_from(flow)
     portal = portal_of_flow(flow)
     onward = portal.restart_uri if then is None and portal is not None else None
     return sign_in.complete(then, account, [(assurance.PASSWORD, None)], onward=onward)
-
-
-def _begun_from(flow: Flow) -> Flow | None:
-    """Return the flow that the person came from, None where it is over or another browser's."""
-    then = flow.request["then"]
-    try:
-        return engine.load(current(), then, known_flow_browser(), lock=True) if then else None
-    except Refusal:
-        return None
 
 
 def _sent_twice(refusal: Refusal) -> Response:
@@ -228,7 +220,7 @@ def _sent_twice(refusal: Refusal) -> Response:
     if refusal.code != "flow.expired" or current_session() is None:
         raise refusal
     flow = engine.load_finished(current(), request.args.get("flow", ""), known_flow_browser())
-    return go_on(_begun_from(flow))
+    return go_on(begun_from(flow))
 
 
 def _page(flow: Flow | None, form: RegistrationForm, errors: Errors = (), *, status: int = 200) -> Response:

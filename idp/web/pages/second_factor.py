@@ -11,13 +11,14 @@ from idp.authentication.sessions import LiveSession
 from idp.authentication.transaction import HalfWay
 from idp.context import Actor
 from idp.errors import Refusal
+from idp.flows import engine
 from idp.flows.models import Flow
 from idp.throttling import Reservation
 from idp.web import sign_in
 from idp.web.browser_session import current_session
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
-from idp.web.flow_pages import decline_url, go_on, go_to, required_flow
+from idp.web.flow_pages import WITH_SECOND_FACTOR, decline_url, flow_of, go_on, go_to
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import TotpForm, form_errors
 from idp.web.wording import word, word_refusal
@@ -30,10 +31,10 @@ _WRONG = frozenset({"code.wrong", "totp.used"})
 @bp.get("/login/totp")
 def show() -> Response:
     """Ask for a code, where somebody's password was right in this flow or somebody is signed in."""
-    flow = required_flow()
+    flow = flow_of(*WITH_SECOND_FACTOR)
     account, _ = _subject(flow)
     if account is None:
-        return go_to("login.show", flow=flow.id)
+        return _start_again(flow)
     if transaction.half_way(current(), flow) is None and _is_needless(current_session()):
         return go_on(flow)
     return _page(flow, account, TotpForm(formdata=None))
@@ -43,10 +44,10 @@ def show() -> Response:
 @shows_stale_form
 def submit() -> Response:
     """Check a code; the fifth wrong one ends what the password began."""
-    flow = required_flow()
+    flow = flow_of(*WITH_SECOND_FACTOR)
     account, _ = _subject(flow)
     if account is None:
-        return go_to("login.show", flow=flow.id)
+        return _start_again(flow)
     form = TotpForm()
     if is_stale():
         return _page(flow, account, form, [("code", word("form.stale"))])
@@ -62,11 +63,16 @@ def submit() -> Response:
 @bp.post("/login/totp/cancel")
 def cancel() -> Response:
     """Forget the password that was right and go back to the first page."""
-    flow = required_flow(lock=True)
+    flow = flow_of(*WITH_SECOND_FACTOR, lock=True)
     if transaction.half_way(current(), flow) is None:
         return go_on(flow)
     transaction.give_up(current(), flow)
-    return go_to("login.show", flow=flow.id)
+    return _start_again(flow)
+
+
+def _start_again(flow: Flow) -> Response:
+    """Go back to the password; a new one that waited for the second factor does not count (req 71)."""
+    return go_to("login.show", flow=flow.request["then"] if flow.purpose == engine.RESET else flow.id)
 
 
 def _is_needless(live: LiveSession | None) -> bool:
@@ -95,21 +101,21 @@ def _reserve(flow: Flow, account: Account) -> Reservation:
 
 
 def _not_tried(account: Account, form: TotpForm, refusal: Refusal) -> Response:
-    flow = required_flow(lock=True)
+    flow = flow_of(*WITH_SECOND_FACTOR, lock=True)
     ctx = current().acting(Actor("account", account.id))
     if refusal.code == "flow.expired":  # the tries of this sign-in are used up
         transaction.exhausted(ctx, flow, account.id)
-        return go_to("login.show", flow=flow.id)
+        return _start_again(flow)
     record(ctx, Event.SECOND_FACTOR_LOCKED, target=("account", account.id), reason=refusal.code)
     return _page(flow, account, form, [("code", word_refusal(refusal))], status=429)
 
 
 def _check(form: TotpForm, reservation: Reservation) -> Response:
     """Check the code in one transaction, with the flow's row held and who it is for read again."""
-    flow = required_flow(lock=True)
+    flow = flow_of(*WITH_SECOND_FACTOR, lock=True)
     account, half_way = _subject(flow)
     if account is None:
-        return go_to("login.show", flow=flow.id)
+        return _start_again(flow)
     ctx = current().acting(Actor("account", account.id))
     try:
         app = totp.verify(
@@ -121,6 +127,8 @@ def _check(form: TotpForm, reservation: Reservation) -> Response:
     record(ctx, Event.SECOND_FACTOR_SUCCEEDED, target=("account", account.id), new={"kind": totp.TOTP})
     second = (assurance.APP, app.id)
     remember = bool(form.remember_device.data)
+    if flow.purpose == engine.RESET:
+        return sign_in.complete_reset(flow, [(assurance.PASSWORD, None), second])
     if half_way is not None:
         return sign_in.complete(
             flow,
@@ -131,7 +139,7 @@ def _check(form: TotpForm, reservation: Reservation) -> Response:
         )
     live = current_session()
     done = sign_in.step_up(flow, live, [second], remember=remember) if live else None
-    return done or go_to("login.show", flow=flow.id)
+    return done or _start_again(flow)
 
 
 def _wrong(
@@ -143,7 +151,7 @@ def _wrong(
     remaining = reservation.remaining or 0
     if refusal.code in _WRONG and remaining == 0:
         transaction.exhausted(ctx, flow, account.id)
-        return go_to("login.show", flow=flow.id)
+        return _start_again(flow)
     if refusal.code == "code.wrong":
         refusal = Refusal("code.wrong", remaining=remaining)
     field = "authenticator" if refusal.code == "authenticator.unknown" else "code"

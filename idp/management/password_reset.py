@@ -1,0 +1,230 @@
+"""A forgotten password: a link to a proven address, the second factor, the new password (req 59, 68, 71, 76).
+
+Screens P-01 to P-05.  Who asks learns nothing about others: without an account the pages are the same.  The
+new password waits sealed in a flow until the account's second factor was given.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import select, update
+
+from idp.accounts import identifiers
+from idp.accounts.identifiers import SignInFacts
+from idp.accounts.models import ACTIVE, Account
+from idp.accounts.password_policy import password_problems
+from idp.audit.events import Event
+from idp.audit.log import record
+from idp.authentication import devices, sessions, transaction
+from idp.context import Actor, Context
+from idp.delivery import mails
+from idp.errors import Refusal
+from idp.flows import engine, one_time_secrets
+from idp.flows.models import Flow, OneTimeSecret
+from idp.management.accounts import locked
+from idp.management.ending import end_account
+from idp.oidc.models import Client
+
+LINK: Final = "reset_link"
+LINK_PATH: Final = "/password/reset"
+LIFETIME: Final = timedelta(minutes=30)
+PAUSE: Final = timedelta(seconds=60)
+"""How long to wait before another link is sent."""
+
+#: what the pages need of the portal's request: where forms may end, and the language
+_CARRIED: Final = ("redirect_uri", "ui_locales")
+
+
+def admit(ctx: Context, address: str) -> None:
+    """Count a request before anything is written; needs no transaction and must not be inside one.
+
+    :raises Refusal: ``reset.throttled``, ``mail.throttled`` (``until``).
+    """
+    ctx.throttle.reset_try(ip=ctx.origin.ip, now=ctx.now)
+    ctx.throttle.mail_try(identifiers.email_key(address), now=ctx.now)
+
+
+def begin(ctx: Context, address: str, *, then: Flow | None, browser_hash: bytes) -> Flow:
+    """Keep the address that was typed, and send a link where it is somebody's proven one.
+
+    :param then: the flow that the person came from and goes back to.
+    """
+    flow = _start(ctx, then, browser_hash)
+    engine.put(ctx, flow, {"address": address})
+    _send(ctx, flow, address)
+    return flow
+
+
+def address_of(ctx: Context, flow: Flow) -> str:
+    """Return the address that was typed.
+
+    :raises Refusal: ``flow.lost`` where the flow has another step.
+    """
+    found = engine.get(ctx, flow) or {}
+    if "address" not in found:
+        raise Refusal("flow.lost")
+    return str(found["address"])
+
+
+def resend(ctx: Context, flow: Flow) -> None:
+    """Send another link; the one before stays good for its own time.
+
+    :raises Refusal: ``link.too_soon`` (``until``).
+    """
+    last = ctx.db.scalar(
+        select(OneTimeSecret.created_at)
+        .where(OneTimeSecret.target == flow.id, OneTimeSecret.purpose == LINK)
+        .order_by(OneTimeSecret.created_at.desc())
+        .limit(1)
+    )
+    if last is not None and ctx.now < last + PAUSE:
+        raise Refusal("link.too_soon", until=last + PAUSE)
+    _send(ctx, flow, address_of(ctx, flow))
+
+
+def of_link(ctx: Context, token: str) -> Flow:
+    """Return the flow of a link from a mail, whatever browser it is opened in; nothing is used up (req 68).
+
+    :raises Refusal: ``token.expired``, ``token.used``.
+    """
+    secret = one_time_secrets.find(ctx, LINK, token)
+    if secret is None or secret.flow_id is None:
+        raise Refusal("token.expired")
+    if secret.used_at is not None:
+        raise Refusal("token.used")
+    flow = engine.by_secret(ctx, secret.flow_id)
+    if flow.account_id is None:
+        raise Refusal("token.expired")
+    return flow
+
+
+def problems(ctx: Context, flow: Flow, password: str) -> list[Refusal]:
+    """Return what is wrong with a new password for the account of a link."""
+    if not password:
+        return [Refusal("password.choose")]
+    account = ctx.db.get_one(Account, flow.account_id)
+    addresses = [
+        identifiers.text_of(ctx, found)
+        for found in identifiers.of_account(ctx, account.id, identifiers.EMAIL)
+    ]
+    words = (account.username, account.name, account.given_name, account.family_name, *addresses)
+    rule = ctx.settings.password
+    return password_problems(
+        password,
+        profile=rule.profile,
+        single_factor=True,
+        context_words=filter(None, words),
+        service_words=[ctx.settings.product.name],
+        allow_short_single_factor=rule.allow_short_single_factor,
+    )
+
+
+def accept(ctx: Context, token: str, password_hash: str, *, then: Flow | None, browser_hash: bytes) -> Flow:
+    """Use the link up, and keep the new password in a flow of this browser until :func:`apply`.
+
+    :param then: the flow that the person came from, where it is this browser's own.
+    :raises Refusal: as :func:`of_link`; ``token.expired`` where the account changed since the link was sent.
+    """
+    asked = of_link(ctx, token)
+    account_id = str(asked.account_id)
+    if one_time_secrets.consume(ctx, LINK, token) is None:
+        raise Refusal("token.used")
+    account = locked(ctx, account_id)
+    if account.status != ACTIVE or account.epoch != asked.done[_ASKED]["epoch"]:
+        raise Refusal("token.expired")
+    flow = _start(ctx, then, browser_hash, client_id=asked.client_id)
+    engine.put(ctx, flow, {"password_hash": password_hash})
+    transaction.password_proven(ctx, flow, account, earlier_failures=0)
+    return flow
+
+
+def apply(ctx: Context, flow: Flow) -> SignInFacts:
+    """Give the account its new password; what was issued before ends, its second factor stays (req 71, 76).
+
+    :raises Refusal: ``flow.expired`` where it was done before, or the account changed meanwhile.
+    """
+    half_way, kept = transaction.half_way(ctx, flow), engine.get(ctx, flow) or {}
+    if half_way is None or "password_hash" not in kept or not engine.finish(ctx, flow):
+        raise Refusal("flow.expired", client_id=flow.client_id)
+    account = locked(ctx, half_way.account.id)
+    account.password_hash = kept["password_hash"]
+    account.password_changed_at = account.updated_at = ctx.now
+    account.epoch += 1
+    engine.put(ctx, flow, None)
+    acting = ctx.acting(Actor("account", account.id))
+    record(acting, Event.PASSWORD_RESET, target=("account", account.id), new={"means": "link"})
+    ctx.throttle.recovered(ctx.db, account.id)
+    devices.forget(ctx, account.id)
+    end_account(acting, account.id, "password reset")
+    _void_links(ctx, account.id)
+    _tell(ctx, account)
+    ctx.db.flush()
+    return SignInFacts(account.id, account.status, account.epoch, account.password_hash)
+
+
+def needs_second_factor(ctx: Context, flow: Flow) -> bool:
+    """Tell whether a second factor has to be given before :func:`apply`; no remembered browser spares it."""
+    half_way = transaction.half_way(ctx, flow)
+    return half_way is not None and bool(sessions.second_factors(ctx, half_way.account.id))
+
+
+_ASKED: Final = "reset_asked"
+
+
+def _start(ctx: Context, then: Flow | None, browser_hash: bytes, *, client_id: str | None = None) -> Flow:
+    request = {name: then.request[name] for name in _CARRIED if name in then.request} if then else {}
+    return engine.start(
+        ctx,
+        engine.RESET,
+        browser_hash=browser_hash,
+        request=request | {"then": then.id if then else None},
+        client_id=then.client_id if then else client_id,
+    )
+
+
+def _send(ctx: Context, flow: Flow, address: str) -> None:
+    """Make a link, and send it where the address is proven and its account may act (M03).
+
+    It goes to the address as it is stored, not as it was typed just now.
+    """
+    token = one_time_secrets.create(ctx, LINK, target=flow.id, flow_id=flow.id, lifetime=LIFETIME)
+    found = identifiers.proven(ctx, identifiers.EMAIL, identifiers.email_key(address))
+    account = ctx.db.get(Account, found.account_id) if found else None
+    client = ctx.db.get(Client, flow.client_id) if flow.client_id else None
+    if found is None or account is None or account.status != ACTIVE:
+        return
+    flow.account_id = account.id
+    engine.mark(flow, _ASKED, account=account.id, epoch=account.epoch)
+    ctx.db.flush()
+    mails.post(
+        ctx,
+        mails.ResetPassword(
+            link=f"{ctx.settings.issuer}{LINK_PATH}?token={token}",
+            portal=client.client_name if client else "",
+        ),
+        to=identifiers.text_of(ctx, found),
+        locale=account.locale,
+        expires_at=ctx.now + LIFETIME,
+    )
+
+
+def _void_links(ctx: Context, account_id: str) -> None:
+    own = select(Flow.id).where(Flow.account_id == account_id)
+    ctx.db.execute(
+        update(OneTimeSecret)
+        .where(OneTimeSecret.purpose == LINK, OneTimeSecret.flow_id.in_(own), OneTimeSecret.used_at.is_(None))
+        .values(used_at=ctx.now),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def _tell(ctx: Context, account: Account) -> None:
+    """Send M04 to every proven address (req 72)."""
+    for found in identifiers.of_account(ctx, account.id, identifiers.EMAIL):
+        if found.verified_at is not None:
+            mails.post(
+                ctx,
+                mails.PasswordChanged(means="link"),
+                to=identifiers.text_of(ctx, found),
+                locale=account.locale,
+            )

@@ -1,0 +1,317 @@
+"""A forgotten password: neutral answers, links that work once, the second factor first (P-01 to P-05)."""
+
+import html
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from sqlalchemy import select
+
+from idp.accounts import identifiers
+from idp.accounts.models import Account
+from idp.authentication.models import Session
+from idp.delivery.preview import Shown, list_shown
+from idp.management import accounts
+from tests.builders import OPERATOR
+from tests.web.pages.house import PASSWORD, Browser, House, Person, forms
+
+FRESH = "Leuchtturm vor der Insel 9"
+
+
+def _mails(house: House) -> list[Shown]:
+    with house.work() as ctx:
+        return list_shown(ctx)
+
+
+def _link(house: House) -> str:
+    newest = next(mail for mail in _mails(house) if mail.link)
+    return newest.link.removeprefix(house.settings.public_url)
+
+
+def _linked(browser: Browser, words: str) -> str:
+    """Return where the link with these words leads."""
+    return html.unescape(browser.text.partition(f'">{words}</a>')[0].rpartition('href="')[2])
+
+
+def _ask(browser: Browser, address: str = "ben@muster.example") -> None:
+    """Come from the portal and ask for a link."""
+    browser.ask()
+    browser.get(_linked(browser, "Passwort vergessen?"))
+    assert browser.heading == "Haben Sie Ihr Passwort vergessen?"
+    browser.send(email=address)
+
+
+def _choose(browser: Browser, link: str, password: str = FRESH) -> None:
+    browser.get(link)
+    browser.send(new_password=password, confirm_password=password)
+
+
+def _signs_in(house: House, password: str, name: str = "ben") -> bool:
+    browser = house.browser()
+    browser.get("/login")
+    browser.send(username=name, password=password)
+    return "stimmt nicht" not in browser.text
+
+
+def test_the_whole_way(house: House, browser: Browser) -> None:
+    """Link, new password, and back in the portal, signed in; the old password is dead."""
+    house.add("ben")
+    _ask(browser)
+    assert browser.heading == "E-Mail gesendet"
+    assert "ben@muster.example" in browser.text
+    mail = _mails(house)[0]
+    assert (mail.to, mail.subject) == ("ben@muster.example", "Ihr Passwort zurücksetzen")
+    _choose(browser, _link(house))
+    assert browser.heading == "Passwort geändert!"
+    browser.get(_linked(browser, "Weiter"))
+    assert browser.arrived["code"]
+    assert _mails(house)[0].subject == "Ihr Passwort wurde geändert"
+    assert [event.actor_id for event in house.events("password.reset_completed")]
+    assert _signs_in(house, FRESH)
+    assert not _signs_in(house, PASSWORD)
+
+
+def test_in_another_browser_the_person_arrives_too(house: House, browser: Browser) -> None:
+    """At the portal's own start: its request waits in the first browser."""
+    house.add("ben")
+    _ask(browser)
+    other = house.browser()
+    _choose(other, _link(house))
+    assert _linked(other, "Weiter") == "http://localhost:8001/"
+    other.ask()
+    assert other.arrived["code"]
+
+
+@pytest.mark.parametrize("state", ["nobody", "unproven", "blocked", "deleted"])
+def test_equal_answers(house: House, state: str) -> None:
+    """Who asks cannot tell; only a proven address of an account that may act gets a link (req 59; C14)."""
+    house.add("ben")
+    other = house.add("eve")
+    with house.work() as ctx:
+        acting = ctx.acting(OPERATOR)
+        if state == "unproven":
+            identifiers.add_email(ctx, other.id, "neu@muster.example")
+        elif state == "blocked":
+            accounts.block(acting, other.id)
+        elif state == "deleted":
+            accounts.delete(acting, other.id)
+    name = {"nobody": "nobody", "unproven": "neu"}.get(state, "eve")
+    asked = f"{name}@muster.example"
+    seen = []
+    for address in ("ben@muster.example", asked):
+        browser = house.browser()
+        browser.ask()
+        browser.get(_linked(browser, "Passwort vergessen?"))
+        browser.send(follow=False, email=address)
+        answer = browser.page
+        browser.get(answer.headers["Location"])
+        length = len(browser.text) - len(address)
+        seen.append((answer.status_code, sorted(answer.headers.keys()), browser.heading, length))
+    assert seen[0] == seen[1]
+    assert [mail.to for mail in _mails(house)] == ["ben@muster.example"]
+
+
+def test_the_second_factor_comes_first(house: House, browser: Browser, anna: Person) -> None:
+    """The mailbox alone opens nothing: without the code the old password stays (req 71; C4)."""
+    _ask(browser, "anna@muster.example")
+    _choose(browser, _link(house))
+    assert browser.heading == "Zweistufige Anmeldung"
+    assert not _signs_in(house, FRESH, "anna")
+    assert _signs_in(house, PASSWORD, "anna")
+    browser.send(code=anna.code())
+    assert browser.heading == "Passwort geändert!"
+    browser.get(_linked(browser, "Weiter"))
+    assert browser.arrived["code"]
+    with house.work() as ctx:
+        newest = ctx.db.scalars(select(Session).where(Session.ended_at.is_(None))).one()
+        assert newest.account_id == anna.id
+
+
+def test_a_remembered_browser_does_not_spare_it(house: House, browser: Browser, anna: Person) -> None:
+    """(req 71; C4)"""
+    browser.get("/login")
+    browser.sign_in(anna, remember_device="y")
+    browser.client.delete_cookie("sid", domain="localhost")
+    _ask(browser, "anna@muster.example")
+    _choose(browser, _link(house))
+    assert browser.heading == "Zweistufige Anmeldung"
+
+
+def test_five_wrong_codes_end_it(house: House, browser: Browser, anna: Person) -> None:
+    """The new password is forgotten; the sign-in begins with the password again (req 64; C4)."""
+    _ask(browser, "anna@muster.example")
+    _choose(browser, _link(house))
+    address = browser.address
+    for _ in range(5):
+        browser.send(code=anna.wrong_code())
+    assert browser.heading == "Anmelden"
+    browser.get(address)
+    assert browser.heading != "Zweistufige Anmeldung"
+    assert _signs_in(house, PASSWORD, "anna")
+
+
+def test_other_sessions_end(house: House, browser: Browser) -> None:
+    """And nothing that was issued before counts (req 44, 76)."""
+    person = house.add("ben")
+    elsewhere = house.browser()
+    elsewhere.get("/login")
+    elsewhere.sign_in(person)
+    assert "Willkommen" in elsewhere.heading
+    with house.work() as ctx:
+        before = ctx.db.get_one(Account, person.id).epoch
+    _ask(browser)
+    _choose(browser, _link(house))
+    elsewhere.get("/")
+    assert "Ben" not in elsewhere.heading
+    with house.work() as ctx:
+        assert ctx.db.get_one(Account, person.id).epoch == before + 1
+
+
+class TestLink:
+    """(req 68; C24)"""
+
+    def test_opening_it_uses_nothing_up(self, house: House, browser: Browser) -> None:
+        house.add("ben")
+        _ask(browser)
+        for _ in range(3):
+            assert house.browser().get(_link(house)).status_code == 200
+        _choose(browser, _link(house))
+        assert browser.heading == "Passwort geändert!"
+
+    def test_it_works_once(self, house: House, browser: Browser) -> None:
+        house.add("ben")
+        _ask(browser)
+        link = _link(house)
+        browser.get(link)
+        page = forms(browser.text)[0][1] | {"new_password": FRESH, "confirm_password": FRESH}
+        browser.post("/password/reset", page)
+        other = f"{FRESH} anders"
+        browser.post("/password/reset", page | {"new_password": other, "confirm_password": other})
+        assert browser.page.status_code == 410
+        assert _signs_in(house, FRESH)
+
+    def test_it_dies_on_time(self, house: House, browser: Browser) -> None:
+        house.add("ben")
+        _ask(browser)
+        link = _link(house)
+        house.clock.advance(minutes=30)
+        assert house.browser().get(link).status_code == 410
+
+    def test_open_links_die_with_a_reset(self, house: House, browser: Browser) -> None:
+        """Also those of another request (req 76)."""
+        house.add("ben")
+        _ask(browser)
+        first = _link(house)
+        other = house.browser()
+        _ask(other)
+        _choose(other, _link(house))
+        assert house.browser().get(first).status_code == 410
+
+    def test_it_dies_with_a_change_of_the_account(self, house: House, browser: Browser) -> None:
+        """Whoever reads the mail later does not undo what an operator did."""
+        person = house.add("ben")
+        _ask(browser)
+        link = _link(house)
+        with house.work() as ctx:
+            accounts.set_password(ctx.acting(OPERATOR), person.id, FRESH)
+        _choose(browser, link, "Noch ein ganz anderes 5")
+        assert browser.page.status_code == 410
+        assert _signs_in(house, FRESH)
+
+    @pytest.mark.parametrize("token", ["", "x", "A" * 43, "\0", "a" * 5000])
+    def test_what_is_no_link(self, house: House, browser: Browser, token: str) -> None:
+        """(req 29)"""
+        assert browser.get(f"/password/reset?token={token}").status_code == 410
+
+    def test_of_two_at_a_time_one_counts(self, house: House, browser: Browser) -> None:
+        """(C16)"""
+        house.add("ben")
+        _ask(browser)
+        link = _link(house)
+        visitors = [house.browser(), house.browser()]
+        for visitor in visitors:
+            visitor.get(link)
+        barrier = Barrier(2)
+
+        def send(number: int) -> int:
+            password = f"{FRESH} {number}"
+            barrier.wait()
+            page = visitors[number].send(follow=False, new_password=password, confirm_password=password)
+            return page.status_code
+
+        with ThreadPoolExecutor(2) as pool:
+            assert sorted(pool.map(send, range(2))) == [303, 410]
+        assert len(house.events("password.reset_completed")) == 1
+
+
+@pytest.mark.parametrize(
+    ("password", "confirmed", "words"),
+    [
+        ("", "", "Wählen Sie ein Passwort."),
+        ("kurz", "kurz", "Es braucht mindestens 15."),
+        ("ben@muster.example", "ben@muster.example", "enthält Ihren Namen oder Ihre E-Mail-Adresse"),
+        (FRESH, "anders", "Die beiden Passwörter sind verschieden."),
+    ],
+)
+def test_mistakes_use_nothing_up(
+    house: House, browser: Browser, password: str, confirmed: str, words: str
+) -> None:
+    house.add("ben")
+    _ask(browser)
+    browser.get(_link(house))
+    browser.send(new_password=password, confirm_password=confirmed)
+    assert words in browser.text
+    assert FRESH not in browser.text
+    browser.send(new_password=FRESH, confirm_password=FRESH)
+    assert browser.heading == "Passwort geändert!"
+
+
+def test_another_link_after_a_minute(house: House, browser: Browser) -> None:
+    house.add("ben")
+    _ask(browser)
+    browser.send()
+    assert browser.page.status_code == 429
+    assert "noch keine Minute alt" in browser.text
+    house.clock.advance(minutes=1)
+    browser.send()
+    assert "noch einmal gesendet" in browser.text
+    assert len(_mails(house)) == 2
+
+
+def test_five_mails_an_hour(house: House) -> None:
+    """Whoever asks, for whatever address; a flood costs us no more mail than that."""
+    house.add("ben")
+    for address in ("ben@muster.example", "nobody@muster.example"):
+        for number in range(6):
+            browser = house.browser()
+            browser.get("/password/forgot")
+            browser.send(email=address.upper() if number % 2 else address)
+            assert ("schon viel Post" in browser.text) == (number == 5)
+    assert len(_mails(house)) == 5
+
+
+@pytest.mark.parametrize("typed", ["", "kein", "a@b", "a@b.de\r\nBcc: x@y.de", "\0@x.de"])
+def test_what_is_no_address(house: House, browser: Browser, typed: str) -> None:
+    browser.get("/password/forgot")
+    browser.send(email=typed)
+    assert browser.heading == "Haben Sie Ihr Passwort vergessen?"
+    assert "braucht ein @" in browser.text
+
+
+def test_the_flow_of_a_reset_opens_no_other_page(house: House, browser: Browser, anna: Person) -> None:
+    """Its half of a proof is worth nothing where the password is asked (req 75; C4)."""
+    _ask(browser, "anna@muster.example")
+    _choose(browser, _link(house))
+    flow = browser.address.partition("flow=")[2]
+    for path in (
+        "/login",
+        "/choose-account",
+        "/choose-organization",
+        "/consent",
+        "/register/code",
+        "/register",
+    ):
+        browser.get(f"{path}?flow={flow}")
+        assert browser.page.status_code == 400, path
+    browser.get(f"/authorize/{flow}")
+    assert browser.page.status_code == 400
