@@ -38,6 +38,8 @@ TESTED_ELSEWHERE = {
     "idp.authentication.transaction": "tests/web/pages/test_second_factor.py",
     "idp.management.actors": "tests/management/test_accounts.py",
     "idp.management.documents": "tests/management/test_apply.py",
+    "idp.management.password_reset": "tests/web/pages/test_forgotten_password.py",
+    "idp.management.registration": "tests/web/pages/test_register.py",
     "idp.management.ending": "tests/management/test_memberships.py",
     "idp.oidc.client_jwt": "tests/attacks/test_c10_client_jwts.py",
     "idp.oidc.clients": "tests/oidc/test_client_authentication.py",
