@@ -33,6 +33,9 @@ FOLDERS = {"flows": "flows_engine"}
 #: module → the test module that holds it instead of one of its name
 TESTED_ELSEWHERE = {
     "idp.accounts.hash_protocol": "tests/accounts/test_hash_pool.py",
+    "idp.accounts.legacy.adapters": "tests/accounts/legacy/test_imported_table.py",
+    "idp.accounts.legacy.directory": "tests/accounts/legacy/test_imported_table.py",
+    "idp.accounts.legacy.questions": "tests/management/test_linking.py",
     "idp.audit.verification": "tests/audit/test_sealer.py",
     "idp.authentication.devices": "tests/web/pages/test_remembered_devices.py",
     "idp.authentication.transaction": "tests/web/pages/test_second_factor.py",
@@ -41,6 +44,10 @@ TESTED_ELSEWHERE = {
     "idp.management.password_reset": "tests/web/pages/test_forgotten_password.py",
     "idp.management.registration": "tests/web/pages/test_register.py",
     "idp.management.ending": "tests/management/test_memberships.py",
+    "idp.management.legacy_documents": "tests/management/test_apply.py",
+    "idp.management.legacy_import": "tests/management/test_legacy_directories.py",
+    "idp.management.legacy_wrapping": "tests/accounts/legacy/test_wrapping.py",
+    "idp.management.linked_rights": "tests/management/test_linking.py",
     "idp.oidc.client_jwt": "tests/attacks/test_c10_client_jwts.py",
     "idp.oidc.clients": "tests/oidc/test_client_authentication.py",
     "idp.oidc.discovery": "tests/conformance/test_config.py",
