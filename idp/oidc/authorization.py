@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -195,21 +194,22 @@ _SID = Prepared(
 )
 
 
-def session_identifier(ctx: Context, session_id: str, client: RegisteredClient) -> str:
-    """Return the ``sid`` this client sees of a session, making it at the first sign-in there."""
-    values = {"id": new_id(), "session_id": session_id, "client_id": client.row_id, "created_at": ctx.now}
-    made = _new_sid(ctx.db.get_bind().dialect.name).first(ctx.db, **values)
-    found = made or _SID.first(ctx.db, session=session_id, client=client.row_id)
-    assert found is not None  # noqa: S101  (inserted by us or by a parallel request)
-    return str(found[0])
-
-
-@lru_cache
-def _new_sid(dialect: str) -> Prepared:
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+def _new_sid(insert: Any) -> Prepared:
     columns = ("id", "session_id", "client_id", "created_at")
     values: dict[str, Any] = {name: bindparam(name) for name in columns}
     return Prepared(insert(SessionClient).values(values).on_conflict_do_nothing().returning(SessionClient.id))
+
+
+_NEW_SID: Final = {"postgresql": _new_sid(postgresql.insert), "sqlite": _new_sid(sqlite.insert)}
+
+
+def session_identifier(ctx: Context, session_id: str, client: RegisteredClient) -> str:
+    """Return the ``sid`` this client sees of a session, making it at the first sign-in there."""
+    values = {"id": new_id(), "session_id": session_id, "client_id": client.row_id, "created_at": ctx.now}
+    made = _NEW_SID[ctx.db.get_bind().dialect.name].first(ctx.db, **values)
+    found = made or _SID.first(ctx.db, session=session_id, client=client.row_id)
+    assert found is not None  # noqa: S101  (inserted by us or by a parallel request)
+    return str(found[0])
 
 
 def revoke(
