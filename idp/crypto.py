@@ -209,3 +209,7 @@ class PasswordHasher(Protocol):
     def verify_nothing(self, password: str) -> None:
         """Spend what ``verify`` spends, for an account that does not exist; raises Busy."""
         ...
+
+    def imported_digest(self, config: str, password: str) -> str:
+        """Return what an old portal's form of hash makes of a password; raises Busy."""
+        ...

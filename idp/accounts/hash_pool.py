@@ -3,7 +3,8 @@
 They accept on one listening Unix socket, and its backlog is the queue: a client that cannot connect at once
 is told so, and nothing else in the product ever waits for a password.  A request carries the moment until
 which its client waits; a process that takes it later drops it unhashed.  What arrives here is already keyed
-with the pepper, so these processes see neither passwords nor the pepper.
+with the pepper, so these processes see neither passwords nor the pepper, but for one case: a password typed
+for an account of an old portal, whose form of hash is computed here because some of them cost as much.
 
 Run as ``python -m idp.accounts.hash_pool SOCKET``, or by :func:`start_pool`.  SIGTERM stops all; a process
 that died is replaced.  Imports stay few: each process is resident as long as the product is.
@@ -32,8 +33,10 @@ from idp.accounts.hash_protocol import (
     FAILED,
     HASHED,
     HEADER,
+    IMPORTED,
     KEYED_BYTES,
     LATE,
+    LENGTH,
     RIGHT,
     VERIFY,
     WRONG,
@@ -67,6 +70,8 @@ class PoolSettings(Protocol):
 
 def answer(message: bytes) -> bytes:
     """Return the reply to one request; work whose client no longer waits is not begun."""
+    if message[:1] == IMPORTED:
+        return _imported(message)
     if len(message) < HEADER.size + KEYED_BYTES:
         return FAILED
     what, deadline, memory_kib, time_cost, parallelism = HEADER.unpack_from(message)
@@ -85,6 +90,23 @@ def answer(message: bytes) -> bytes:
     except VerifyMismatchError:
         return WRONG
     except Argon2Error:  # out of memory, or a hash of another kind
+        return FAILED
+
+
+def _imported(message: bytes) -> bytes:
+    """Return what an old portal's form of hash makes of a password."""
+    # imported here: most installations have no old portal, and these processes stay small
+    from idp.accounts.legacy.hash_formats import compute
+
+    if len(message) < HEADER.size + LENGTH.size:
+        return FAILED
+    if time.monotonic() >= HEADER.unpack_from(message)[1]:
+        return LATE
+    (length,) = LENGTH.unpack_from(message, HEADER.size)
+    form, typed = message[HEADER.size + LENGTH.size :][:length], message[HEADER.size + LENGTH.size + length :]
+    try:
+        return HASHED + compute(form.decode(), typed.decode("utf-8", "surrogatepass")).encode()
+    except ValueError:  # a configuration that this release does not know
         return FAILED
 
 

@@ -1,7 +1,9 @@
 """How workers speak with the hash pool: one request a connection over a Unix socket (RFC 9106).
 
 A request is ``what, deadline, memory, passes, lanes | keyed password | encoded hash``; then the client shuts
-its side.  The deadline is of CLOCK_MONOTONIC, which all processes of a machine share.
+its side.  The deadline is of CLOCK_MONOTONIC, which all processes of a machine share.  Where an old portal's
+form of hash is to be computed, what follows the head is ``length of the configuration | configuration |
+password``.
 """
 
 import errno
@@ -16,10 +18,11 @@ from idp.errors import Busy
 KEYED_BYTES = 32
 RETRY_AFTER_SECONDS = 2
 
-HASH, VERIFY = b"H", b"V"
+HASH, VERIFY, IMPORTED = b"H", b"V", b"I"
 HASHED, RIGHT, WRONG, LATE, FAILED = b"h", b"r", b"w", b"l", b"f"
 HEADER = struct.Struct("!cdIIB")
-_LONGEST_MESSAGE = 2048
+LENGTH = struct.Struct("!H")
+_LONGEST_MESSAGE = 8192
 
 
 def request_hash(
@@ -41,6 +44,17 @@ def request_verify(path: Path, encoded: str, keyed: bytes, *, wait: float) -> bo
     if answer not in (RIGHT, WRONG):
         raise _busy("hashing failed")
     return answer == RIGHT
+
+
+def request_imported(path: Path, config: str, password: str, *, wait: float) -> str:
+    """Return what an old portal's form makes of a password; raises Busy after *wait* seconds or when full."""
+    deadline = time.monotonic() + wait
+    form = config.encode()
+    message = LENGTH.pack(len(form)) + form + password.encode("utf-8", "surrogatepass")
+    answer = _ask(path, HEADER.pack(IMPORTED, deadline, 0, 0, 0) + message, deadline)
+    if answer[:1] != HASHED:
+        raise _busy("hashing failed")
+    return answer[1:].decode("ascii")
 
 
 def _busy(reason: str) -> Busy:

@@ -18,7 +18,7 @@ from pathlib import Path
 from argon2 import Parameters, extract_parameters, low_level
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
-from idp.accounts.hash_protocol import request_hash, request_verify
+from idp.accounts.hash_protocol import request_hash, request_imported, request_verify
 from idp.crypto import Verification
 
 WAIT_SECONDS = 2.0
@@ -78,6 +78,13 @@ class LocalPasswordHasher:
         costs = f"m={self._costs.memory_kib},t={self._costs.time_cost},p={self._costs.parallelism}"
         self._compare(f"$argon2id$v=19${costs}${salt}${tag}", self._key(password, self._newest))
 
+    def imported_digest(self, config: str, password: str) -> str:
+        """Return what an old portal's form of hash makes of a password."""
+        # imported here: most installations have no old portal
+        from idp.accounts.legacy.hash_formats import compute
+
+        return compute(config, password)
+
     def _split(self, encoded: str) -> tuple[int | None, str]:
         found = _ENCODED.fullmatch(encoded)
         if found is None or int(found[1]) not in self._peppers:
@@ -123,6 +130,10 @@ class PooledPasswordHasher(LocalPasswordHasher):
         super().__init__(peppers, costs)
         self._path = path
         self._wait = wait
+
+    def imported_digest(self, config: str, password: str) -> str:
+        """Return what an old portal's form of hash makes of a password; the pool computes it."""
+        return request_imported(self._path, config, password, wait=self._wait)
 
     def _make(self, keyed: bytes) -> str:
         return request_hash(

@@ -1,5 +1,6 @@
 """Every module that declares tables: importing this one completes ``Base.metadata`` (data model)."""
 
+import idp.accounts.legacy.models
 import idp.accounts.models
 import idp.audit.models
 import idp.authentication.models

@@ -1,0 +1,1 @@
+"""Old portals: their directories, the accounts imported from them, and how their passwords are checked."""

@@ -1,0 +1,113 @@
+"""Accounts of old portals: directories, imported accounts, links."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+TABLES = ("legacy_directory", "legacy_account", "legacy_link")
+
+
+def upgrade() -> None:
+    """Create the tables."""
+    _directory()
+    _account()
+    _link()
+
+
+def downgrade() -> None:
+    """Drop the tables, the last one first."""
+    for table in reversed(TABLES):
+        op.drop_table(table)
+
+
+def _directory() -> None:
+    op.create_table(
+        "legacy_directory",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("slug", sa.String(length=64), nullable=False),
+        sa.Column("name_de", sa.String(length=128), nullable=False),
+        sa.Column("name_en", sa.String(length=128), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("endpoint", sa.String(length=2048), nullable=True),
+        sa.Column("bearer", sa.LargeBinary(), nullable=True),
+        sa.Column("product_families", sa.JSON(), nullable=False),
+        sa.Column("offer_at_sign_in", sa.Boolean(), nullable=False),
+        sa.Column("permission_map", sa.JSON(), nullable=False),
+        sa.Column("hash_formats", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_legacy_directory")),
+        sa.UniqueConstraint("slug", name=op.f("uq_legacy_directory_slug")),
+    )
+
+
+def _account() -> None:
+    op.create_table(
+        "legacy_account",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("directory_id", sa.String(length=32), nullable=False),
+        sa.Column("lookup", sa.LargeBinary(), nullable=False),
+        sa.Column("email_lookup", sa.LargeBinary(), nullable=True),
+        sa.Column("personal", sa.LargeBinary(), nullable=False),
+        sa.Column("permissions", sa.JSON(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=True),
+        sa.Column("hash_format", sa.String(length=48), nullable=True),
+        sa.Column("hash_state", sa.String(length=8), nullable=True),
+        sa.Column("security_question", sa.Boolean(), nullable=False),
+        sa.Column("owner_id", sa.String(length=32), nullable=True),
+        sa.Column("linked_at", sa.BigInteger(), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["directory_id"],
+            ["legacy_directory.id"],
+            name=op.f("fk_legacy_account_directory_id_legacy_directory"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["account.id"], name=op.f("fk_legacy_account_owner_id_account"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_legacy_account")),
+        sa.UniqueConstraint("directory_id", "lookup", name="uq_legacy_account_directory_id_lookup"),
+    )
+    op.create_index("ix_legacy_account_email_lookup", "legacy_account", ["email_lookup"])
+    op.create_index("ix_legacy_account_owner_id", "legacy_account", ["owner_id"])
+    _partial_index("ix_legacy_account_to_wrap", "id", "hash_state = 'weak'")
+    _partial_index("ix_legacy_account_dead_hash", "linked_at", "linked_at IS NOT NULL AND hash IS NOT NULL")
+
+
+def _partial_index(name: str, column: str, where: str) -> None:
+    op.create_index(
+        name, "legacy_account", [column], sqlite_where=sa.text(where), postgresql_where=sa.text(where)
+    )
+
+
+def _link() -> None:
+    op.create_table(
+        "legacy_link",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("legacy_account_id", sa.String(length=32), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("undo_until", sa.BigInteger(), nullable=False),
+        sa.Column("undone_at", sa.BigInteger(), nullable=True),
+        sa.Column("recovery_due", sa.Boolean(), nullable=False),
+        sa.Column("changes", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_legacy_link_account_id_account"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["legacy_account_id"],
+            ["legacy_account.id"],
+            name=op.f("fk_legacy_link_legacy_account_id_legacy_account"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_legacy_link")),
+    )
+    op.create_index("ix_legacy_link_account_id", "legacy_link", ["account_id"])
+    op.create_index("ix_legacy_link_legacy_account_id", "legacy_link", ["legacy_account_id"])
