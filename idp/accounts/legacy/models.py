@@ -1,7 +1,7 @@
 """Tables of legacy directories, the accounts in them, and who linked which."""
 
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -18,6 +18,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import ID_LENGTH, Base, new_id
 from idp.installation import SEALED
+
+UNDO: Final = timedelta(days=30)
+"""How long a link can be undone."""
 
 IMPORTED, HTTPS = "imported", "https"
 """Kinds of directory: a table of ours, or an endpoint of the old portal."""

@@ -1,0 +1,12 @@
+"""Which adapter checks the credentials of a directory."""
+
+from idp.accounts.legacy.directory import Directory, LegacyDirectoryAdapter
+from idp.accounts.legacy.https_endpoint import HttpsEndpoint
+from idp.accounts.legacy.imported_table import ImportedTable
+from idp.accounts.legacy.models import HTTPS
+from idp.context import Context
+
+
+def adapter_for(ctx: Context, directory: Directory) -> LegacyDirectoryAdapter:
+    """Return the adapter of a directory's kind."""
+    return HttpsEndpoint(ctx, directory) if directory.kind == HTTPS else ImportedTable(ctx, directory)
