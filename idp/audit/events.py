@@ -67,6 +67,11 @@ class Event(StrEnum):
     RECOVERY_PASSWORD_USED = "recovery_password.used"  # noqa: S105  (as above)
     LEGACY_ACCOUNT_LINKED = "legacy_account.linked"
     LEGACY_ACCOUNT_UNLINKED = "legacy_account.unlinked"
+    LEGACY_LINK_REFUSED = "legacy_link.refused"
+    LEGACY_DIRECTORY_CREATED = "legacy_directory.created"
+    LEGACY_DIRECTORY_CHANGED = "legacy_directory.changed"
+    LEGACY_DIRECTORY_IMPORTED = "legacy_directory.imported"
+    LEGACY_DIRECTORY_SECRET_CHANGED = "legacy_directory.secret_changed"  # noqa: S105  (as above)
 
     # -- organisations
     ORGANIZATION_CREATED = "organization.created"
@@ -117,6 +122,7 @@ FAILURES = frozenset(
         Event.SECOND_FACTOR_FAILED,
         Event.SECOND_FACTOR_LOCKED,
         Event.CLIENT_AUTHENTICATION_FAILED,
+        Event.LEGACY_LINK_REFUSED,
     }
 )
 """Failed attempts: what was typed may be anybody's name, so their details are erased sooner."""

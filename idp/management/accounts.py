@@ -9,6 +9,7 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy import select
 
 from idp.accounts import identifiers
+from idp.accounts.legacy.retention import forget_owned
 from idp.accounts.models import ACTIVE, BLOCKED, DELETED, Account, Identifier
 from idp.accounts.password_policy import password_problems
 from idp.audit.events import Event
@@ -190,6 +191,7 @@ def erase(ctx: Context, account_id: str) -> None:
     ctx.db.flush()
     for table in (Identifier, Authenticator, Device, Consent):
         ctx.db.execute(sql_delete(table).where(table.account_id == account.id))
+    forget_owned(ctx, account.id)
     record(ctx, Event.ACCOUNT_ERASED, target=("account", account.id))
     ctx.db.flush()
     erase_from_log(ctx, account.id)

@@ -104,18 +104,46 @@ class Throttle:
         ]
         self.network_try("login", ip, limits=limits, now=now)
         subject = f"account:{account_id}" if account_id else f"name:{_fold(name)}"
-        account, known = self._key("password", subject), self._key("password.known", subject)
+        return self._take("password", subject, known=known_device, now=now)
+
+    def legacy_try(
+        self, *, directory: str, name: str, account_id: str | None, ip: str | None, own: bool, now: datetime
+    ) -> Reservation:
+        """Take one try at a password of an old portal, on whatever page it is typed (req 55, 90).
+
+        Who asks is counted too, right answers as well: else a success with an old account of one's own would
+        clear the way to guess at others'.
+
+        :param name: the old user name, as it is compared.
+        :param account_id: who is signed in; None where the sign-in itself was counted before.
+        :param own: the old account has an address that this account has proven: the lane of its owner, which
+            nobody else's tries can close (req 56).
+        :raises Refusal: ``login.throttled`` (until); ``login.stopped`` where only the operator helps.
+        """
+        if account_id is not None:
+            limits = [
+                Limit(self._settings.login_per_minute, MINUTE),
+                Limit(self._settings.login_per_hour, HOUR),
+            ]
+            self.network_try("login", ip, limits=limits, now=now)
+            counted = [(self._key(f"legacy.by.{limit.period}", account_id), limit) for limit in limits]
+            _raise_above(limits, self._windows.hit(counted, now), "login.throttled")
+        return self._take("legacy", f"{directory}\0{_fold(name)}", known=own, now=now)
+
+    def _take(self, purpose: str, subject: str, *, known: bool, now: datetime) -> Reservation:
+        """Take one try at a subject, in the lane of unknown browsers or in that of known ones."""
+        everyone, lane = self._key(purpose, subject), self._key(f"{purpose}.known", subject)
         with self._database.engine.begin() as connection:
-            if known_device:
-                taken = counters.reserve(connection, known, self._known_device, now)
+            if known:
+                taken = counters.reserve(connection, lane, self._known_device, now)
                 if taken.granted:
-                    taken = counters.reserve(connection, account, self._counted_only, now, waits=False)
+                    taken = counters.reserve(connection, everyone, self._counted_only, now, waits=False)
             else:
-                taken = counters.reserve(connection, account, self._password, now)
+                taken = counters.reserve(connection, everyone, self._password, now)
         if not taken.granted:
             raise _refusal("login", taken.until)
-        counted = (account, known) if known_device else (account,)
-        return Reservation((account, known), counted, taken.failures)
+        counted = (everyone, lane) if known else (everyone,)
+        return Reservation((everyone, lane), counted, taken.failures)
 
     def second_factor_try(self, *, account_id: str, factor: str, flow_id: str, now: datetime) -> Reservation:
         """Take one try at a code, in every flow that asks for this factor (req 55, 64).

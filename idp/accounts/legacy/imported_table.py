@@ -53,24 +53,13 @@ class ImportedTable:
         A name with an ``@`` may also be the address of exactly one account.
         """
         key = lookup(self._ctx, self._directory.id, username)
-        row = self._find(key, username)
+        row = _find(self._ctx, self._directory, username)
         hash_ = self._hash_of(row) or _Hash(decoy(self._form_for(key)))
         too_long = len(password) > LONGEST_PASSWORD
         right = self._matches(hash_, "" if too_long else password)
         if row is None or not right or too_long:
             return None
         return self._identity(row)
-
-    def _find(self, key: bytes, username: str) -> LegacyAccount | None:
-        mail = email_lookup(self._ctx, username) if "@" in username else None
-        either: ColumnElement[bool] = or_(LegacyAccount.lookup == key, LegacyAccount.email_lookup == mail)
-        found = select(LegacyAccount).where(LegacyAccount.directory_id == self._directory.id, either).limit(3)
-        with reading(self._ctx) as db:
-            rows = list(db.scalars(found))
-        named = [row for row in rows if row.lookup == key]
-        if named:
-            return named[0]
-        return rows[0] if len(rows) == 1 else None
 
     def _hash_of(self, row: LegacyAccount | None) -> _Hash | None:
         """Return what is stored; None where nothing is, or where it cannot be read any more."""
@@ -120,3 +109,30 @@ def open_personal(ctx: Context, row: LegacyAccount) -> dict[str, Any]:
     """Return what an imported account says of a person, by field names; raises SealBroken."""
     personal: dict[str, Any] = ctx.vault.open_json(row.personal, table=_TABLE, row=row.id)
     return personal
+
+
+def personal_of(ctx: Context, row: LegacyAccount) -> dict[str, Any]:
+    """Return the same, nothing where it cannot be read any more."""
+    try:
+        return open_personal(ctx, row)
+    except (SealBroken, ValueError):
+        return {}
+
+
+def whose(ctx: Context, directory: Directory, username: str) -> tuple[str | None, bytes | None]:
+    """Return the row that a typed name means, and the hash of its address; nothing where it means none."""
+    row = _find(ctx, directory, username)
+    return (None, None) if row is None else (row.id, row.email_lookup)
+
+
+def _find(ctx: Context, directory: Directory, username: str) -> LegacyAccount | None:
+    key = lookup(ctx, directory.id, username)
+    mail = email_lookup(ctx, username) if "@" in username else None
+    either: ColumnElement[bool] = or_(LegacyAccount.lookup == key, LegacyAccount.email_lookup == mail)
+    found = select(LegacyAccount).where(LegacyAccount.directory_id == directory.id, either).limit(3)
+    with reading(ctx) as db:
+        rows = list(db.scalars(found))
+    named = [row for row in rows if row.lookup == key]
+    if named:
+        return named[0]
+    return rows[0] if len(rows) == 1 else None

@@ -47,7 +47,7 @@ def weak(ctx: Context, *, limit: int, after: str = "") -> list[Bare]:
         .order_by(LegacyAccount.id)
         .limit(limit)
     )
-    return [_opened(ctx, row_id, sealed) for row_id, sealed in ctx.db.execute(waiting)]
+    return [_opened(ctx, row_id, sealed or b"") for row_id, sealed in ctx.db.execute(waiting)]
 
 
 def remaining(ctx: Context) -> int:
