@@ -7,6 +7,7 @@ from flask import Flask
 from sqlalchemy.orm import configure_mappers
 
 from idp import migrations
+from idp.accounts.legacy import retention as legacy_retention
 from idp.accounts.passwords import Costs, LocalPasswordHasher, PooledPasswordHasher
 from idp.audit import sealer
 from idp.authentication import retention as session_retention
@@ -17,6 +18,7 @@ from idp.delivery import outbox
 from idp.errors import NotReady
 from idp.flows import retention as flow_retention
 from idp.installation import PEPPER, Vault, prepare
+from idp.management import legacy_wrapping
 from idp.oidc import retention as token_retention
 from idp.oidc import signing_keys
 from idp.oidc.logout import deliver_logout_token
@@ -119,8 +121,10 @@ def build_duties(services: Services) -> Duties:
             "flows": flow_retention.purge,
             "sessions": session_retention.purge,
             "tokens": token_retention.purge,
+            "legacy": legacy_retention.purge,
         },
         rotate=signing_keys.rotate,
+        steps={"legacy.wrap": legacy_wrapping.step},
     )
 
 

@@ -28,12 +28,17 @@ SLOTS = 8
 """Messages that are sent at the same time: one receiver that hangs does not hold up the others."""
 _PURGE_EVERY = 60.0
 _ROTATE_EVERY = 60.0
+STEP_EVERY = 1.0
+"""Seconds between two parts of long work, however much is left: the other jobs, and sign-ins, come first."""
 _LONGEST_PAUSE = 30.0
 
 Sender = Callable[[Message], None]
 """Sends one message.  Any exception means "try again later", Undeliverable and EgressRefused mean never."""
 Purge = Callable[[Context, int], int]
 """Removes up to so many rows that are too old and returns how many it removed."""
+
+Step = Callable[[Services, datetime | None], int]
+"""Does the next part of long work, in less than half a second, and returns how much it did."""
 
 _log = get_logger(__name__)
 
@@ -45,11 +50,13 @@ class Duties:
     :param senders: kind of message to its sender; messages of other kinds stay where they are.
     :param purges: a name, for lock and log, to the operation that removes what is too old.
     :param rotate: brings signing keys forward where their time has come.
+    :param steps: a name, for the log, to long work that is done a little at a time outside transactions.
     """
 
     senders: Mapping[str, Sender] = field(default_factory=dict)
     purges: Mapping[str, Purge] = field(default_factory=dict)
     rotate: Callable[[Context], object] | None = None
+    steps: Mapping[str, Step] = field(default_factory=dict)
 
 
 def work(services: Services, duties: Duties, stop: Event) -> None:
@@ -81,6 +88,7 @@ class Worker:
         jobs = [_Job("outbox", self.deliver, 0.0), _Job("audit.seal", self.seal, 0.0)]
         jobs += [_Job(f"purge.{name}", partial(self.purge, name), _PURGE_EVERY) for name in self._purges]
         jobs += [_Job("rotate", self.rotate, _ROTATE_EVERY)]
+        jobs += [_Job(name, partial(self.step, name), STEP_EVERY) for name in self._duties.steps]
         _log.info("worker started")
         while not stop.is_set():
             busy = False
@@ -90,7 +98,10 @@ class Worker:
         _log.info("worker stopped")
 
     def run_once(self, now: datetime | None = None) -> None:
-        """Do everything that is due at *now* to the end, messages included; errors of jobs are raised."""
+        """Do everything that is due at *now* to the end, messages included, and one part of each long work.
+
+        Errors of jobs are raised.
+        """
         while self.deliver(now):
             wait(self._sending)
         self.rotate(now)
@@ -99,6 +110,8 @@ class Worker:
                 pass
         while self.seal(now):
             pass
+        for step in self._duties.steps.values():
+            step(self._services, now)
 
     def deliver(self, now: datetime | None = None) -> bool:
         """Hand due messages to free senders; tells whether it found any."""
@@ -139,6 +152,13 @@ class Worker:
         if removed:
             _log.info("old rows removed", purge=name, rows=removed)
         return removed >= self._purge_batch
+
+    def step(self, name: str) -> bool:
+        """Do the next part of long work; it comes round again in its time."""
+        done = self._duties.steps[name](self._services, None)
+        if done:
+            _log.info("part of long work done", job=name, rows=done)
+        return False
 
     def rotate(self, now: datetime | None = None) -> bool:
         """Bring signing keys forward, where a rotation is among the duties."""

@@ -99,7 +99,8 @@ def test_demo_json_has_the_cast(demo: Demo) -> None:
         {"name": "Muster GmbH", "customer_number": "100200300", "has_administrator": True},
         {"name": "Beispiel AG", "customer_number": "100200400", "has_administrator": False},
     ]
-    assert demo.facts["legacy"] == []
+    assert [found["username"] for found in demo.facts["legacy"]] == ["smueller", "kweber", "tkranz"]
+    assert {found["customer_number"] for found in demo.facts["legacy"]} == {"100200300", "100200400"}
 
 
 def test_demo_json_is_for_its_owner_alone(demo: Demo) -> None:

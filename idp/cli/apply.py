@@ -1,4 +1,4 @@
-"""``idp apply``: makes clients, permission catalogues and organisations what a file says (screens §4.2)."""
+"""``idp apply``: makes clients, catalogues, organisations and directories what a file says (screens §4.2)."""
 
 import tomllib
 from pathlib import Path
@@ -19,7 +19,9 @@ from idp.oidc.client_metadata import InvalidMetadata
 @as_json_option
 @pass_state
 def apply(state: State, file: Path, *, dry_run: bool, as_json: bool) -> None:
-    """Make clients, permissions and organisations what FILE (TOML) says; what it does not name stays.
+    """Make clients, permissions, organisations and legacy directories what FILE (TOML) says.
+
+    What it does not name stays.
 
     Secrets of clients that are new are shown this once.
     """

@@ -1,4 +1,4 @@
-"""Making an installation what a file says: clients, permission catalogues, organisations (``idp apply``).
+"""Making an installation what a file says: clients, catalogues, organisations, directories (``idp apply``).
 
 Applying a file twice changes nothing the second time.  What the file does not name is left alone.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from idp.context import Context
-from idp.management import clients, organizations, permissions
+from idp.management import clients, legacy_directories, organizations, permissions
 from idp.management.actors import require_operator
 from idp.management.documents import Catalogue, Organization, read
 from idp.oidc.client_fields import ClientMetadata
@@ -47,6 +47,7 @@ def apply(ctx: Context, document: Mapping[str, Any], *, dry_run: bool = False) -
         *(_client(ctx, metadata) for metadata in checked.clients),
         *(change for catalogue in checked.catalogues for change in _catalogue(ctx, catalogue)),
         *(_organization(ctx, organization) for organization in checked.organizations),
+        *(_legacy_directory(ctx, directory) for directory in checked.legacy_directories),
     ]
     ctx.db.flush()
     if dry_run:
@@ -84,3 +85,8 @@ def _organization(ctx: Context, wanted: Organization) -> Change:
     if detail and action == UNCHANGED:
         action = UPDATED
     return Change("organization", wanted.customer_number, action, tuple(detail))
+
+
+def _legacy_directory(ctx: Context, wanted: legacy_directories.Wanted) -> Change:
+    action, fields = legacy_directories.define(ctx, wanted)
+    return Change("legacy directory", wanted.slug, action, tuple(fields))

@@ -5,7 +5,7 @@
 (``key``, ``name``, ``description``, optional ``group`` and ``delegable``) in their order; names and
 descriptions are tables with ``de`` and ``en``.  ``[[organization]]`` has ``customer_number``, ``name``,
 optional ``join_policy``, ``require_second_factor`` and ``permissions``, a table of client to list of keys,
-``*`` for all.
+``*`` for all.  ``[[legacy_directory]]``: see ``idp.management.legacy_documents``.
 """
 
 from collections import Counter
@@ -18,6 +18,8 @@ from sqlalchemy import select
 from idp.context import Context
 from idp.errors import Refusal
 from idp.management import clients, organizations
+from idp.management.legacy_directories import Wanted as LegacyDirectory
+from idp.management.legacy_documents import read_directory
 from idp.management.permissions import ALL, Entry
 from idp.oidc.client_fields import ClientMetadata
 from idp.oidc.client_metadata import InvalidMetadata, Problem, is_key, is_slug, shown, validate
@@ -70,6 +72,7 @@ class Document:
     clients: list[ClientMetadata]
     catalogues: list[Catalogue]
     organizations: list[Organization]
+    legacy_directories: list[LegacyDirectory]
 
 
 def read(ctx: Context, document: Mapping[str, Any]) -> Document:
@@ -78,12 +81,13 @@ def read(ctx: Context, document: Mapping[str, Any]) -> Document:
     :raises InvalidMetadata: with every problem of the whole document.
     """
     reader = MetadataReader(document)
-    reader.refuse_unknown(("client", "catalogue", "organization"))
+    reader.refuse_unknown(("client", "catalogue", "organization", "legacy_directory"))
     problems = reader.problems
     checked = Document(
         [made for table in reader.tables("client") if (made := _client(table, problems))],
         [_catalogue(table, problems) for table in reader.tables("catalogue")],
         [_organization(table, problems) for table in reader.tables("organization")],
+        [read_directory(table, problems) for table in reader.tables("legacy_directory")],
     )
     problems += _repeated(checked)
     problems += _unknown_names(ctx, document, checked)
@@ -209,6 +213,7 @@ def _repeated(document: Document) -> list[Problem]:
         *_twice("client.resource_uri", (client.resource_uri or "" for client in document.clients)),
         *_twice("catalogue", (catalogue.client_id for catalogue in document.catalogues)),
         *_twice("organization", (found.customer_number for found in document.organizations)),
+        *_twice("legacy_directory", (found.slug for found in document.legacy_directories)),
         *(
             problem
             for catalogue in document.catalogues
@@ -240,9 +245,8 @@ def _unknown_names(ctx: Context, document: Mapping[str, Any], checked: Document)
     for catalogue in checked.catalogues:
         if catalogue.client_id and catalogue.client_id not in known:
             problems.append(_no_client(f"catalogue.{catalogue.client_id}", catalogue.client_id))
-    for organization in checked.organizations:
-        place = f"organization.{organization.customer_number}.permissions"
-        for client_id, keys in organization.permissions.items():
+    for place, named in _named_permissions(checked):
+        for client_id, keys in named.items():
             if client_id not in known:
                 problems.append(_no_client(place, client_id))
                 continue
@@ -251,6 +255,15 @@ def _unknown_names(ctx: Context, document: Mapping[str, Any], checked: Document)
                 expected = "must be keys of the client's catalogue, or *"
                 problems.append(Problem(f"{place}.{client_id}", shown(missing), expected))
     return problems
+
+
+def _named_permissions(checked: Document) -> Iterable[tuple[str, Mapping[str, list[str]]]]:
+    """Yield each place that names clients and keys of their catalogues."""
+    for organization in checked.organizations:
+        yield f"organization.{organization.customer_number}.permissions", organization.permissions
+    for directory in checked.legacy_directories:
+        for name, clients_keys in directory.permission_map.items():
+            yield f"legacy_directory.{directory.slug}.permissions.{name}", clients_keys
 
 
 def _planned(document: Mapping[str, Any]) -> frozenset[str]:

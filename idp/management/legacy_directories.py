@@ -33,7 +33,7 @@ class Wanted:
     endpoint: str | None = None
     product_families: list[str] = field(default_factory=list)
     offer_at_sign_in: bool = False
-    permission_map: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
+    permission_map: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,11 @@ def find(ctx: Context, slug: str) -> Directory:
     if found is None:
         raise Refusal("legacy_directory.unknown", slug=slug)
     return found
+
+
+def list_all(ctx: Context) -> list[Directory]:
+    """Return all directories; pages that offer to link ask too."""
+    return directories.all_directories(ctx.db)
 
 
 def status(ctx: Context) -> list[Status]:

@@ -15,6 +15,7 @@ from idp import migrations
 from idp.accounts.models import Account
 from idp.app import build_services
 from idp.authentication import totp
+from idp.cli.demo import old_portal
 from idp.cli.demo.fingerprint import forget, note
 from idp.cli.demo.people import PEOPLE, Person
 from idp.cli.demo.plan import Plan
@@ -49,6 +50,7 @@ def prepare(plan: Plan) -> None:
         if not accounts.list_all(ctx, limit=1):
             for person in PEOPLE:
                 _add(ctx, person)
+        old_portal.import_accounts(ctx)
         listed = [facts for facts in clients.list_all(ctx) if facts.client_id in CLIENTS]
         db.commit()
     services.database.dispose()
@@ -61,7 +63,7 @@ def prepare(plan: Plan) -> None:
 def _register(ctx: Context, plan: Plan, known: Secrets) -> Secrets:
     """Apply the document and return the secrets of all confidential clients; one nobody knows is replaced."""
     try:
-        changes = apply(ctx, document(plan))
+        changes = apply(ctx, document(plan) | {"legacy_directory": [old_portal.directory()]})
     except InvalidMetadata as error:
         listed = "".join(f"\n  {problem}" for problem in error.problems)
         raise Refused(f"the demo's clients cannot be registered:{listed}") from error
@@ -117,7 +119,7 @@ def _summary(plan: Plan, listed: list[clients.ClientFacts], secrets: Secrets) ->
         "outbox": f"{plan.issuer}/dev/outbox",
         "clients": [_client(facts, secrets) for facts in listed],
         "people": [_person(person) for person in PEOPLE],
-        "legacy": [],
+        "legacy": old_portal.summary(),
         "organizations": [
             {
                 "name": name,

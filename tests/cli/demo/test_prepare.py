@@ -16,7 +16,8 @@ from idp.cli.demo.people import PEOPLE
 from idp.cli.demo.plan import Plan
 from idp.cli.failures import Refused
 from idp.context import Actor
-from idp.management import accounts, memberships, organizations
+from idp.management import accounts, legacy_directories, memberships, organizations
+from idp.management.legacy_proof import prove
 from idp.oidc.models import Client
 from idp.organizations import permissions
 from idp.settings import load_settings
@@ -102,3 +103,21 @@ def test_the_passwords_keep_the_rule() -> None:
                 person.password, profile="modern", single_factor=True, context_words=words
             )
             assert found == [], person.username
+
+
+def test_old_accounts_can_be_linked(plan: Plan) -> None:
+    """The three accounts of the old portal open with their old passwords, also after a second preparation."""
+    assert prepare.main([plan.to_json()]) == 0
+    assert prepare.main([plan.to_json()]) == 0
+    services = build_services(load_settings(plan.settings_file, environ={}))
+    with services.database.session() as db:
+        ctx = services.context(db, actor=Actor("operator"))
+        found = legacy_directories.status(ctx)[0]
+        assert (found.slug, found.accounts, found.weak) == ("servicewelt", 3, 2)
+        assert len({form.partition(" ")[0] for form in found.formats}) == 3
+        ben = accounts.find(ctx, "ben")
+        db.rollback()
+        for old in json.loads(plan.path("demo.json").read_text("utf-8"))["legacy"]:
+            proof = prove(ctx, ben, "servicewelt", old["username"], old["password"])
+            assert proof.identity.customer_number == old["customer_number"]
+    services.database.dispose()
