@@ -180,15 +180,12 @@ def link_of(ctx: Context, slug: str, username: str) -> tuple[str, str]:
 
 
 def _status(ctx: Context, directory: Directory) -> Status:
-    counts = dict(
-        ctx.db.execute(
-            select(LegacyAccount.hash_state, func.count())
-            .where(LegacyAccount.directory_id == directory.id)
-            .group_by(LegacyAccount.hash_state)
-        )
-        .tuples()
-        .all()
+    by_state = (
+        select(LegacyAccount.hash_state, func.count())
+        .where(LegacyAccount.directory_id == directory.id)
+        .group_by(LegacyAccount.hash_state)
     )
+    counts = {state: count for state, count in ctx.db.execute(by_state)}
     linked = select(func.count()).select_from(LegacyAccount)
     linked = linked.where(LegacyAccount.directory_id == directory.id, LegacyAccount.linked_at.is_not(None))
     return Status(

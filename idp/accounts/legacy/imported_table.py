@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, LargeBinary, bindparam, or_, select
 
 from idp.accounts.legacy.directory import (
     LONGEST_PASSWORD,
@@ -128,7 +128,9 @@ def whose(ctx: Context, directory: Directory, username: str) -> tuple[str | None
 def _find(ctx: Context, directory: Directory, username: str) -> LegacyAccount | None:
     key = lookup(ctx, directory.id, username)
     mail = email_lookup(ctx, username) if "@" in username else None
-    either: ColumnElement[bool] = or_(LegacyAccount.lookup == key, LegacyAccount.email_lookup == mail)
+    # a parameter, so that without an address it reads "= NULL", which nothing is, and not "IS NULL"
+    address = bindparam("address", mail, type_=LargeBinary)
+    either: ColumnElement[bool] = or_(LegacyAccount.lookup == key, LegacyAccount.email_lookup == address)
     found = select(LegacyAccount).where(LegacyAccount.directory_id == directory.id, either).limit(3)
     with reading(ctx) as db:
         rows = list(db.scalars(found))

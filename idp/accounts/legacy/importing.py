@@ -80,8 +80,8 @@ def store(ctx: Context, directory: Directory, planned: Plan) -> Stored:
     """Carry out a plan; also what another import stored meanwhile stays as it is."""
     table = LegacyAccount.metadata.tables[_TABLE]
     formats: Counter[str] = Counter()
-    accepted = _insert(ctx, table, directory, planned) if planned.new else 0
-    formats.update(row.hash.form for _, row in planned.new)
+    inserted = _insert(ctx, table, directory, planned) if planned.new else set()
+    formats.update(row.hash.form for key, row in planned.new if key in inserted)
     replaced = 0
     for row_id, revision, form, row in sorted(planned.changed, key=lambda change: change[0]):
         if _replace(ctx, table, row_id, revision, row):
@@ -89,7 +89,7 @@ def store(ctx: Context, directory: Directory, planned: Plan) -> Stored:
             formats.update({row.hash.form: 1})
             formats.subtract([form] if form else [])
     _count(ctx, directory, formats)
-    return Stored(accepted, replaced)
+    return Stored(len(inserted), replaced)
 
 
 def _is_same(ctx: Context, found: Row[*tuple[Any, ...]], row: ImportRow) -> bool:
@@ -107,7 +107,8 @@ def _is_same(ctx: Context, found: Row[*tuple[Any, ...]], row: ImportRow) -> bool
     return bool(stored.get("digest") == row.hash.digest)
 
 
-def _insert(ctx: Context, table: Table, directory: Directory, planned: Plan) -> int:
+def _insert(ctx: Context, table: Table, directory: Directory, planned: Plan) -> set[bytes]:
+    """Insert what is new and return the look-up hashes of what was still new by then."""
     make = postgresql.insert if ctx.db.get_bind().dialect.name == "postgresql" else sqlite.insert
     values = []
     # in one order, so that two imports of the same names do not wait for each other
@@ -123,9 +124,8 @@ def _insert(ctx: Context, table: Table, directory: Directory, planned: Plan) -> 
                 **_values(ctx, row_id, row),
             }
         )
-    statement = make(table).on_conflict_do_nothing()
-    done = ctx.db.connection().execute(statement, values)
-    return done.rowcount
+    statement = make(table).on_conflict_do_nothing().returning(table.c.lookup)
+    return set(ctx.db.connection().execute(statement, values).scalars())
 
 
 def _replace(ctx: Context, table: Table, row_id: str, revision: int, row: ImportRow) -> bool:
