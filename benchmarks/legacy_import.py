@@ -1,8 +1,8 @@
 """How fast old accounts are imported and wrapped: ``python -m benchmarks.legacy_import --accounts 100000``.
 
-Starts a PostgreSQL of its own, writes a CSV file of made-up accounts (half salted SHA-1, half bcrypt), imports
-it with ``idp legacy import`` and wraps a sample with ``idp legacy wrap``.  Says wall clock, CPU time of the
-command and its largest size in memory; on a busy machine the CPU time is the figure to trust.
+Starts a PostgreSQL of its own, writes a CSV file of made-up accounts (half salted SHA-1, half bcrypt),
+imports it with ``idp legacy import`` and wraps a sample with ``idp legacy wrap``.  Says wall clock, CPU time of
+the command and its largest size in memory; on a busy machine the CPU time is the figure to trust.
 """
 
 import argparse
@@ -42,8 +42,8 @@ def write_file(path: Path, accounts: int) -> None:
             weak = "{SSHA}" + base64.b64encode(digest[:20] + salt).decode()
             strong = f"$2y$10${text[:22]}{text[12:43]}"
             name = f"kunde{at:07d}"
-            hash_ = weak if at % 2 else strong
-            writer.writerow([name, hash_, f"{name}@firma.example", f"{at % 200_000:09d}", "Vera", name, "Belege"])
+            row = [name, weak if at % 2 else strong, f"{name}@firma.example", f"{at % 200_000:09d}"]
+            writer.writerow([*row, "Vera", name, "Belege"])
 
 
 def run(environment: dict[str, str], *arguments: str) -> tuple[str, float, float, float]:

@@ -27,6 +27,7 @@ from idp.installation import insert_once
 from idp.management import organizations
 from idp.management.ending import Ended, end_membership
 from idp.oidc.models import Client
+from idp.organizations import roles
 from idp.organizations.memberships import MEMBER, after, normalized_customer_number
 from idp.organizations.models import (
     ACTIVE,
@@ -162,6 +163,7 @@ def _ended_by_undo(ctx: Context, membership: Membership) -> bool:
 
 def _begin(ctx: Context, membership: Membership | None, account_id: str, organization_id: str) -> Membership:
     if membership is None:
+        roles.exists(ctx.db, MEMBER)  # makes the roles of a new installation
         membership = Membership(
             id=new_id(),
             account_id=account_id,
