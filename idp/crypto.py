@@ -113,16 +113,15 @@ class Sealer:
     def seal(self, plain: bytes, *, table: str, row: str) -> bytes:
         """Return *plain* sealed for one row of one table."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        current, ciphers = self._keys
-        cipher = ciphers[current.id]
-        return _FORMAT + current.id + nonce + cipher.encrypt(nonce, plain, f"{table}:{row}".encode())
+        _, head, cipher, _ = self._keys
+        return head + nonce + cipher.encrypt(nonce, plain, f"{table}:{row}".encode())
 
     def open(self, sealed: bytes, *, table: str, row: str) -> bytes:
         """Return what was sealed; raises SealBroken for any other key, row or byte."""
         key_id, nonce = sealed[1:5], sealed[5:17]
-        if sealed[:1] == _FORMAT and key_id not in self._keys[1]:
+        if sealed[:1] == _FORMAT and key_id not in self._keys[3]:
             self.refresh()
-        cipher = self._keys[1].get(key_id)
+        cipher = self._keys[3].get(key_id)
         if sealed[:1] != _FORMAT or cipher is None:
             raise SealBroken(f"{table}: unknown format or master key")
         try:
@@ -132,14 +131,16 @@ class Sealer:
 
     def is_current(self, sealed: bytes) -> bool:
         """Tell whether a record is sealed with the newest master key."""
-        return sealed[:5] == _FORMAT + self.current.id
+        return sealed[:5] == self._keys[1]
 
     def _use(self, keys: Iterable[MasterKey]) -> None:
         ordered = list(keys)
         if not ordered:
             raise NotReady("no master key")
-        # one assignment: other threads see the old pair or the new one
-        self._keys = ordered[0], {key.id: AESGCM(key.key) for key in ordered}
+        ciphers = {key.id: AESGCM(key.key) for key in ordered}
+        newest = ordered[0]
+        # one assignment: other threads see the old keys or the new ones
+        self._keys = newest, _FORMAT + newest.id, ciphers[newest.id], ciphers
 
 
 def load_master_keys(directory: Path, *, configured: str | None = None) -> list[MasterKey]:

@@ -22,6 +22,8 @@ PEPPER = "password_pepper"
 PAIRWISE_SALT = "pairwise_salt"
 LOOKUP_KEY = "lookup_key"
 AUDIT_KEY = "audit_checkpoint"
+#: made once: ``json.dumps`` makes an encoder for each value that is not written its default way
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 _PURPOSES = (PEPPER, PAIRWISE_SALT, LOOKUP_KEY, AUDIT_KEY)
 
 
@@ -66,7 +68,7 @@ class Vault:
 
     def seal_json(self, value: Any, *, table: str, row: str) -> bytes:
         """Seal a JSON value."""
-        return self.seal(json.dumps(value, separators=(",", ":")).encode(), table=table, row=row)
+        return self.seal(_compact(value).encode(), table=table, row=row)
 
     def open_json(self, sealed: bytes, *, table: str, row: str) -> Any:
         """Open a sealed JSON value; raises SealBroken."""

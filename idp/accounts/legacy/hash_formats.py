@@ -8,7 +8,6 @@ Forms: bcrypt; PBKDF2 as Django, passlib and Werkzeug write it; MD5, SHA-1, SHA-
 a salt, as LDAP (RFC 2307), Django or plain hexadecimal; phpass; md5-crypt.
 """
 
-import base64
 import binascii
 import hashlib
 import re
@@ -232,7 +231,8 @@ def _hexadecimal(text: str, algorithm: str) -> bytes:
 
 def _base64(text: str) -> bytes:
     try:
-        return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True)
+        bare = text.rstrip("=")
+        return binascii.a2b_base64(bare + "=" * (-len(bare) % 4), strict_mode=True)
     except binascii.Error:
         raise UnknownHash("the hash is not base64") from None
 

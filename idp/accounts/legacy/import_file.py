@@ -122,7 +122,10 @@ def _field_reader(lines: Iterator[tuple[int, str | RefusedLine]]) -> Callable[[s
     if isinstance(first, RefusedLine):
         raise UnusableFile(f"line 1 cannot be read: {first.reason}")
     delimiter = max(",;\t", key=first.count)
-    columns = [name.strip().lower() for name in _fields(first, delimiter)]
+    try:
+        columns = [name.strip().lower() for name in _fields(first, delimiter)]
+    except _Unusable as unusable:
+        raise UnusableFile(f"line 1 cannot be read: {unusable}") from None
     unknown = [name for name in columns if name not in COLUMNS]
     if unknown or len(set(columns)) < len(columns) or not {"username", "hash"} <= set(columns):
         raise UnusableFile(

@@ -5,12 +5,27 @@ there unless somebody linked it.  Comparing needs no transaction: a wrapped hash
 price of an Argon2id.  Writing is one short transaction, and what changed in between is left alone.
 """
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Row, Table, bindparam, select, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    CursorResult,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    any_,
+    bindparam,
+    cast,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.accounts.legacy.directory import Directory, email_lookup, lookup
@@ -59,9 +74,7 @@ class Stored:
 def plan(ctx: Context, directory: Directory, rows: Sequence[ImportRow]) -> Plan:
     """Compare a batch, whose user names differ, with what the directory has; changes nothing."""
     keys = {lookup(ctx, directory.id, row.username): row for row in rows}
-    known = select(*_COMPARED).where(
-        LegacyAccount.directory_id == directory.id, LegacyAccount.lookup.in_(list(keys))
-    )
+    known = select(*_COMPARED).where(_one_of(ctx, list(keys)))
     present = {found.lookup: found for found in ctx.db.execute(known)}
     made = Plan(new=[(key, row) for key, row in keys.items() if key not in present])
     unchanged = 0
@@ -92,6 +105,13 @@ def store(ctx: Context, directory: Directory, planned: Plan) -> Stored:
     return Stored(len(inserted), replaced)
 
 
+def _one_of(ctx: Context, keys: list[bytes]) -> ColumnElement[bool]:
+    """Return the condition for many keys: one array where there are arrays, a list of values elsewhere."""
+    if ctx.db.get_bind().dialect.name == "postgresql":
+        return LegacyAccount.lookup == any_(bindparam("keys", keys, type_=postgresql.ARRAY(LargeBinary())))
+    return LegacyAccount.lookup.in_(keys)
+
+
 def _is_same(ctx: Context, found: Row[*tuple[Any, ...]], row: ImportRow) -> bool:
     try:
         personal = ctx.vault.open_json(found.personal, table=_TABLE, row=found.id)
@@ -109,23 +129,37 @@ def _is_same(ctx: Context, found: Row[*tuple[Any, ...]], row: ImportRow) -> bool
 
 def _insert(ctx: Context, table: Table, directory: Directory, planned: Plan) -> set[bytes]:
     """Insert what is new and return the look-up hashes of what was still new by then."""
-    make = postgresql.insert if ctx.db.get_bind().dialect.name == "postgresql" else sqlite.insert
     values = []
     # in one order, so that two imports of the same names do not wait for each other
     for key, row in sorted(planned.new, key=lambda new: new[0]):
         row_id = new_id()
-        values.append(
-            {
-                "id": row_id,
-                "directory_id": directory.id,
-                "lookup": key,
-                "revision": 1,
-                "created_at": ctx.now,
-                **_values(ctx, row_id, row),
-            }
-        )
-    statement = make(table).on_conflict_do_nothing().returning(table.c.lookup)
-    return set(ctx.db.connection().execute(statement, values).scalars())
+        values.append({"id": row_id, "lookup": key, **_values(ctx, row_id, row)})
+    same = {"directory_id": directory.id, "revision": 1, "created_at": ctx.now, "updated_at": ctx.now}
+    if ctx.db.get_bind().dialect.name == "postgresql":
+        made = _insert_arrays(ctx, table, values, same)
+    else:
+        statement = sqlite.insert(table).on_conflict_do_nothing().returning(table.c.lookup)
+        made = ctx.db.connection().execute(statement, [{**same, **one} for one in values])
+    return set(made.scalars())
+
+
+def _insert_arrays(
+    ctx: Context, table: Table, values: Sequence[dict[str, Any]], same: dict[str, Any]
+) -> CursorResult[bytes]:
+    """Insert rows as one array a column: a statement with a place for each value costs five times as much."""
+    names = list(values[0])
+    columns: list[ColumnElement[Any]] = []
+    given: dict[str, Any] = {}
+    for name in names:
+        kind = table.c[name].type
+        sent = String() if isinstance(kind, JSON) else kind
+        column = func.unnest(bindparam(name, type_=postgresql.ARRAY(sent)))
+        columns.append(cast(column, JSON) if isinstance(kind, JSON) else column)
+        given[name] = [json.dumps(one[name]) if isinstance(kind, JSON) else one[name] for one in values]
+    columns += [bindparam(f"all_{name}", type_=table.c[name].type) for name in same]
+    given |= {f"all_{name}": value for name, value in same.items()}
+    rows = postgresql.insert(table).from_select([*names, *same], select(*columns))
+    return ctx.db.connection().execute(rows.on_conflict_do_nothing().returning(table.c.lookup), given)
 
 
 def _replace(ctx: Context, table: Table, row_id: str, revision: int, row: ImportRow) -> bool:
@@ -136,7 +170,7 @@ def _replace(ctx: Context, table: Table, row_id: str, revision: int, row: Import
             table.c.revision == bindparam("seen"),
             table.c.linked_at.is_(None),
         )
-        .values(revision=revision + 1, **_values(ctx, row_id, row))
+        .values(revision=revision + 1, updated_at=ctx.now, **_values(ctx, row_id, row))
         .returning(table.c.id)
     )
     return ctx.db.execute(statement, {"row_id": row_id, "seen": revision}).first() is not None
@@ -152,7 +186,6 @@ def _values(ctx: Context, row_id: str, row: ImportRow) -> dict[str, Any]:
         "hash_format": row.hash.form,
         "hash_state": STRONG if row.hash.strong else WEAK,
         "security_question": row.security_question,
-        "updated_at": ctx.now,
     }
 
 

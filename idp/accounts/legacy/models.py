@@ -11,7 +11,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     String,
-    UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -62,7 +61,6 @@ class LegacyAccount(Base):
 
     __tablename__ = "legacy_account"
     __table_args__ = (
-        UniqueConstraint("directory_id", "lookup"),
         Index("ix_legacy_account_email_lookup", "email_lookup"),
         Index("ix_legacy_account_owner_id", "owner_id"),
         # partial: both jobs ask for what is left to do, however many accounts there are
@@ -72,8 +70,8 @@ class LegacyAccount(Base):
 
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
     directory_id: Mapped[str] = mapped_column(ForeignKey("legacy_directory.id", ondelete="CASCADE"))
-    #: keyed hash of the user name as it is compared
-    lookup: Mapped[bytes] = mapped_column(LargeBinary)
+    #: keyed hash of directory and user name as it is compared: one index, which no plan can do without
+    lookup: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     #: as identifiers are found, so that a person's own proven address meets the old account's
     email_lookup: Mapped[bytes | None] = mapped_column(LargeBinary)
     #: sealed JSON: username, email, customer_number, given_name, family_name

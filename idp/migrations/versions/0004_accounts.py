@@ -73,7 +73,7 @@ def _account() -> None:
             ["owner_id"], ["account.id"], name=op.f("fk_legacy_account_owner_id_account"), ondelete="SET NULL"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_legacy_account")),
-        sa.UniqueConstraint("directory_id", "lookup", name="uq_legacy_account_directory_id_lookup"),
+        sa.UniqueConstraint("lookup", name=op.f("uq_legacy_account_lookup")),
     )
     op.create_index("ix_legacy_account_email_lookup", "legacy_account", ["email_lookup"])
     op.create_index("ix_legacy_account_owner_id", "legacy_account", ["owner_id"])
