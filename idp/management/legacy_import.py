@@ -22,6 +22,10 @@ MOST_TOLD: Final = 1000
 _LINKED: Final = "the account is linked, so nothing of it is replaced"
 
 
+Batch = dict[bytes, ImportRow]
+"""Accounts by the hashes they are found by."""
+
+
 @dataclass(slots=True)
 class Report:
     """What an import came to so far; no part of any line stands in it."""
@@ -66,32 +70,32 @@ class Import:
         #: start of the look-up hash → line: a million of them take 100 MB
         self._seen: dict[int, int] = {}
 
-    def batches(self, ctx: Context, lines: Iterable[ImportRow | RefusedLine]) -> Iterator[list[ImportRow]]:
-        """Yield accounts in batches for :meth:`take`; refused lines and repeated names go into the report."""
-        batch: list[ImportRow] = []
+    def batches(self, ctx: Context, lines: Iterable[ImportRow | RefusedLine]) -> Iterator[Batch]:
+        """Yield accounts in batches for :meth:`plan`; refused lines and repeated names go into the report."""
+        batch: Batch = {}
         for found in lines:
             self.report.lines += 1
             if isinstance(found, RefusedLine):
                 self._refuse(found)
                 continue
-            key = int.from_bytes(directories.lookup(ctx, self.directory.id, found.username)[:8], "big")
-            first = self._seen.setdefault(key, found.line)
+            key = directories.lookup(ctx, self.directory.id, found.username)
+            first = self._seen.setdefault(int.from_bytes(key[:8], "big"), found.line)
             if first != found.line:
                 self._refuse(
                     RefusedLine(found.line, "the user name stands in the file before"), f" (line {first})"
                 )
                 continue
             self._count(found)
-            batch.append(found)
+            batch[key] = found
             if len(batch) == BATCH:
                 yield batch
-                batch = []
+                batch = {}
         if batch:
             yield batch
 
-    def plan(self, ctx: Context, batch: list[ImportRow]) -> Plan:
+    def plan(self, ctx: Context, batch: Batch) -> Plan:
         """Compare a batch with what is there, outside of transactions."""
-        return plan(ctx, self.directory, batch)
+        return plan(ctx, batch)
 
     def take(self, ctx: Context, planned: Plan) -> None:
         """Store a batch, in one transaction that the caller commits; a dry run only counts."""

@@ -7,7 +7,7 @@ price of an Argon2id.  Writing is one short transaction, and what changed in bet
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from idp.accounts.legacy.directory import Directory, email_lookup, lookup
+from idp.accounts.legacy.directory import Directory, email_lookup
 from idp.accounts.legacy.import_file import ImportRow
 from idp.accounts.legacy.models import STRONG, WEAK, LegacyAccount, LegacyDirectory
 from idp.context import Context
@@ -71,9 +71,8 @@ class Stored:
     replaced: int
 
 
-def plan(ctx: Context, directory: Directory, rows: Sequence[ImportRow]) -> Plan:
-    """Compare a batch, whose user names differ, with what the directory has; changes nothing."""
-    keys = {lookup(ctx, directory.id, row.username): row for row in rows}
+def plan(ctx: Context, keys: Mapping[bytes, ImportRow]) -> Plan:
+    """Compare a batch, by the hashes its accounts are found by, with what is there; changes nothing."""
     known = select(*_COMPARED).where(_one_of(ctx, list(keys)))
     present = {found.lookup: found for found in ctx.db.execute(known)}
     made = Plan(new=[(key, row) for key, row in keys.items() if key not in present])

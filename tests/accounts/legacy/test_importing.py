@@ -118,11 +118,11 @@ def test_what_somebody_did_between_comparing_and_storing_stays(services: Service
     with unit_of_work(services) as ctx:
         directory = directories.find(ctx.db, SLUG)
         assert directory is not None
-        new = importing.plan(ctx, directory, [row])
+        new = importing.plan(ctx, {directories.lookup(ctx, directory.id, "one"): row})
     import_rows(services, [old_account("one", email="first@muster.example")])
     with unit_of_work(services) as ctx:
         assert importing.store(ctx, directory, new) == importing.Stored(0, 0)
-        changed = importing.plan(ctx, directory, [row])
+        changed = importing.plan(ctx, {directories.lookup(ctx, directory.id, "one"): row})
         assert len(changed.changed) == 1
     before = rows_of(services)
     with unit_of_work(services) as ctx:
