@@ -210,7 +210,7 @@ def test_malformed_requests_fail(message: bytes) -> None:
 def test_too_long_a_message_is_refused() -> None:
     left, right = socket.socketpair()
     with left, right:
-        left.sendall(b"x" * 3000)
+        left.sendall(b"x" * 9000)
         with pytest.raises(OSError, match="too long"):
             hash_protocol.read_all(right, time.monotonic() + 10)
 
@@ -312,3 +312,24 @@ def test_pool_that_cannot_start_says_so(short_directory: Path) -> None:
     (short_directory / "s").mkdir()
     with pytest.raises(NotReady, match="did not start"):
         start_pool(Shape(), short_directory / "s")
+
+
+def test_pool_computes_old_portals_forms_as_the_local_hasher_does(pool: Pool) -> None:
+    """The longest password with the longest configuration fits; what is no form is Busy, not a dead process."""
+    pooled, local = hasher(pool.path), LocalPasswordHasher(PEPPERS, CHEAP)
+    longest = "sha256(salt+password)|" + "ab" * 128
+
+    for config in (longest, "md5-crypt|" + b"saltsalt".hex()):
+        for password in ("geheim", "\ud800ä", "\U0001f511" * 1024):
+            assert pooled.imported_digest(config, password) == local.imported_digest(config, password)
+    for config in ("rot13|00", "nothing"):
+        with pytest.raises(Busy):
+            pooled.imported_digest(config, "geheim")
+    assert pooled.imported_digest(longest, "geheim")
+
+
+def test_late_and_damaged_questions_about_old_forms() -> None:
+    header = hash_protocol.HEADER.pack(hash_protocol.IMPORTED, time.monotonic() - 1, 0, 0, 0)
+
+    assert answer(header + b"\0\1x") == hash_protocol.LATE
+    assert answer(header[:-1]) == hash_protocol.FAILED

@@ -33,7 +33,7 @@ def file(tmp_path: Path, terminal: Terminal) -> Path:
 
 
 def test_import_says_what_it_did(terminal: Terminal, file: Path) -> None:
-    """A dry run changes nothing and says so; the second run finds all of it there; nothing secret is shown."""
+    """A dry run changes nothing and says so; the second run finds all there; nothing secret is shown."""
     command = ("legacy", "import", str(file), "--directory", SLUG)
     dry = terminal.ok(*command, "--dry-run")
     assert "Nothing was changed." in dry
@@ -102,7 +102,7 @@ def test_secret_and_list(terminal: Terminal, file: Path) -> None:
 
 
 def test_links_of_nobody(terminal: Terminal, file: Path) -> None:
-    terminal.ok("account", "create", "--username", "ben")
+    terminal.ok("account", "create", "ben")
     assert "No links." in terminal.ok("legacy", "links", "ben")
     assert terminal.json("legacy", "links", "ben") == []
     assert terminal.run("legacy", "unlink", SLUG, "smueller").exit_code == 3

@@ -12,7 +12,7 @@ from idp.audit.models import AuditEvent
 from idp.context import Actor, Context, Services
 from idp.errors import Refusal
 from idp.installation import Installation
-from idp.management import organizations, permissions
+from idp.management import legacy_directories, organizations, permissions
 from idp.management.apply import apply
 from idp.oidc.client_metadata import InvalidMetadata
 from idp.oidc.clients import load_clients
@@ -21,6 +21,7 @@ from idp.organizations.models import Organization, Permission
 from idp.organizations.permissions import catalogue, held_by_organization
 from tests.builders import OPERATOR, make_client
 from tests.installation import NOW, unit_of_work
+from tests.legacy import import_rows, old_account
 
 TEXT = """
 [[client]]
@@ -314,3 +315,85 @@ def test_a_group_needs_no_description(services: Services, document: dict[str, An
         assert problems(ctx, document) == {
             "catalogue.portal.group.my_data.description.en": "must have 1 to 512 visible characters"
         }
+
+
+OLD_PORTAL = """
+[[legacy_directory]]
+slug = "servicewelt"
+name = { de = "Servicewelt", en = "Service world" }
+product_families = ["sage-100"]
+offer_at_sign_in = true
+
+[legacy_directory.permissions]
+Belege = { portal = ["orders"] }
+
+[[legacy_directory]]
+slug = "b7"
+name = { de = "b7-Portal", en = "b7 portal" }
+kind = "https"
+endpoint = "https://b7.example/verify"
+"""
+
+
+def test_legacy_directories(services: Services, document: dict[str, Any]) -> None:
+    """Made once, changed where the file says so, and never to another kind once accounts are in it."""
+    document |= tomllib.loads(OLD_PORTAL)
+
+    def made() -> list[tuple[str, str, tuple[str, ...]]]:
+        with unit_of_work(services, actor=OPERATOR) as ctx:
+            found = [change for change in apply(ctx, document) if change.kind == "legacy directory"]
+        return [(change.name, change.action, change.detail) for change in found]
+
+    assert made() == [("servicewelt", "created", ()), ("b7", "created", ())]
+    assert made() == [("servicewelt", "unchanged", ()), ("b7", "unchanged", ())]
+    document["legacy_directory"][0]["name"]["de"] = "Alte Servicewelt"
+    document["legacy_directory"][0]["offer_at_sign_in"] = False
+    assert made()[0] == ("servicewelt", "updated", ("name_de", "offer_at_sign_in"))
+    with unit_of_work(services) as ctx:
+        found = legacy_directories.find(ctx, "servicewelt")
+        assert found.product_families == ("sage-100",)
+        assert found.permission_map == {"Belege": {"portal": ["orders"]}}
+    import_rows(services, [old_account()])
+    document["legacy_directory"][0] |= {"kind": "https", "endpoint": "https://alt.example/"}
+    with pytest.raises(Refusal, match=r"legacy_directory\.kind"):
+        made()
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "expected"),
+    [
+        ({"slug": "Service Welt"}, "slug", "small letters"),
+        ({"name": {"de": "S"}}, "name.en", "visible"),
+        ({"kind": "ldap"}, "kind", "imported or https"),
+        ({"kind": "https"}, "endpoint", "kind https"),
+        ({"endpoint": "https://alt.example/"}, "endpoint", "kind https"),
+        ({"kind": "https", "endpoint": "ftp://alt.example/"}, "endpoint", "https://"),
+        ({"kind": "https", "endpoint": "https://a@alt.example/"}, "endpoint", "https://"),
+        ({"kind": "https", "endpoint": "https://[alt/"}, "endpoint", "read"),
+        ({"colour": "blue"}, "colour", "known field"),
+        ({"permissions": {"Belege": ["orders"]}}, "permissions.Belege", "table of client"),
+        ({"permissions": {"Be lege": {"portal": ["orders"]}}}, "permissions", "without blanks"),
+        ({"permissions": {"Belege": {"portal": ["Orders"]}}}, "permissions.Belege.portal", "small letters"),
+        (
+            {"permissions": {"Belege": {"portal": ["none"]}}},
+            "permissions.Belege.portal",
+            "keys of the client",
+        ),
+        ({"permissions": {"Belege": {"nobody": ["orders"]}}}, "permissions.Belege", "registered client"),
+    ],
+)
+def test_a_legacy_directory_that_is_wrong(
+    services: Services, document: dict[str, Any], change: dict[str, Any], field: str, expected: str
+) -> None:
+    """Place, received and expected are told; nothing is made."""
+    table = {"slug": "servicewelt", "name": {"de": "S", "en": "S"}, **change}
+    with unit_of_work(services, actor=OPERATOR) as ctx, pytest.raises(InvalidMetadata) as caught:
+        apply(ctx, document | {"legacy_directory": [table]})
+    told = [found.expected for found in caught.value.problems if found.field.endswith(f".{field}")]
+    assert any(expected in one for one in told), caught.value.problems
+
+
+def test_a_legacy_directory_stands_once(services: Services, document: dict[str, Any]) -> None:
+    table = {"slug": "servicewelt", "name": {"de": "S", "en": "S"}}
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        assert "legacy_directory" in problems(ctx, document | {"legacy_directory": [table, table]})

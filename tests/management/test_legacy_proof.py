@@ -1,4 +1,4 @@
-"""Proving an old password: counted, equal for all; the offer at sign-in (req 55, 56, 59, 90; C4, C14, C15)."""
+"""Proving an old password: counted, equal for all; offers at sign-in (req 55, 56, 59, 90; C4, C14, C15)."""
 
 from dataclasses import replace
 

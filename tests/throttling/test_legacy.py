@@ -25,7 +25,7 @@ def test_one_count_for_all_who_ask(desk: Desk) -> None:
 
 
 def test_the_owner_gets_in_while_others_guess(desk: Desk) -> None:
-    """Who has proven the old account's address is not delayed by anybody (req 56), and has a hard stop too."""
+    """Who has proven the old account's address is delayed by nobody (req 56), and has a hard stop too."""
     for _ in range(5):
         take(desk)
     assert refusal(lambda: take(desk)).code == "login.throttled"
