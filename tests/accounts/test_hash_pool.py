@@ -315,7 +315,7 @@ def test_pool_that_cannot_start_says_so(short_directory: Path) -> None:
 
 
 def test_pool_computes_old_portals_forms_as_the_local_hasher_does(pool: Pool) -> None:
-    """The longest password with the longest configuration fits; what is no form is Busy, not a dead process."""
+    """The longest password and configuration fit; what is no form is Busy, not a dead process."""
     pooled, local = hasher(pool.path), LocalPasswordHasher(PEPPERS, CHEAP)
     longest = "sha256(salt+password)|" + "ab" * 128
 

@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from idp.app import build_services
+from idp.management import linking
+from idp.management.legacy_proof import prove
+from idp.settings import load_settings
+from tests.builders import OPERATOR, make_account
 from tests.cli.terminal import Terminal
-from tests.legacy import HASHES, SLUG
+from tests.legacy import HASHES, OLD_PASSWORD, SLUG
 
 DIRECTORY = f"""
 [[legacy_directory]]
@@ -101,8 +106,22 @@ def test_secret_and_list(terminal: Terminal, file: Path) -> None:
     assert terminal.run("legacy", "secret", SLUG, typed="\n").exit_code == 4
 
 
-def test_links_of_nobody(terminal: Terminal, file: Path) -> None:
-    terminal.ok("account", "create", "ben")
-    assert "No links." in terminal.ok("legacy", "links", "ben")
-    assert terminal.json("legacy", "links", "ben") == []
+def test_links(terminal: Terminal, file: Path) -> None:
+    """A link is listed, undone once, and then listed as undone."""
+    terminal.ok("legacy", "import", str(file), "--directory", SLUG)
+    services = build_services(load_settings(None, environ=terminal.environment))
+    with services.database.session() as db:
+        ctx = services.context(db, actor=OPERATOR)
+        ben = make_account(ctx, "ben")
+        db.commit()
+        assert "No links." in terminal.ok("legacy", "links", "ben")
+        linked = linking.link(ctx, prove(ctx, ben, SLUG, "smueller", OLD_PASSWORD))
+        db.commit()
+    services.database.dispose()
+
+    (listed,) = terminal.json("legacy", "links", "ben")
+    assert (listed["id"], listed["username"], listed["undone_at"]) == (linked.link_id, "smueller", None)
+    assert "smueller" in terminal.ok("legacy", "links", "ben")
+    assert "free again" in terminal.ok("legacy", "unlink", SLUG, "SMueller")
+    assert terminal.json("legacy", "links", "ben")[0]["undone_at"] is not None
     assert terminal.run("legacy", "unlink", SLUG, "smueller").exit_code == 3
