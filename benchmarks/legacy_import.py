@@ -1,8 +1,8 @@
 """How fast old accounts are imported and wrapped: ``python -m benchmarks.legacy_import --accounts 100000``.
 
 Starts a PostgreSQL of its own, writes a CSV file of made-up accounts (half salted SHA-1, half bcrypt),
-imports it with ``idp legacy import`` and wraps a sample with ``idp legacy wrap``.  Says wall clock, CPU time of
-the command and its largest size in memory; on a busy machine the CPU time is the figure to trust.
+imports it with ``idp legacy import`` and wraps a sample with ``idp legacy wrap``.  Says wall clock, CPU time
+of the command and its largest size in memory; on a busy machine the CPU time is the figure to trust.
 """
 
 import argparse
