@@ -196,7 +196,7 @@ _SID = Prepared(
 
 def _new_sid(insert: Any) -> Prepared:
     columns = ("id", "session_id", "client_id", "created_at")
-    values = {name: bindparam(name) for name in columns}
+    values: dict[str, Any] = {name: bindparam(name) for name in columns}
     return Prepared(insert(SessionClient).values(values).on_conflict_do_nothing().returning(SessionClient.id))
 
 
