@@ -69,7 +69,7 @@ def address_of(ctx: Context, flow: Flow) -> str:
 def resend(ctx: Context, flow: Flow) -> None:
     """Send another link; the one before stays good for its own time.
 
-    :raises Refusal: ``link.too_soon`` (``until``).
+    :raises Refusal: ``mail.too_soon`` (``until``).
     """
     last = ctx.db.scalar(
         select(OneTimeSecret.created_at)
@@ -78,7 +78,7 @@ def resend(ctx: Context, flow: Flow) -> None:
         .limit(1)
     )
     if last is not None and ctx.now < last + PAUSE:
-        raise Refusal("link.too_soon", until=last + PAUSE)
+        raise Refusal("mail.too_soon", until=last + PAUSE)
     _send(ctx, flow, address_of(ctx, flow))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask_babel import gettext, lazy_gettext, ngettext
+from flask_babel import get_locale, gettext, lazy_gettext, ngettext
 from flask_babel.speaklater import LazyString
 
 from idp.errors import Refusal
@@ -28,8 +28,17 @@ REFUSALS: Mapping[str, LazyString] = {
     "registration.throttled": _("Zu viele Registrierungen. Versuchen Sie es ab %(until)s wieder."),
     "registration.password": _("Das ist nicht das Passwort, das Sie bei der Registrierung gewählt haben."),
     "reset.throttled": _("Zu viele Anfragen. Versuchen Sie es ab %(until)s wieder."),
-    "link.too_soon": _("Der letzte Link ist noch keine Minute alt. Der nächste geht ab %(until)s."),
+    "mail.too_soon": _("Der letzte Link ist noch keine Minute alt. Der nächste geht ab %(until)s."),
     "mail.throttled": _("An diese Adresse ging schon viel Post. Versuchen Sie es ab %(until)s wieder."),
+    "link.failed": _("Benutzername oder Passwort von %(directory)s stimmt nicht."),
+    "link.taken": _("Dieser Zugang ist schon mit einem Konto verknüpft."),
+    "link.away": _("%(directory)s antwortet gerade nicht. Versuchen Sie es in ein paar Minuten wieder."),
+    "link.undone": _("Diese Verknüpfung ist schon gelöst."),
+    "link.final": _("Diese Verknüpfung lässt sich nicht mehr lösen. Die Zeit dafür ist vorbei."),
+    "link.unknown": _("Diese Verknüpfung gibt es nicht."),
+    "legacy_directory.unknown": _("Dieses alte Portal kennen wir nicht."),
+    "legacy_directory.kind": _("Das geht bei diesem alten Portal nicht."),
+    "legacy_directory.secret": _("Das alte Portal ist noch nicht fertig eingerichtet."),
     "token.expired": _("Dieser Link ist abgelaufen."),
     "token.used": _("Dieser Link wurde schon benutzt."),
     "login.failed": _("E-Mail-Adresse, Benutzername oder Passwort stimmt nicht."),
@@ -185,6 +194,11 @@ MESSAGE_KINDS: Mapping[str, LazyString] = {
 }
 
 
+def _language() -> str:
+    locale = get_locale()
+    return locale.language if locale is not None and locale.language in ("de", "en") else "de"
+
+
 def _spoken(value: Any) -> Any:
     """Return a parameter as a person reads it; moments become a time of day."""
     return clock(value) if isinstance(value, datetime) else value
@@ -199,6 +213,8 @@ def word(code: str, **params: Any) -> str:
     """Return the sentence for *code* in the request's language; KeyError for a code without words."""
     if code == "password.class":
         params["missing"] = ", ".join(str(PASSWORD_CLASSES[name]) for name in params["missing"])
+    if "de" in params:  # what the operator calls an old portal, in each language
+        params["directory"] = params.pop(_language())
     if code.endswith(".status"):
         params["status"] = state_word(params["status"])
     if code in {"login.blocked", "login.pending"} and not params.get("company"):

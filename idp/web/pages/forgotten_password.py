@@ -85,7 +85,7 @@ def resend() -> Response:
         password_reset.admit(ctx, address)
         password_reset.resend(ctx, flow_of(engine.RESET, lock=True))
     except Refusal as refusal:
-        if refusal.code not in ("mail.throttled", "reset.throttled", "link.too_soon"):
+        if refusal.code not in ("mail.throttled", "reset.throttled", "mail.too_soon"):
             raise
         return refused_until(_sent_page(flow, [("", word_refusal(refusal))], status=429), refusal)
     return go_to("forgotten_password.show_sent", flow=flow.id, again=1)
