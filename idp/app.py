@@ -23,6 +23,7 @@ from idp.oidc.logout import deliver_logout_token
 from idp.oidc.provider import Provider
 from idp.oidc.server import ProtocolServer
 from idp.settings import Settings
+from idp.texts import template_folder
 from idp.throttling import make_throttle
 from idp.throttling import purge as purge_throttle
 from idp.web import context, csrf, errors, security_headers, ui
@@ -80,7 +81,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     services = services or build_services(settings)
     provider = Provider(services)
     server = ProtocolServer(provider)
-    app = Flask("idp", template_folder=str(ui.template_folder()), static_folder=None)
+    app = Flask("idp", template_folder=str(template_folder()), static_folder=None)
     # the library would answer // with a redirect to an address of its own making, by http behind a TLS proxy
     app.url_map.merge_slashes = False
     app.extensions |= {"lotse": services, "lotse.provider": provider, "lotse.server": server}

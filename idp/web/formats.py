@@ -1,32 +1,30 @@
 """Dates and times as people write them, in the request's language.
 
-Rule: reference/screens.md §2.1, row Dates; the zone is :data:`idp.web.locales.TIME_ZONE`.
+Rule: reference/screens.md §2.1, row Dates; the words are :mod:`idp.texts`.
 """
 
 from datetime import date, datetime
 
 from babel import Locale, UnknownLocaleError
-from flask_babel import format_date, format_datetime, get_locale
+from flask_babel import format_date, get_locale
 from markupsafe import Markup
 
+from idp import texts
 
-def _german() -> bool:
+
+def _language() -> str:
     locale = get_locale()
-    return locale is None or locale.language == "de"
+    return "de" if locale is None else str(locale.language)
 
 
 def clock(at: datetime) -> str:
     """Return the time of day of an aware datetime: ``14:35 Uhr`` or ``2:35 pm``; no line breaks inside."""
-    if _german():
-        return str(format_datetime(at, "HH:mm\u00a0'Uhr'"))
-    return str(format_datetime(at, "h:mm\u00a0a")).lower()
+    return texts.clock(at, _language())
 
 
 def moment(at: datetime) -> str:
     """Return day and time of an aware datetime: ``29.08.2023 09:10 Uhr`` or ``29 August 2023, 9:10 am``."""
-    if _german():
-        return str(format_datetime(at, "dd.MM.yyyy HH:mm\u00a0'Uhr'"))
-    return f"{format_datetime(at, 'd MMMM yyyy')}, {clock(at)}"
+    return texts.moment(at, _language())
 
 
 def birthday(claim: str) -> str:
@@ -35,7 +33,7 @@ def birthday(claim: str) -> str:
         day = date.fromisoformat(claim)
     except ValueError:
         return claim
-    return str(format_date(day, "dd.MM.yyyy" if _german() else "d MMMM yyyy"))
+    return str(format_date(day, "dd.MM.yyyy" if _language() == "de" else "d MMMM yyyy"))
 
 
 def language_name(tag: str) -> str:

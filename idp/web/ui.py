@@ -3,7 +3,6 @@
 Frame: reference/screens.md §1.0; design §5, paragraph Pages.
 """
 
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,6 +10,7 @@ from flask import Flask, Response, g, request
 from flask_babel import get_locale
 from werkzeug.wrappers import Request
 
+from idp import texts
 from idp.settings import Settings
 from idp.web import assets, formats, locales, wording
 from idp.web.cookies import cookie_name, set_cookie
@@ -20,13 +20,6 @@ from idp.web.ribbon import ribbon
 
 THEMES = ("light", "dark", "system")
 _PREFERENCE_SECONDS = 365 * 24 * 3600
-
-
-def template_folder() -> Path:
-    """Return the folder of the templates: inside the package when installed, else at the checkout's root."""
-    package = Path(__file__).resolve().parent.parent
-    inside = package / "templates"
-    return inside if inside.is_dir() else package.parent / "templates"
 
 
 def _with_parameter(name: str, value: str) -> str:
@@ -53,7 +46,7 @@ def _frame(settings: Settings) -> dict[str, Any]:
         "choices": answers_a_link(),
         "other_languages": [
             {"code": code, "name": name, "url": _with_parameter("lang", code)}
-            for code, name in locales.LANGUAGES.items()
+            for code, name in texts.LANGUAGES.items()
             if code != language
         ],
         "theme": chosen_theme(request, settings),
@@ -64,7 +57,7 @@ def _frame(settings: Settings) -> dict[str, Any]:
 def _keep_preferences(settings: Settings, response: Response) -> Response:
     """Keep a language or theme that the person just chose by a link; nothing else is ever set by GET."""
     chosen = {
-        "lang": request.args.get("lang") if request.args.get("lang") in locales.LANGUAGES else None,
+        "lang": request.args.get("lang") if request.args.get("lang") in texts.LANGUAGES else None,
         "theme": request.args.get("theme") if request.args.get("theme") in THEMES else None,
     }
     for name, value in chosen.items():
@@ -82,7 +75,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     babel.init_app(
         app,
         default_locale=settings.product.default_locale,
-        default_timezone=locales.TIME_ZONE,
+        default_timezone=texts.TIME_ZONE,
         locale_selector=lambda: locales.choose_locale(
             request, language_cookie, ui_locales=g.get("ui_locales")
         ),

@@ -8,8 +8,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
-from idp.web.locales import FOLDER, load_catalogue
-from idp.web.ui import template_folder
+from idp.texts import FOLDER, load_catalogue, template_folder
 
 ENDS = frozenset(".?!:,;")
 ROOT = template_folder().parent

@@ -11,7 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from idp.web import assets, ui
+from idp.texts import template_folder
+from idp.web import assets
 from idp.web.formats import birthday, language_name
 from idp.web.ribbon import ribbon
 from tests.web.pages_shown import HOSTILE, PAGES, make_app, settings_for
@@ -43,7 +44,7 @@ def test_every_template_is_shown() -> None:
     """A page that no sample shows would escape every test below."""
     with make_app().test_request_context():
         shown = {page()[0] for page in PAGES.values()} | {"pages/style_guide.html"}
-    folder = ui.template_folder()
+    folder = template_folder()
     written = {
         path.relative_to(folder).as_posix()
         for kind in ("pages", "errors")
