@@ -55,7 +55,13 @@ TESTED_ELSEWHERE = {
 }
 
 # Parts of a declared dependency that are imported under a name of their own.
-PART_OF = {"markupsafe": "flask", "pydantic-core": "pydantic", "babel": "flask-babel", "httpcore": "httpx"}
+PART_OF = {
+    "markupsafe": "flask",
+    "jinja2": "flask",
+    "pydantic-core": "pydantic",
+    "babel": "flask-babel",
+    "httpcore": "httpx",
+}
 
 
 def tracked() -> list[Path]:

@@ -75,20 +75,6 @@ class Receipt:
     finished_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A message to a person, as the demo's outbox page shows it."""
-
-    kind: str
-    to: str
-    subject: str
-    text: str
-    html: str
-    code: str
-    link: str
-    at: datetime
-
-
 def enqueue(
     ctx: Work,
     kind: str,
@@ -227,15 +213,21 @@ def receipt(db: Session, group: str) -> list[Receipt]:
     return [Receipt(*row) for row in db.execute(query.order_by(OutboxMessage.created_at, OutboxMessage.id))]
 
 
-def list_messages(ctx: Work, limit: int = 100) -> list[Shown]:
+_READABLE = select(OutboxMessage).where(
+    OutboxMessage.kind.in_((MAIL, SMS, CALL)), OutboxMessage.payload.is_not(None)
+)
+
+
+def list_messages(ctx: Work, limit: int) -> list[Message]:
     """Return the messages to people that are still readable, newest first: the demo's outbox."""
-    query = (
-        select(OutboxMessage)
-        .where(OutboxMessage.kind.in_((MAIL, SMS, CALL)), OutboxMessage.payload.is_not(None))
-        .order_by(OutboxMessage.created_at.desc(), OutboxMessage.id.desc())
-        .limit(limit)
-    )
-    return [_shown(_opened(ctx.vault, row)) for row in ctx.db.scalars(query)]
+    query = _READABLE.order_by(OutboxMessage.created_at.desc(), OutboxMessage.id.desc()).limit(limit)
+    return [_opened(ctx.vault, row) for row in ctx.db.scalars(query)]
+
+
+def find_message(ctx: Work, key: str) -> Message | None:
+    """Return one of them, or None."""
+    row = ctx.db.scalar(_READABLE.where(OutboxMessage.id == key))
+    return None if row is None else _opened(ctx.vault, row)
 
 
 def purge(ctx: Work, limit: int) -> int:
@@ -279,8 +271,3 @@ def _opened(vault: Vault, row: OutboxMessage) -> Message:
         reference=row.reference,
         group=row.group_id,
     )
-
-
-def _shown(message: Message) -> Shown:
-    texts = {name: str(message.payload.get(name, "")) for name in ("subject", "text", "html", "code", "link")}
-    return Shown(kind=message.kind, to=message.recipient, at=message.created_at, **texts)

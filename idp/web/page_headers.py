@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 _POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src {images}; font-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src {styles}; img-src {images}; font-src 'self'; "
     "connect-src 'self'; form-action {forms}; {frames}frame-ancestors 'none'; base-uri 'none'"
 )
 _PERMISSIONS: Final = (
@@ -34,16 +34,19 @@ def page_headers(
     forms: tuple[str, ...] = (),
     images: tuple[str, ...] = (),
     frames: tuple[str, ...] = (),
+    styles: tuple[str, ...] = (),
 ) -> tuple[tuple[str, str], ...]:
     """Return the headers of a page beside :func:`answer_headers`.
 
     :param forms: origins, beside our own, that forms and what follows on them may end at.
     :param images: origins of images.
     :param frames: origins it frames.
+    :param styles: hashes of inline styles, of the demo's preview of mails.
     """
     policy = _POLICY.format(
         forms=" ".join(("'self'", *forms)),
         images=" ".join(("'self'", "data:", *images)),
+        styles=" ".join(("'self'", *styles)),
         frames=f"frame-src {' '.join(frames)}; " if frames else "",
     )
     return (

@@ -18,7 +18,7 @@ from idp.app import build_services
 from idp.authentication import totp
 from idp.cli.demo.people import BEISPIEL, MUSTER
 from idp.context import Actor, Context, Services
-from idp.delivery import outbox
+from idp.delivery import mails, outbox
 from idp.management import accounts, clients, memberships, organizations, permissions
 from idp.settings import load_settings
 from tests.demo_process import Demo
@@ -156,6 +156,11 @@ class House:
         """Block an account, as staff does."""
         with self.operator() as ctx:
             accounts.block(ctx, accounts.find(ctx, person.username))
+
+    def post(self, mail: mails.Mail, to: str, locale: str = "de") -> None:
+        """Put a mail into the demo's outbox."""
+        with self.operator() as ctx:
+            mails.post(ctx, mail, to=to, locale=locale, expires_at=ctx.now + timedelta(minutes=10))
 
     def send(self, kind: str, recipient: str, **payload: str) -> None:
         """Put a message into the demo's outbox."""

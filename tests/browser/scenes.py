@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from idp.delivery import mails
 from tests.browser.house import BEISPIEL, CALLBACK, FRAMED, MUSTER, Visitor, Visits
 
 Scene = Callable[[Visits, Visitor], Visitor]
@@ -372,16 +373,8 @@ def style_guide(visits: Visits, visitor: Visitor) -> Visitor:
 
 @scene
 def outbox(visits: Visits, visitor: Visitor) -> Visitor:
-    text = "Ihr Code ist 482 913.\nEr gilt zehn Minuten.\n\nhttps://login.example/verify/" + "0123456789" * 6
-    visits.house.send(
-        "mail",
-        "nora@muster.example",
-        subject="Verifizieren Sie Ihre E-Mail-Adresse",
-        text=text,
-        html=f"<p>{text}</p>",
-        code="482913",
-        link=visits.house.issuer,
-    )
+    link = f"{visits.house.issuer}/register/code/" + "0123456789" * 6
+    visits.house.post(mails.VerifyAddress(code="482913", link=link), "nora@muster.example")
     visits.house.send("sms", "+493415550100", text="482913 ist Ihr Code.", code="482913")
     visitor.page.goto(f"{visits.house.issuer}/dev/outbox")
     for summary in visitor.page.locator("main summary").all()[:3]:

@@ -9,6 +9,7 @@ from flask import Flask, render_template
 
 from idp.settings import Settings
 from idp.settings.models import Legal, Support
+from idp.texts import template_folder
 from idp.web import ui
 from idp.web.disclosure import Item
 from idp.web.forms import DeviceForm, TotpForm
@@ -38,7 +39,7 @@ def settings_for(mode: str = "demo", **changes: Any) -> Settings:
 def make_app(settings: Settings | None = None) -> Flask:
     """Return an application of nothing but the pages, each at ``/page/NAME``."""
     settings = settings or settings_for()
-    app = Flask("pages", template_folder=str(ui.template_folder()), static_folder=None)
+    app = Flask("pages", template_folder=str(template_folder()), static_folder=None)
     app.config.update(SECRET_KEY="only in tests", TESTING=True)
     ui.init_app(app, settings)
     style_guide.init_app(app, settings)
@@ -183,6 +184,7 @@ def _relying_party(portal: Any) -> Page:
 
 def _outbox(filled: bool) -> Page:
     mail = Shown(
+        id="0" * 32,
         kind="mail",
         to="anna@muster.example",
         subject=f"Neue Anmeldung {HOSTILE}",
@@ -193,7 +195,7 @@ def _outbox(filled: bool) -> Page:
         html=f"<p>{HOSTILE}</p>",
     )
     call = Shown(
-        kind="call", to="+49 •• 12", subject=None, time=NOW, code=None, link=None, text=None, html=None
+        id="1" * 32, kind="call", to="+49 •• 12", subject="", time=NOW, code="", link="", text="", html=""
     )
     return "pages/outbox.html", {"messages": [mail, call] if filled else []}
 

@@ -1,19 +1,22 @@
 """Mail, SMS and calls as recipients would get them: ``/dev/outbox`` in demo mode (design §5)."""
 
+import re
 from dataclasses import asdict
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, abort, jsonify, render_template, request
 
-from idp.delivery.outbox import list_messages
+from idp.delivery import preview
 from idp.settings import Settings
 from idp.web.context import current
+from idp.web.security_headers import allow_style
 
 _FIELDS = ("kind", "to", "subject", "text", "html", "code", "link")
+_STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
 def outbox() -> str | Response:
     """Show the newest hundred messages; to a program that asks for JSON, as a list."""
-    messages = list_messages(current())
+    messages = preview.list_shown(current())
     wanted = request.accept_mimetypes.best_match(["text/html", "application/json"])
     if wanted == "application/json":
         found = [asdict(message) for message in messages]
@@ -24,7 +27,18 @@ def outbox() -> str | Response:
     return render_template("pages/outbox.html", messages=shown)
 
 
+def mail(key: str) -> str:
+    """Show the HTML of one mail alone, as a mail program does."""
+    found = preview.find_shown(current(), key)
+    if found is None or not found.html:
+        abort(404)
+    for style in _STYLE.findall(found.html):
+        allow_style(style)
+    return found.html
+
+
 def init_app(app: Flask, settings: Settings) -> None:
-    """Add the page where messages stay in the house."""
+    """Add the pages where messages stay in the house."""
     if settings.mode == "demo":
         app.add_url_rule("/dev/outbox", "outbox", outbox)
+        app.add_url_rule("/dev/outbox/<key>", "outbox_mail", mail)
