@@ -42,7 +42,7 @@ from idp.web.pages import (
 )
 from idp.web.pages import outbox as outbox_page
 from idp.web.protocol import authorize, device, end_session
-from idp.worker import Duties
+from idp.worker import Duties, Sender
 
 
 def build_services(settings: Settings) -> Services:
@@ -110,9 +110,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
 
 def build_duties(services: Services) -> Duties:
     """Return what the worker does for this installation."""
-    provider = Provider(services)
     return Duties(
-        senders={outbox.BACKCHANNEL_LOGOUT: partial(deliver_logout_token, provider, services.settings)},
+        senders=_senders(services),
         purges={
             "outbox": outbox.purge,
             "audit": sealer.purge,
@@ -123,6 +122,19 @@ def build_duties(services: Services) -> Duties:
         },
         rotate=signing_keys.rotate,
     )
+
+
+def _senders(services: Services) -> dict[str, Sender]:
+    """Return who sends what; without a mail server mails stay in the outbox."""
+    settings = services.settings
+    senders: dict[str, Sender] = {
+        outbox.BACKCHANNEL_LOGOUT: partial(deliver_logout_token, Provider(services), settings)
+    }
+    if settings.mail.host is not None:
+        from idp.delivery import post_office  # only the worker speaks SMTP
+
+        senders[outbox.MAIL] = partial(post_office.deliver, settings)
+    return senders
 
 
 def _open_vault(settings: Settings, database: Database) -> Vault:

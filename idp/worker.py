@@ -12,26 +12,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from threading import Event
 
 from idp.audit import sealer
 from idp.context import Actor, Context, Services
 from idp.db import try_lock
 from idp.delivery import outbox
-from idp.delivery.outbox import Message, Undeliverable
+from idp.delivery.outbox import Message, Undeliverable, Unreachable
 from idp.egress import EgressRefused
 from idp.logging import error_text, get_logger
 
 STEP = 0.5
 """Seconds between two looks at what is to be done."""
 SLOTS = 8
-"""Messages that are sent at the same time: one receiver that hangs does not hold up the others."""
+"""Messages of a kind that are sent at the same time: who hangs holds up neither others nor other kinds."""
 _PURGE_EVERY = 60.0
 _ROTATE_EVERY = 60.0
 _LONGEST_PAUSE = 30.0
 
 Sender = Callable[[Message], None]
-"""Sends one message.  Any exception means "try again later", Undeliverable and EgressRefused mean never."""
+"""Sends one message.  An error means "later", Unreachable "soon", Undeliverable and EgressRefused "never"."""
 Purge = Callable[[Context, int], int]
 """Removes up to so many rows that are too old and returns how many it removed."""
 
@@ -69,8 +70,9 @@ class Worker:
         self._duties = duties
         self._purges: dict[str, Purge] = {"outbox": outbox.purge, "audit": sealer.purge, **duties.purges}
         self._purge_batch = 5000 if services.database.dialect == "postgresql" else 500
-        self._threads = ThreadPoolExecutor(SLOTS, thread_name_prefix="sender")
-        self._sending: set[Future[None]] = set()
+        self._sending: dict[str, set[Future[None]]] = {kind: set() for kind in duties.senders}
+        slots = SLOTS * max(1, len(self._sending))
+        self._threads = ThreadPoolExecutor(slots, thread_name_prefix="sender")
 
     def close(self) -> None:
         """Wait for the messages that are being sent."""
@@ -92,7 +94,7 @@ class Worker:
     def run_once(self, now: datetime | None = None) -> None:
         """Do everything that is due at *now* to the end, messages included; errors of jobs are raised."""
         while self.deliver(now):
-            wait(self._sending)
+            wait(chain.from_iterable(self._sending.values()))
         self.rotate(now)
         for name in self._purges:
             while self.purge(name, now):
@@ -101,26 +103,33 @@ class Worker:
             pass
 
     def deliver(self, now: datetime | None = None) -> bool:
-        """Hand due messages to free senders; tells whether it found any."""
-        kinds = tuple(self._duties.senders)
+        """Hand due messages to free senders; tells whether it found any, or one became free."""
         free = self._free_slots()
-        moment = now or datetime.now(UTC)
-        if not kinds or free == 0:
-            return False
-        with self._services.database.reader.connect() as reader:
-            if not outbox.has_due(reader, kinds, moment):
-                return False
-        with self._context(moment) as ctx:
-            messages = outbox.claim(ctx, kinds, limit=free)
-        self._sending |= {self._threads.submit(self._send, message, now) for message in messages}
-        return bool(messages)
+        messages = self._claim(free, now or datetime.now(UTC))
+        for message in messages:
+            self._sending[message.kind].add(self._threads.submit(self._send, message, now))
+        if messages:
+            return True
+        busy = [future for kind, some in self._sending.items() if kind not in free for future in some]
+        return bool(wait(busy, timeout=STEP, return_when=FIRST_COMPLETED).done)
 
-    def _free_slots(self) -> int:
-        """Return how many senders are free; where none is, wait a moment for the first."""
-        if len(self._sending) == SLOTS:
-            wait(self._sending, timeout=STEP, return_when=FIRST_COMPLETED)
-        self._sending = {future for future in self._sending if not future.done()}
-        return SLOTS - len(self._sending)
+    def _free_slots(self) -> dict[str, int]:
+        """Return how many senders are free, by kinds that have any."""
+        for kind, some in self._sending.items():
+            self._sending[kind] = {future for future in some if not future.done()}
+        slots = {kind: SLOTS - len(some) for kind, some in self._sending.items()}
+        return {kind: free for kind, free in slots.items() if free}
+
+    def _claim(self, free: Mapping[str, int], moment: datetime) -> list[Message]:
+        if not free:
+            return []
+        with self._services.database.reader.connect() as reader:
+            if not outbox.has_due(reader, tuple(free), moment):
+                return []
+        with self._context(moment) as ctx:
+            return [
+                message for kind, limit in free.items() for message in outbox.claim(ctx, (kind,), limit=limit)
+            ]
 
     def seal(self, now: datetime | None = None) -> bool:
         """Chain one batch of audit events; tells whether there may be more."""
@@ -150,16 +159,18 @@ class Worker:
 
     def _send(self, message: Message, now: datetime | None) -> None:
         error: str | None = None
-        final = False
+        final = away = False
         try:
             self._duties.senders[message.kind](message)
         except (Undeliverable, EgressRefused) as refused:
             error, final = error_text(refused), True
+        except Unreachable as failure:
+            error, away = error_text(failure), True
         except Exception as failure:  # a sender's bug must not lose the message
             error = error_text(failure) or type(failure).__name__
         try:
             with self._context(now) as ctx:
-                state = outbox.settle(ctx, message, error=error, final=final)
+                state = outbox.settle(ctx, message, error=error, final=final, away=away)
         except Exception:  # the lease ends by itself; then it is sent again with the same id
             _log.exception("result of a message not stored", message=message.id, kind=message.kind)
             return

@@ -21,7 +21,11 @@ UNIT = (FOLDER / "lotse.service").read_text("utf-8")
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """The settings with what the unit's credentials give."""
-    secrets = {"database-url": "postgresql://lotse:x@127.0.0.1/lotse", "master-key": "A" * 43 + "="}
+    secrets = {
+        "database-url": "postgresql://lotse:x@127.0.0.1/lotse",
+        "master-key": "A" * 43 + "=",
+        "mail-password": "x",
+    }
     for name, text in secrets.items():
         (tmp_path / name).write_text(text)
     given = dict(re.findall(r"^Environment=(LOTSE_\w+)=(.+)$", UNIT, re.MULTILINE))
@@ -30,10 +34,11 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_the_settings_are_sound_for_production(settings: Settings) -> None:
-    """With the two secrets as the unit hands them over."""
+    """With the three secrets as the unit hands them over."""
     assert settings.mode == "production"
     assert settings.keys.master_key is not None
     assert settings.database.url.startswith("postgresql://")
+    assert settings.mail.password is not None
 
 
 def test_all_files_name_one_host_and_port(settings: Settings) -> None:

@@ -20,6 +20,8 @@ PRODUCTION = {
     "public_url": "https://login.example.de",
     "database.url": "postgresql://lotse@db/lotse",
     "server.trusted_proxies": ["10.1.2.3/32"],
+    "mail.host": "mail.example.de",
+    "mail.from_address": "konto@example.de",
 }
 
 
@@ -137,6 +139,7 @@ memory_kib = 8
         "command line: server.workers: must be greater than or equal to 1",
         "default: public_url: production needs https",
         f"default: database.url: {sqlite}",
+        "default: mail.host: people prove their address and reset their password by mail: name the server",
         f"{path}:15: egress.allow_loopback: only for development and demo",
     }
 
@@ -246,6 +249,9 @@ def test_production_takes_sqlite_only_when_told() -> None:
         ({"password.memory_kib": 19456, "password.time_cost": 1}, "password.memory_kib"),
         ({"support.help_url": "http://www.example.de/hilfe"}, "support.help_url"),
         ({"legal.privacy_url": "http://www.example.de"}, "legal.privacy_url"),
+        ({"mail.host": None}, "mail.host"),
+        ({"mail.security": "none"}, "mail.security"),
+        ({"mail.security": "none", "mail.host": "10.0.0.5", "mail.from_address": "k@x.de"}, "mail.security"),
     ],
 )
 def test_production_refuses_what_is_unsafe(overrides: dict[str, Any], key: str) -> None:
@@ -259,6 +265,10 @@ def test_production_refuses_what_is_unsafe(overrides: dict[str, Any], key: str) 
     [
         {"server.trusted_proxies": ["104.16.0.0/13", "2400:cb00::/32"]},
         {"throttle.exempt_networks": ["10.0.0.0/8", "fc00::/7", "127.0.0.0/8"]},
+        {"mail.security": "none", "mail.host": "localhost"},
+        {"mail.security": "none", "mail.host": "127.0.0.9"},
+        {"mail.security": "none", "mail.host": "::1"},
+        {"mail.security": "tls", "mail.port": 465, "mail.username": "x", "mail.password": "y"},
         {"password.memory_kib": 7168, "password.time_cost": 5},
         {"password.memory_kib": 47104, "password.time_cost": 1},
     ],
@@ -292,6 +302,14 @@ def test_production_refuses_a_folder_of_keys_that_others_change(tmp_path: Path) 
         ({"database.url": "mysql://db"}, "database.url"),
         ({"support.help_url": "javascript:alert(1)"}, "support.help_url"),
         ({"support.mail": "nobody"}, "support.mail"),
+        ({"mail.host": "mail.example.de"}, "mail.from_address"),
+        ({"mail.host": "mail.example.de:25/x"}, "mail.host"),
+        ({"mail.from_address": "Konto <konto@example.de>"}, "mail.from_address"),
+        ({"mail.from_name": "Konto\r\nBcc: eve@evil.example"}, "mail.from_name"),
+        ({"mail.username": "lotse"}, "mail.password"),
+        ({"mail.password": "secret"}, "mail.username"),
+        ({"mail.security": "none", "mail.username": "x", "mail.password": "y"}, "mail.security"),
+        ({"mail.timeout_seconds": 60}, "mail.timeout_seconds"),
         ({"server.trusted_proxies": 5}, "server.trusted_proxies"),
         ({"keys.master_key": "not base64!"}, "keys.master_key"),
         ({"keys.master_key": base64.b64encode(bytes(16)).decode()}, "keys.master_key"),
@@ -405,6 +423,8 @@ def test_example_file_says_the_defaults() -> None:
 def test_example_file_is_accepted_with_every_line_in_use(tmp_path: Path) -> None:
     """Each example that is commented out is a value the settings take."""
     text = re.sub(r"^# ([a-z0-9_]+ = )", r"\1", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE)
-    text = re.sub(r"^(url_file|master_key_file|trust_ca_file) = .*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^(url_file|master_key_file|password_file|trust_ca_file) = .*\n", "", text, flags=re.MULTILINE
+    )
 
     assert load_settings(write(tmp_path, text), {}).support.mail == "hilfe@example.de"

@@ -21,7 +21,7 @@ from idp.context import Context, Services
 from idp.db import Database
 from idp.delivery import outbox
 from idp.delivery.models import OutboxMessage
-from idp.delivery.outbox import Message, Undeliverable
+from idp.delivery.outbox import Message, Undeliverable, Unreachable
 from idp.egress import EgressFailed, fetch
 from idp.settings import Settings
 from idp.worker import Duties, Worker, work
@@ -333,6 +333,41 @@ def test_a_receiver_that_hangs_does_not_hold_up_the_others(services: Services) -
         assert sent.wait(10)
         go_on.set()
     assert {state for state, *_ in states(services).values()} == {"sent"}
+
+
+def test_a_mail_server_that_hangs_holds_up_no_other_kind(services: Services) -> None:
+    """F5: however many mails wait for it, sign-out at the portals goes on, and so does everything else."""
+    go_on, out, purged = threading.Event(), threading.Event(), threading.Event()
+
+    def hang(_message: Message) -> None:
+        assert go_on.wait(20)
+
+    for _ in range(worker_module.SLOTS + 2):
+        with unit_of_work(services, datetime.now(UTC)) as ctx:
+            outbox.enqueue(ctx, "mail", "a@b.example", {}, expires_at=ctx.now + 60 * MINUTE)
+    duties = Duties(
+        senders={"mail": hang, KIND: lambda _message: out.set()},
+        purges={"things": lambda _ctx, _limit: purged.set() or 0},
+    )
+    with Stopping(services, duties):
+        put_now(services)
+        assert out.wait(10)
+        assert purged.wait(10)
+        waiting = [state for state, *_ in states(services).values() if state == "waiting"]
+        assert len(waiting) == 2
+        go_on.set()
+
+
+def test_a_server_that_is_away_is_asked_every_minute(services: Services) -> None:
+    """F5: what nothing is wrong with goes out soon after it is back, however long it was away."""
+
+    def away(_message: Message) -> None:
+        raise Unreachable("no answer in time")
+
+    key = put(services)
+    for minute in range(30):
+        once(services, Duties(senders={KIND: away}), NOW + minute * MINUTE)
+    assert states(services)[key] == ("waiting", 30, "no answer in time")
 
 
 def test_more_messages_than_senders_do_not_wait_for_the_next_look(services: Services) -> None:

@@ -20,7 +20,7 @@ from idp.settings import Settings, SettingsError
 @as_json_option
 @pass_state
 def doctor(state: State, *, as_json: bool) -> None:
-    """Look at settings, files, database, keys, worker and public address; ends with 5 where one is wrong.
+    """Look at all that an installation needs; ends with 5 where one thing is wrong.
 
     Advice is no failure: it works, and would better be otherwise.
     """
@@ -46,6 +46,7 @@ def _findings(state: State) -> Iterator[Finding]:
     yield from examination.settings_and_files(settings, config)
     yield from _running(state, settings)
     yield from examination.redis_of(settings)
+    yield from examination.mail_of(settings)
     yield from examination.seen_from_outside(settings)
 
 

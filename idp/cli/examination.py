@@ -14,9 +14,11 @@ from idp.app import build_duties
 from idp.audit import log, sealer
 from idp.audit.events import Event
 from idp.cli.findings import Finding, advice, ok, problem
+from idp.cli.mail_advice import advise
 from idp.context import Context, Services
 from idp.db import Database, StorageError
 from idp.delivery import outbox
+from idp.delivery.smtp import SmtpFailed, look_up
 from idp.oidc import signing_keys
 from idp.settings import Settings
 from idp.settings.contradictions import unsafe_in_production
@@ -46,6 +48,7 @@ def settings_and_files(settings: Settings, config: Path | None) -> Iterator[Find
         settings.database.url_file,
         settings.redis.url_file,
         settings.keys.master_key_file,
+        settings.mail.password_file,
         *settings.keys.directory.glob("master-*.key"),
     )
     for path in filter(None, files):
@@ -164,6 +167,19 @@ def redis_of(settings: Settings) -> Iterator[Finding]:
         yield problem(
             "redis", "does not answer; counters are kept in the database", "Start it, or correct redis.url."
         )
+
+
+def mail_of(settings: Settings) -> Iterator[Finding]:
+    """Yield whether the mail server lets us in, where one is configured; nothing is sent."""
+    if settings.mail.host is None:
+        return
+    try:
+        reached = look_up(settings)
+    except SmtpFailed as failed:
+        yield problem("mail", *advise(failed, settings))
+    else:
+        over = f" over {reached.encryption}" if reached.encryption else ""
+        yield ok("mail", f"{reached.server} lets us in{over}; idp mail test ADDRESS sends one")
 
 
 def seen_from_outside(settings: Settings) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ _NOUNS = {
         "Look at everything an installation needs, and say what is wrong.",
     ),
     "keys": ("idp.cli.keys", "keys", "Signing keys and the master key."),
+    "mail": ("idp.cli.mail", "mail", "The mail server: try it."),
     "organization": ("idp.cli.organization", "organization", "Companies, their members and permissions."),
     "serve": ("idp.cli.serve", "serve", "Run the server with its worker and its hash pool."),
 }

@@ -191,6 +191,13 @@ class OldAccountReleased(Mail):
     directory: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerTest(Mail):
+    """To whom the operator chose, to see whether mails get out."""
+
+    name: ClassVar[str] = "server_test"
+
+
 MAILS: Mapping[str, type[Mail]] = {
     mail.name: mail
     for mail in (
@@ -211,6 +218,7 @@ MAILS: Mapping[str, type[Mail]] = {
         DataExported,
         OldAccountLinked,
         OldAccountReleased,
+        ServerTest,
     )
 }
 

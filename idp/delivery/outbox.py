@@ -26,6 +26,8 @@ LEASE = timedelta(seconds=60)
 """How long a sender may take before the message counts as abandoned."""
 FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(hours=24)
+LONGEST_DELAY_AWAY = timedelta(seconds=60)
+"""The same while the server for everybody's messages is away: it may be back at any moment (F5)."""
 
 _TABLE = OutboxMessage.__tablename__
 _BULK = {"synchronize_session": False}
@@ -46,6 +48,10 @@ class Work(Protocol):
 
 class Undeliverable(Exception):
     """Raised by a sender for what no later attempt can mend; the text goes into the receipt."""
+
+
+class Unreachable(Exception):
+    """Raised by a sender when the server for all messages is away: this one is no worse than others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +176,18 @@ def has_due(reader: Connection, kinds: Collection[str], now: datetime) -> bool:
     return reader.execute(due.limit(1)).first() is not None
 
 
-def settle(ctx: Work, message: Message, *, error: str | None = None, final: bool = False) -> str | None:
+def settle(
+    ctx: Work, message: Message, *, error: str | None = None, final: bool = False, away: bool = False
+) -> str | None:
     """Write down how an attempt ended; returns the new state, None when the lease was lost meanwhile.
 
     Without *error* it was sent.  With one it waits for the next attempt (2 s, then twice as long each time,
-    at most 24 h), and has failed for good when *final* or when it would expire before.
+    at most 24 h, or a minute while the server is *away*), and has failed for good when *final* or when it
+    would expire before.
     """
     values: dict[str, Any] = {"last_error": error and error[:200]}
-    again = ctx.now + delay(message.attempts)
+    pause = delay(message.attempts)
+    again = ctx.now + (min(pause, LONGEST_DELAY_AWAY) if away else pause)
     if error is not None and not final and again < message.expires_at:
         values |= {"state": WAITING, "next_attempt_at": again}
     else:

@@ -54,8 +54,7 @@ def fetch(
     sent = {"Accept-Encoding": "identity", "User-Agent": "Lotse", "Connection": "close"}
     sent |= {"Accept": ", ".join(accept)} if accept else {}
     sent |= headers or {}
-    trust = _trust(_ca_file(settings))
-    pool = connections(trust, deadline, plain=parts.scheme == "http", loopback=loopback)
+    pool = connections(trust(settings), deadline, plain=parts.scheme == "http", loopback=loopback)
     try:
         with pool, pool.stream(method, url, headers=_latin(sent), content=data) as answer:
             found = {
@@ -87,9 +86,10 @@ def _latin(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 
-def _ca_file(settings: Settings) -> str | None:
+def trust(settings: Settings) -> ssl.SSLContext:
+    """Return how certificates of other servers are judged: as usual, and by ``egress.trust_ca_file``."""
     path = settings.egress.trust_ca_file
-    return None if path is None else str(path)
+    return _trust(None if path is None else str(path))
 
 
 @lru_cache(maxsize=4)
@@ -111,4 +111,5 @@ __all__ = [
     "fetch",
     "is_loopback",
     "is_public",
+    "trust",
 ]

@@ -1,8 +1,9 @@
 """Values that are sound alone but not together, and what production refuses on the internet."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
-from idp.settings.models import Keys, Network, Password, Settings
+from idp.settings.models import Keys, Mail, Network, Password, Settings
 
 #: the shortest prefix of a network that is one party's, by version of the address
 _WIDEST_PREFIX = {4: 8, 6: 16}
@@ -25,8 +26,27 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "tokens.refresh_idle_days", "is longer than tokens.refresh_days"
     if throttle.account_hard_stop <= throttle.account_free:
         yield "throttle.account_hard_stop", "must be above throttle.account_free"
+    yield from _mail_without_its_other_half(settings.mail)
     if settings.egress.trust_ca_file and not settings.egress.trust_ca_file.is_file():
         yield "egress.trust_ca_file", f"there is no file {settings.egress.trust_ca_file}"
+
+
+def _mail_without_its_other_half(mail: Mail) -> Iterator[tuple[str, str]]:
+    if mail.host and not mail.from_address:
+        yield "mail.from_address", "is needed with mail.host: whom the mails are from"
+    if mail.username and mail.password is None:
+        yield "mail.password", "is needed with mail.username"
+    if mail.password is not None and not mail.username:
+        yield "mail.username", "is needed with mail.password"
+    if mail.password is not None and mail.security == "none" and not _is_this_machine(mail.host):
+        yield "mail.security", "a password is never sent without TLS"
+
+
+def _is_this_machine(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def unsafe_in_production(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -44,6 +64,7 @@ def unsafe_in_production(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "logging.level", "debug lines are for development; info has every request"
     if settings.tokens.code_seconds > _LONGEST_CODE_SECONDS:
         yield "tokens.code_seconds", f"a code lives at most {_LONGEST_CODE_SECONDS} seconds"
+    yield from _unsafe_mail(settings.mail)
     yield from _unsafe_networks(settings)
     yield from _weak_hash(settings.password)
     yield from _open_to_others(settings.keys)
@@ -51,6 +72,13 @@ def unsafe_in_production(settings: Settings) -> Iterator[tuple[str, str]]:
         for name, value in getattr(settings, section):
             if isinstance(value, str) and value.startswith("http://"):
                 yield f"{section}.{name}", "people are sent there from the sign-in page: it needs https"
+
+
+def _unsafe_mail(mail: Mail) -> Iterator[tuple[str, str]]:
+    if mail.host is None:
+        yield "mail.host", "people prove their address and reset their password by mail: name the server"
+    elif mail.security == "none" and not _is_this_machine(mail.host):
+        yield "mail.security", "codes and links are not sent without TLS, unless to this machine"
 
 
 def _unsafe_networks(settings: Settings) -> Iterator[tuple[str, str]]:

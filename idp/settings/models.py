@@ -133,6 +133,20 @@ class Support(_Section):
     help_url: WebAddress | None = None
 
 
+class Mail(_Section):
+    """The server that takes our mails on their way; without a host they stay in the outbox."""
+
+    host: str | None = Field(None, pattern=r"^[A-Za-z0-9.:-]+$", max_length=253)
+    port: int = Field(587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = Field(None, min_length=1, max_length=256)
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    from_address: str | None = Field(None, pattern=r"^[^@\s<>]+@[^@\s<>]+$", max_length=254)
+    from_name: str | None = Field(None, pattern=r"^[^\r\n]+$", max_length=60)
+    timeout_seconds: int = Field(45, ge=5, le=55)
+
+
 class Legal(_Section):
     """Links at the foot of each page, shown where set."""
 
@@ -244,6 +258,7 @@ class Settings(BaseSettings):
     product: Product = Product()
     support: Support = Support()
     legal: Legal = Legal()
+    mail: Mail = Mail()
     password: Password = Password()
     throttle: ThrottleSettings = ThrottleSettings()
     session: SessionSettings = SessionSettings()

@@ -77,7 +77,14 @@ def test_settings_that_are_refused(terminal: Terminal) -> None:
     """Every problem, each with its place; nothing else is looked at."""
     found = findings(terminal, 5, LOTSE_MODE="production", LOTSE_SERVER__PORT="99999")
     assert states(found) == dict.fromkeys(
-        ("server.port", "public_url", "database.url", "server.trusted_proxies", "password.memory_kib"),
+        (
+            "server.port",
+            "public_url",
+            "database.url",
+            "server.trusted_proxies",
+            "password.memory_kib",
+            "mail.host",
+        ),
         PROBLEM,
     )
     assert found["server.port"]["remedy"] == "Correct it: LOTSE_SERVER__PORT"

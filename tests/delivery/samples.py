@@ -56,4 +56,5 @@ SAMPLES: dict[str, Mail] = {
     "export": mails.DataExported(),
     "linked": mails.OldAccountLinked(directory="Servicewelt", link=LINK),
     "released": mails.OldAccountReleased(directory="Servicewelt"),
+    "server test": mails.ServerTest(),
 }
