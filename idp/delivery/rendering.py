@@ -78,7 +78,7 @@ def _facts(settings: Settings, mail: Mail, language: str, at: datetime, until: d
         "support": settings.support,
         "host": urlsplit(settings.issuer).netloc,
         "pages": {name: f"{settings.issuer}{path}" for name, path in _PAGES.items()},
-        "band": band(settings.issuer),
+        "band": partial(band, settings.issuer),
     }
 
 
@@ -102,13 +102,12 @@ def _environment(shape: str, language: str) -> Environment:
 
 
 @cache
-def band(issuer: str) -> str:
+def band(issuer: str, colour: str) -> str:
     """Return this installation's fine lines as a CSS image: mail programs show no SVG, and load nothing."""
     seed = hashlib.sha256(issuer.encode()).digest()
-    left, right = 28 + seed[0] % 30, 122 + seed[1] % 30
-    near, far = 5 + seed[2] % 4, 7 + seed[3] % 6
-    line = "repeating-linear-gradient({angle}deg,{colour} 0 1px,transparent 1px {gap}px)"
+    angles = (28 + seed[0] % 30, 122 + seed[1] % 30)
+    gaps = (5 + seed[2] % 4, 7 + seed[3] % 6)
     return ",".join(
-        line.format(angle=angle, colour="rgba(11,92,102,.55)", gap=gap)
-        for angle, gap in ((left, near), (right, far))
+        f"repeating-linear-gradient({angle}deg,{colour} 0 1px,transparent 1px {gap}px)"
+        for angle, gap in zip(angles, gaps, strict=True)
     )

@@ -382,6 +382,17 @@ def outbox(visits: Visits, visitor: Visitor) -> Visitor:
     return visitor
 
 
+@scene
+def mail(visits: Visits, visitor: Visitor) -> Visitor:
+    visits.house.post(
+        mails.ResetPassword(link=f"{visits.house.issuer}/password/reset"), "otto@muster.example"
+    )
+    visitor.page.goto(f"{visits.house.issuer}/dev/outbox")
+    visitor.page.locator("a[href^='/dev/outbox/']").first.click()
+    visitor.page.wait_for_url("**/dev/outbox/*")
+    return visitor
+
+
 # ----------------------------------------------------------------------------------- the portals' pages
 
 

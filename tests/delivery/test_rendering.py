@@ -193,8 +193,8 @@ def test_help_is_named_where_there_is_any() -> None:
 
 def test_each_installation_has_its_own_band() -> None:
     """The lines of one's own provider are always the same, and another's differ."""
-    assert band(ISSUER) == band(ISSUER) != band("https://login.example.org")
-    assert band(ISSUER) in rendered(mails.AddressAdded()).html
+    assert band(ISSUER, "teal") == band(ISSUER, "teal") != band("https://login.example.org", "teal")
+    assert band(ISSUER, "rgba(11,92,102,.55)") in rendered(mails.AddressAdded()).html
 
 
 def test_times_are_those_of_the_event() -> None:
