@@ -29,7 +29,7 @@ def outbox() -> str | Response:
 
 def mail(key: str) -> str:
     """Show the HTML of one mail alone, as a mail program does."""
-    found = preview.find_shown(current(), key)
+    found = preview.find_shown(current(), key) if key.isalnum() else None
     if found is None or not found.html:
         abort(404)
     for style in _STYLE.findall(found.html):
