@@ -37,7 +37,7 @@ def test_languages(tag: str, language: str | None) -> None:
 
 def test_words() -> None:
     """German is the source, English a catalogue, and what we do not speak stays German."""
-    said = [texts.load_catalogue(language).gettext("Anmelden") for language in ("de", "en", "xx")]
+    said = [texts.load_catalogue.__wrapped__(language).gettext("Anmelden") for language in ("de", "en", "xx")]
     assert said == ["Anmelden", "Sign in", "Anmelden"]
 
 

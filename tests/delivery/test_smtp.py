@@ -221,6 +221,45 @@ def test_letters_beyond_ascii_in_an_address(faulty: Faulty) -> None:
     assert "MAIL" not in faulty.heard
 
 
+def test_an_address_that_swallows_packets_leaves_time_for_the_next(
+    faulty: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name may have several addresses, and one of them be dead."""
+    full = socket.socket()
+    full.bind(("127.0.0.1", 0))
+    full.listen(0)
+    waiting = [socket.socket() for _ in range(3)]
+    for one in waiting:  # whoever comes after them is not answered
+        one.setblocking(False)
+        one.connect_ex(full.getsockname())
+    kind = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+    found = [(*kind, full.getsockname()), (*kind, ("127.0.0.1", faulty.port))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    try:
+        assert send(hurried(settings_for(25), 4), LETTER).said == QUEUED
+        found.pop()
+        found.append(found[0])
+        assert failure(hurried(settings_for(25), 0.4)).said == "no answer in time"
+    finally:
+        for one in (*waiting, full):
+            one.close()
+
+
+def test_the_alarm_may_come_when_all_is_over(faulty: Faulty) -> None:
+    """Nothing is broken off then."""
+    with smtp._session(settings_for(faulty.port)) as server:
+        pass
+    server._break_off()
+    assert faulty.heard == ["EHLO", "QUIT"]
+
+
+def test_a_step_that_took_too_long_says_so() -> None:
+    """Also where only one address of several did."""
+    late = pytest.raises(SmtpFailed, match="mail server, connection: no answer in time")
+    with late, smtp._Failing(Step.CONNECTION, smtp._Clock(60)):
+        raise TimeoutError
+
+
 def test_no_thread_and_no_connection_is_left(faulty: Faulty) -> None:
     """A worker runs for months."""
     before = threading.active_count()
