@@ -6,6 +6,7 @@ Addresses are sealed and found by a keyed hash, so the database alone does not t
 import unicodedata
 from typing import Final, NamedTuple
 
+import idna
 from sqlalchemy import bindparam, delete, select, update
 
 from idp.accounts.models import Account, Identifier
@@ -34,8 +35,9 @@ def email_key(typed: str) -> str:
     """
     local, at, domain = username_key(typed).rpartition("@")
     try:
-        ascii_domain = domain.encode("idna").decode("ascii") if domain else domain
-    except UnicodeError:
+        # IDNA 2008, as mail is sent by: straße.example and strasse.example are two domains
+        ascii_domain = idna.encode(domain, uts46=True).decode("ascii") if domain else domain
+    except idna.IDNAError:
         ascii_domain = domain
     return f"{local}{at}{ascii_domain}"
 

@@ -30,6 +30,8 @@ PARAMS: dict[str, Any] = {
     "maximum": 128,
     "missing": ("special", "digit"),
     "status": "pending",
+    "de": "Servicewelt",
+    "en": "Servicewelt",
 }
 #: nouns of operators' commands, whose words are the command line's own
 OPERATORS = ("keys.", "client.", "config.", "audit.", "database.")
