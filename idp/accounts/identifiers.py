@@ -33,13 +33,13 @@ def email_key(typed: str) -> str:
 
     Whatever is no address comes back folded, so that it can be looked for and is not found.
     """
-    local, at, domain = username_key(typed).rpartition("@")
+    local, at, domain = typed.strip().rpartition("@")
     try:
         # IDNA 2008, as mail is sent by: straße.example and strasse.example are two domains
-        ascii_domain = idna.encode(domain, uts46=True).decode("ascii") if domain else domain
+        ascii_domain = idna.encode(domain, uts46=True).decode("ascii")
     except idna.IDNAError:
-        ascii_domain = domain
-    return f"{local}{at}{ascii_domain}"
+        ascii_domain = username_key(domain)
+    return f"{username_key(local)}{at}{ascii_domain}"
 
 
 def sign_in_key(typed: str) -> str:

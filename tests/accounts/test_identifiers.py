@@ -30,6 +30,9 @@ def test_user_names_are_compared_folded(typed: str, key: str) -> None:
     [
         ("Ben@Muster.Example", "ben@muster.example"),
         ("ben@Bücher.example", "ben@xn--bcher-kva.example"),
+        ("ben@Straße.example", "ben@xn--strae-oqa.example"),
+        ("ben@STRASSE.example", "ben@strasse.example"),
+        (" Ben@muster.example ", "ben@muster.example"),
         ("a@b@c.example", "a@b@c.example"),
         ("ben@", "ben@"),
         ("ben@" + "ü" * 80 + ".example", "ben@" + "ü" * 80 + ".example"),
