@@ -123,7 +123,7 @@ def conclude(ctx: Context, attempt: Attempt) -> Recognised:
         )
         raise Refusal("login.failed")
     ctx.throttle.succeeded(ctx.db, attempt.reservation)
-    refusal = _standing(ctx, account)
+    refusal = standing(ctx, account)
     if refusal is not None:
         record(ctx, Event.SIGN_IN_REFUSED, target=("account", account.id), reason=refusal.code)
         raise refusal
@@ -157,7 +157,7 @@ def _proven_account(ctx: Context, attempt: Attempt) -> SignInFacts | None:
     return account if account.password_hash == attempt.candidate.password_hash else None
 
 
-def _standing(ctx: Context, account: SignInFacts) -> Refusal | None:
+def standing(ctx: Context, account: SignInFacts) -> Refusal | None:
     """Return why the person may not come in, or None (design §2, Block; req 23)."""
     if account.status == BLOCKED:
         return Refusal("account.blocked")

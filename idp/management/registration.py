@@ -260,8 +260,9 @@ def _create(ctx: Context, flow: Flow) -> SignInFacts:
         with ctx.db.begin_nested():  # of two who prove one address at a time, one finds it taken
             ctx.db.add(account)
             ctx.db.flush()
-            if typed["username"] is not None:
-                identifiers.set_username(ctx, account, typed["username"])
+            username = typed["username"]
+            if username is not None and identifiers.username_refusal(ctx, username) is None:
+                identifiers.set_username(ctx, account, username)  # else somebody took it meanwhile
             address = identifiers.add_email(ctx, account.id, typed["email"])
             _disown(ctx, address)
             identifiers.verify(ctx, address)

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.authentication import devices, sessions, transaction
+from idp.authentication import devices, login, sessions, transaction
 from idp.authentication.devices import DeviceCookie, KnownDevice
 from idp.authentication.sessions import LiveSession, Owner
 from idp.context import Actor, Context
@@ -66,10 +66,13 @@ def complete(
 
 
 def complete_reset(flow: Flow, methods: Methods) -> Response:
-    """Give the account its new password, sign the person in, and say so."""
-    then = begun_from(flow)
-    account = password_reset.apply(current(), flow)
-    return complete(then, account, methods, onward=url_for("forgotten_password.show_changed", flow=flow.id))
+    """Give the account its new password, sign the person in where they may come in, and say so."""
+    ctx, then = current(), begun_from(flow)
+    account = password_reset.apply(ctx, flow)
+    onward = url_for("forgotten_password.show_changed", flow=flow.id)
+    if login.standing(ctx, account) is not None:  # the sign-in says why, as after any other right password
+        return redirect(onward, SEE_OTHER)
+    return complete(then, account, methods, onward=onward)
 
 
 def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool = False) -> Response | None:

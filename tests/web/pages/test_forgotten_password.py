@@ -167,6 +167,20 @@ def test_other_sessions_end(house: House, browser: Browser) -> None:
         assert ctx.db.get_one(Account, person.id).epoch == before + 1
 
 
+def test_who_is_blocked_is_not_let_in_by_a_reset(house: House, browser: Browser) -> None:
+    """By their only company: the password changes, the sign-in says why it stays closed (C4)."""
+    house.add("ben", company="Muster GmbH", membership="blocked")
+    _ask(browser)
+    _choose(browser, _link(house))
+    assert browser.heading == "Passwort geändert!"
+    browser.get(_linked(browser, "Weiter"))
+    assert browser.heading == "Anmelden"
+    browser.send(username="ben", password=FRESH)
+    assert "Ihr Zugang ist gesperrt" in browser.text
+    with house.work() as ctx:
+        assert ctx.db.scalars(select(Session)).all() == []
+
+
 class TestLink:
     """(req 68; C24)"""
 
