@@ -101,6 +101,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _shared_folder(config: pytest.Config) -> Path:
     """Return the folder that all workers of a run share."""
+    # where the fixture of that name takes it from; fixtures are no more when the last servers are stopped
     base: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
     return base.parent if hasattr(config, "workerinput") else base
 

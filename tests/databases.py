@@ -56,6 +56,7 @@ class OnServer:
     def emptied(self) -> Database:
         """Return the database without rows; what a test did not give back is no connection any longer."""
         pools = [engine.pool for engine in (self._database.engine, self._database.reader)]
+        # PostgreSQL's pools count, which the type they have in common does not
         if any(pool.checkedout() for pool in pools):  # type: ignore[attr-defined]
             self._connection.execute(_END_OTHERS)
             self._database.dispose()

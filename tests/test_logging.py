@@ -80,7 +80,7 @@ def test_fields_named_like_a_secret_are_hidden(lines: Lines, name: str) -> None:
     (line,) = lines()
     assert line[name] == HIDDEN
     assert "canary" not in json.dumps(line)
-    assert "4711" not in json.dumps(line)
+    assert line["list"] == [{name: HIDDEN}]  # a number by itself may also stand in the time
 
 
 @pytest.mark.parametrize("name", ["status_code", "token_type", "client", "reason", "passed"])

@@ -8,8 +8,8 @@ import threading
 from collections import deque
 from typing import Generic, TypeVar
 
-PLACES = 8
-"""How many wait in the line for all."""
+PLACES = 16
+"""How many wait in the line for all: an office that begins its day at one moment is no flood."""
 KNOWN_PLACES = 8
 """How many wait in the line for known browsers, each for another account."""
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pyotp
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from idp.accounts.models import Account
 from idp.app import build_services
@@ -291,6 +291,11 @@ class Visitor:
     def heading(self) -> str:
         """The page's only heading of first order."""
         return self.page.get_by_role("heading", level=1).inner_text()
+
+    @property
+    def h1(self) -> Locator:
+        """The same, to wait for."""
+        return self.page.locator("h1")
 
 
 @dataclass

@@ -8,32 +8,27 @@ from playwright.sync_api import expect
 from tests.browser.house import AT_CLIENT, BEISPIEL, MUSTER, Visitor, Visits
 
 
-def heads(visitor: Visitor, text: str) -> None:
-    """Expect the page's one heading of first order."""
-    expect(visitor.page.locator("h1")).to_have_text(text)
-
-
 def test_ben_signs_in_and_sees_what_his_token_allows(visits: Visits, visitor: Visitor) -> None:
     """Tiles by permission, and the area behind a tile that is not there is refused as well (screens R-06)."""
     house = visits.house
     visitor.page.goto(house.customer)
     visitor.page.get_by_role("link", name="Jetzt anmelden").click()
-    heads(visitor, "Anmelden")
+    expect(visitor.h1).to_have_text("Anmelden")
     expect(visitor.page.get_by_text("Sie melden sich an, um Kundenportal zu nutzen.")).to_be_visible()
     expect(visitor.page.get_by_label("E-Mail-Adresse/Benutzername")).to_be_focused()
     visitor.fill(house.of_the_cast("ben"))
-    heads(visitor, "Willkommen, Ben")
+    expect(visitor.h1).to_have_text("Willkommen, Ben")
     assert visitor.page.url == f"{house.customer}/"
     assert visitor.page.locator(".tile h3").all_inner_texts() == ["Meine Supportanfragen"]
     visitor.page.locator("#claims summary").click()
     expect(visitor.page.locator("#claims")).to_contain_text('["support_requests"]')
     expect(visitor.page.locator("#claims")).to_contain_text("urn:lotse:acr:aal1")
     visitor.page.get_by_role("link", name="Meine Supportanfragen").click()
-    heads(visitor, "Meine Supportanfragen")
+    expect(visitor.h1).to_have_text("Meine Supportanfragen")
     answer = visitor.page.goto(f"{house.customer}/area/payroll_tickets")
     assert answer is not None
     assert answer.status == 403
-    heads(visitor, "Dieser Bereich ist für Sie nicht freigegeben")
+    expect(visitor.h1).to_have_text("Dieser Bereich ist für Sie nicht freigegeben")
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -45,7 +40,7 @@ def test_two_clicks_are_one_sign_in(visits: Visits, scripts: bool) -> None:
     visitor.page.locator("input[name=username]").fill(ben.username)
     visitor.page.locator("input[name=password]").fill(ben.password)
     visitor.page.locator("main button.primary").dblclick()
-    heads(visitor, "Willkommen, Ben")
+    expect(visitor.h1).to_have_text("Willkommen, Ben")
 
 
 def test_the_api_takes_the_access_token_alone(visits: Visits, visitor: Visitor) -> None:
@@ -64,7 +59,7 @@ def test_the_second_portal_needs_no_password(visits: Visits, visitor: Visitor) -
     visitor.page.on("framenavigated", lambda frame: shown.append(frame.url))
     visitor.page.goto(visits.house.support)
     visitor.page.get_by_role("link", name="Jetzt anmelden").click()
-    heads(visitor, "Guten Tag, Ben")
+    expect(visitor.h1).to_have_text("Guten Tag, Ben")
     assert [url for url in shown if url.startswith(visits.house.issuer)] == []
 
 
@@ -74,12 +69,12 @@ def test_clara_opens_the_protected_page_with_her_app(visits: Visits, visitor: Vi
     clara = house.of_the_cast("clara")
     visitor.page.goto(f"{house.support}/tickets/restricted")
     visitor.fill(clara)
-    heads(visitor, "Zweistufige Anmeldung")
+    expect(visitor.h1).to_have_text("Zweistufige Anmeldung")
     expect(visitor.page.get_by_text("Lotse: clara@muster.example")).to_be_visible()
     expect(visitor.page.get_by_label("Einmal-Passwort")).to_be_focused()
     code = clara.code()
     visitor.fill_code(f"{code[:3]} {code[3:]}")
-    heads(visitor, "Tickets zu Gehaltsdaten")
+    expect(visitor.h1).to_have_text("Tickets zu Gehaltsdaten")
     expect(visitor.page.locator("main code")).to_have_text("urn:lotse:acr:aal2")
 
 
@@ -94,7 +89,7 @@ def test_a_wrong_code_and_one_used_twice(visits: Visits, visitor: Visitor) -> No
     expect(visitor.page.get_by_role("alert")).to_contain_text("Der Code stimmt nicht. Noch 4 Versuche.")
     expect(visitor.page.get_by_label("Einmal-Passwort")).to_have_value("")
     visitor.fill_code(code)
-    heads(visitor, "Willkommen, Nora")
+    expect(visitor.h1).to_have_text("Willkommen, Nora")
     again = visits.new()
     again.come_from(house.customer)
     again.fill(nora)
@@ -112,14 +107,14 @@ def test_a_remembered_browser_skips_the_code_but_not_where_two_factors_are_a_mus
     visitor.fill(nora)
     visitor.page.get_by_label("Mich auf diesem Gerät für 30 Tage merken.").check()
     visitor.fill_code(nora.code())
-    heads(visitor, "Willkommen, Nora")
+    expect(visitor.h1).to_have_text("Willkommen, Nora")
     visitor.sign_out(house.customer)
-    heads(visitor, "Sie sind abgemeldet")
+    expect(visitor.h1).to_have_text("Sie sind abgemeldet")
     visitor.come_from(house.customer)
     visitor.fill(nora)
-    heads(visitor, "Willkommen, Nora")
+    expect(visitor.h1).to_have_text("Willkommen, Nora")
     visitor.page.goto(f"{house.support}/tickets/restricted")
-    heads(visitor, "Zweistufige Anmeldung")
+    expect(visitor.h1).to_have_text("Zweistufige Anmeldung")
 
 
 def test_ben_hears_why_the_protected_page_stays_closed(visits: Visits, visitor: Visitor) -> None:
@@ -127,10 +122,10 @@ def test_ben_hears_why_the_protected_page_stays_closed(visits: Visits, visitor: 
     house = visits.house
     visitor.sign_in(house.support, house.of_the_cast("ben"))
     visitor.page.get_by_role("link", name="Tickets zu Gehaltsdaten").click()
-    heads(visitor, "Hier ist eine zweite Bestätigung nötig")
+    expect(visitor.h1).to_have_text("Hier ist eine zweite Bestätigung nötig")
     assert "error=unmet_authentication_requirements" in visitor.page.url
     visitor.page.get_by_role("link", name="Zur Startseite").click()
-    heads(visitor, "Guten Tag, Ben")
+    expect(visitor.h1).to_have_text("Guten Tag, Ben")
 
 
 def test_a_wrong_password(visits: Visits, visitor: Visitor) -> None:
@@ -182,11 +177,11 @@ def test_who_waits_goes_back_to_the_portal_or_on_with_another_account(
     """The waiting page is no dead end (screens R-05)."""
     visitor.come_from(visits.house.customer)
     visitor.fill(visits.house.of_the_cast("emil"))
-    heads(visitor, "Freischaltung ausstehend")
+    expect(visitor.h1).to_have_text("Freischaltung ausstehend")
     visitor.page.get_by_role("button", name="Anderes Konto").click()
-    heads(visitor, "Anmelden")
+    expect(visitor.h1).to_have_text("Anmelden")
     visitor.fill(visits.house.of_the_cast("ben"))
-    heads(visitor, "Willkommen, Ben")
+    expect(visitor.h1).to_have_text("Willkommen, Ben")
 
 
 def test_the_portal_asks_for_the_password_again(visits: Visits, visitor: Visitor) -> None:
@@ -194,10 +189,10 @@ def test_the_portal_asks_for_the_password_again(visits: Visits, visitor: Visitor
     nora = visits.house.newcomer()
     visitor.sign_in(visits.house.customer, nora)
     visitor.page.goto(f"{visits.house.customer}/login?again")
-    heads(visitor, "Anmelden")
+    expect(visitor.h1).to_have_text("Anmelden")
     expect(visitor.page.locator("input[name=username]")).to_have_value(nora.username)
     visitor.fill(nora)
-    heads(visitor, "Willkommen, Nora")
+    expect(visitor.h1).to_have_text("Willkommen, Nora")
 
 
 def test_another_person_at_the_same_browser(visits: Visits, visitor: Visitor) -> None:
@@ -205,9 +200,9 @@ def test_another_person_at_the_same_browser(visits: Visits, visitor: Visitor) ->
     visitor.sign_in(visits.house.customer, visits.house.of_the_cast("ben"))
     visitor.page.goto(f"{visits.house.customer}/login?again")
     visitor.fill(visits.house.newcomer())
-    heads(visitor, "Willkommen, Nora")
+    expect(visitor.h1).to_have_text("Willkommen, Nora")
     visitor.page.goto(f"{visits.house.support}/login")
-    heads(visitor, "Guten Tag, Nora")
+    expect(visitor.h1).to_have_text("Guten Tag, Nora")
 
 
 def test_choosing_the_account(visits: Visits, visitor: Visitor) -> None:
@@ -215,37 +210,37 @@ def test_choosing_the_account(visits: Visits, visitor: Visitor) -> None:
     nora = visits.house.newcomer()
     visitor.sign_in(visits.house.customer, nora)
     visitor.come_from_client(prompt="select_account")
-    heads(visitor, "Konto wählen")
+    expect(visitor.h1).to_have_text("Konto wählen")
     expect(visitor.page.locator("main")).not_to_contain_text(f"{nora.username}@")
     visitor.page.get_by_role("button", name="Nora Neumann").click()
-    heads(visitor, AT_CLIENT)
+    expect(visitor.h1).to_have_text(AT_CLIENT)
     assert "code=" in visitor.page.url
     visitor.come_from_client(prompt="select_account")
     visitor.page.get_by_role("button", name="Anderes Konto").click()
-    heads(visitor, "Anmelden")
+    expect(visitor.h1).to_have_text("Anmelden")
 
 
 def test_choosing_the_company(visits: Visits, visitor: Visitor) -> None:
     """Who belongs to two companies acts for one at a time, chosen once and kept for the next portal."""
     visitor.come_from(visits.house.customer)
     visitor.fill(visits.house.newcomer(companies=(MUSTER, BEISPIEL)))
-    heads(visitor, "Für welches Unternehmen?")
+    expect(visitor.h1).to_have_text("Für welches Unternehmen?")
     visitor.page.get_by_role("button", name="Beispiel AG").click()
-    heads(visitor, "Willkommen, Nora")
+    expect(visitor.h1).to_have_text("Willkommen, Nora")
     expect(visitor.page.locator("main")).to_contain_text("Beispiel AG · Kundennummer 100200400")
     visitor.page.locator("#claims summary").click()
     expect(visitor.page.locator("#claims")).not_to_contain_text("Muster GmbH")
     visitor.page.goto(f"{visits.house.support}/login")
-    heads(visitor, "Guten Tag, Nora")
+    expect(visitor.h1).to_have_text("Guten Tag, Nora")
 
 
 def test_cancelling_tells_the_portal(visits: Visits, visitor: Visitor) -> None:
     """ "Abbrechen" leads back to the portal, which says that nobody is signed in, and begins again."""
     visitor.come_from(visits.house.customer)
     visitor.page.get_by_role("button", name="Abbrechen").click()
-    heads(visitor, "Die Anmeldung wurde abgebrochen")
+    expect(visitor.h1).to_have_text("Die Anmeldung wurde abgebrochen")
     visitor.page.get_by_role("link", name="Noch einmal anmelden").click()
-    heads(visitor, "Anmelden")
+    expect(visitor.h1).to_have_text("Anmelden")
 
 
 def test_showing_the_password(visits: Visits, visitor: Visitor) -> None:

@@ -193,7 +193,7 @@ def test_an_application_that_fails_is_answered_for(headers: tuple[tuple[str, str
 
 
 def test_sign_ins_leave_threads_to_others_and_are_turned_away_when_too_many_wait() -> None:
-    """Two are answered in threads of their own, eight wait without one, others do not notice (A5, F12)."""
+    """Two are answered in threads of their own, sixteen wait without one, others do not notice (A5, F12)."""
     hashes = SlowHashes()
     taker = Arrivals(hashes, known_as=nobody, sign_ins=2)
 

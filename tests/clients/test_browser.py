@@ -120,6 +120,7 @@ def test_whole_way_by_keyboard(browser: Browser, config: dict[str, Any]) -> None
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Guten Tag, Ben")
+    page.wait_for_load_state()  # the menu listens once its script has run
     page.locator(".menu summary").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
