@@ -19,7 +19,7 @@ from idp.organizations.memberships import MembershipFacts
 from idp.web.context import current
 from idp.web.formats import birthday, language_name, moment
 from idp.web.portals import provider
-from idp.web.wording import CLAIMS, GENDERS, ROLES, SCOPES
+from idp.web.wording.names import CLAIMS, GENDERS, ROLES, SCOPES
 
 _ADDRESS: Final = ("street_address", "postal_code", "locality", "region", "country")
 _VERIFIED: Final = {"email": "email_verified", "phone_number": "phone_number_verified"}

@@ -12,9 +12,9 @@ from werkzeug.exceptions import HTTPException
 from idp.errors import Busy, Refusal
 from idp.logging import get_logger
 from idp.oidc.authorization_request import RelyingPartyMistake
-from idp.web import wording
 from idp.web.parameters import Unreadable
 from idp.web.portals import portal_by_row, portal_of
+from idp.web.wording import statuses
 
 RETRY_SECONDS = 5
 _LOST = frozenset({"flow.lost", "flow.expired", "flow.other_browser"})
@@ -70,8 +70,8 @@ def unreadable(error: Unreadable) -> Response:
 
 def refused(refusal: Refusal) -> Response:
     """Show a lost flow with the way back to its portal; another domain no that reached here is a 403."""
-    if refusal.code in wording.REFUSALS_OF_LINKS:
-        return _page(410, words=wording.REFUSALS_OF_LINKS[refusal.code])
+    if refusal.code in statuses.REFUSALS_OF_LINKS:
+        return _page(410, words=statuses.REFUSALS_OF_LINKS[refusal.code])
     if refusal.code not in _LOST:
         return _page(429 if refusal.code.endswith(".throttled") else 403, until=refusal.params.get("until"))
     portal = portal_by_row(refusal.params.get("client_id"))
@@ -83,7 +83,7 @@ def refused(refusal: Refusal) -> Response:
 def stale_form(error: CSRFError) -> Response:
     """Say that nothing was changed: the page was open too long, or its cookie is gone (req 98)."""
     return _render(
-        "errors/http.html", 400, status=400, retry_after=None, portal=None, words=wording.STALE_FORM
+        "errors/http.html", 400, status=400, retry_after=None, portal=None, words=statuses.STALE_FORM
     )
 
 
@@ -122,7 +122,7 @@ def _page(
     *,
     retry_after: int | None = None,
     until: datetime | None = None,
-    words: wording.StatusWords | None = None,
+    words: statuses.StatusWords | None = None,
 ) -> Response:
     if until is not None:
         retry_after = max(1, round((until - datetime.now(UTC)).total_seconds()))

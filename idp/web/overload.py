@@ -10,9 +10,10 @@ from werkzeug.wrappers import Request
 
 from idp.oidc.server import Answer
 from idp.settings import Settings
-from idp.web import locales, ui, wording
+from idp.web import locales, ui
 from idp.web.cookies import cookie_name
 from idp.web.page_headers import PRIVATE, page_headers
+from idp.web.wording.statuses import OVERLOAD
 
 RETRY_SECONDS = 5
 _ID = "lotse-request-id"
@@ -48,7 +49,7 @@ class OverloadPage:
             page = render_template(
                 "errors/http.html",
                 status=503,
-                words=wording.OVERLOAD,
+                words=OVERLOAD,
                 retry_after=None,  # the words say it
                 portal=None,
                 error_id=_ID,

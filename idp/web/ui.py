@@ -12,11 +12,12 @@ from werkzeug.wrappers import Request
 
 from idp import texts
 from idp.settings import Settings
-from idp.web import assets, formats, locales, wording
+from idp.web import assets, formats, locales
 from idp.web.cookies import cookie_name, set_cookie
 from idp.web.csrf import answers_a_link
 from idp.web.extensions import babel, csrf
 from idp.web.ribbon import ribbon
+from idp.web.wording import names, statuses
 
 THEMES = ("light", "dark", "system")
 _PREFERENCE_SECONDS = 365 * 24 * 3600
@@ -85,10 +86,10 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals.update(
         asset_url=assets.asset_url,
         time_element=formats.time_element,
-        status_words=wording.status_words,
-        roles=wording.ROLES,
-        membership_states=wording.MEMBERSHIP_STATES,
-        message_kinds=wording.MESSAGE_KINDS,
+        status_words=statuses.status_words,
+        roles=names.ROLES,
+        membership_states=names.MEMBERSHIP_STATES,
+        message_kinds=names.MESSAGE_KINDS,
         product=settings.product,
         support=settings.support,
         legal=settings.legal,

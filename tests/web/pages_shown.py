@@ -15,7 +15,8 @@ from idp.web import ui
 from idp.web.disclosure import Item
 from idp.web.forms import DeviceForm, ForgottenPasswordForm, MailedCodeForm, RegistrationForm, TotpForm
 from idp.web.pages import style_guide
-from idp.web.wording import OVERLOAD, word
+from idp.web.wording import word
+from idp.web.wording.statuses import OVERLOAD
 
 PORTAL = Shown(name="Kundenportal", home_uri="http://localhost:8001/")
 NOW = datetime(2023, 8, 29, 7, 10, tzinfo=UTC)

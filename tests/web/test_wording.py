@@ -16,6 +16,7 @@ from idp.accounts.password_policy import CLASSES
 from idp.errors import Refusal
 from idp.web import wording
 from idp.web.forms import ChooseForm, LoginForm, TotpForm, form_errors
+from idp.web.wording import statuses
 from tests.web.pages_shown import make_app
 
 PACKAGE = Path(idp.__file__).parent
@@ -104,9 +105,9 @@ def test_the_words_of_the_reference() -> None:
 
 def test_a_status_without_words_of_its_own() -> None:
     """Every status gets a page: a rare one that of its family."""
-    assert wording.status_words(404) is wording.STATUSES[404]
-    assert wording.status_words(418) is wording.STATUSES[400]
-    assert wording.status_words(502) is wording.STATUSES[500]
+    assert statuses.status_words(404) is statuses.STATUSES[404]
+    assert statuses.status_words(418) is statuses.STATUSES[400]
+    assert statuses.status_words(502) is statuses.STATUSES[500]
 
 
 @pytest.mark.parametrize(

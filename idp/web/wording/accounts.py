@@ -1,0 +1,52 @@
+"""Sentences for refusals about one's own account: registration, passwords, old portals (screens §1.0)."""
+
+from flask_babel import lazy_gettext
+from flask_babel.speaklater import LazyString
+
+_ = lazy_gettext
+
+REFUSALS: dict[str, LazyString] = {
+    "email.taken": _("Diese E-Mail-Adresse gehört schon zu einem anderen Konto."),
+    "phone.taken": _("Diese Telefonnummer gehört schon zu einem anderen Konto."),
+    "email.format": _("Die E-Mail-Adresse braucht ein @ und eine Domain, z. B. name@beispiel.de."),
+    "given_name.empty": _("Geben Sie Ihren Vornamen ein."),
+    "family_name.empty": _("Geben Sie Ihren Nachnamen ein."),
+    "registration.off": _("Hier kann man sich nicht selbst registrieren."),
+    "registration.throttled": _("Zu viele Registrierungen. Versuchen Sie es ab %(until)s wieder."),
+    "registration.password": _("Das ist nicht das Passwort, das Sie bei der Registrierung gewählt haben."),
+    "reset.throttled": _("Zu viele Anfragen. Versuchen Sie es ab %(until)s wieder."),
+    "mail.too_soon": _("Der letzte Link ist noch keine Minute alt. Der nächste geht ab %(until)s."),
+    "mail.throttled": _("An diese Adresse ging schon viel Post. Versuchen Sie es ab %(until)s wieder."),
+    "link.failed": _("Benutzername oder Passwort von %(directory)s stimmt nicht."),
+    "link.taken": _("Dieser Zugang ist schon mit einem Konto verknüpft."),
+    "link.away": _("%(directory)s antwortet gerade nicht. Versuchen Sie es in ein paar Minuten wieder."),
+    "link.undone": _("Diese Verknüpfung ist schon gelöst."),
+    "link.final": _("Diese Verknüpfung lässt sich nicht mehr lösen. Die Zeit dafür ist vorbei."),
+    "link.unknown": _("Diese Verknüpfung gibt es nicht."),
+    "legacy_directory.unknown": _("Dieses alte Portal kennen wir nicht."),
+    "legacy_directory.kind": _("Das geht bei diesem alten Portal nicht."),
+    "legacy_directory.secret": _("Das alte Portal ist noch nicht fertig eingerichtet."),
+    "token.expired": _("Dieser Link ist abgelaufen."),
+    "token.used": _("Dieser Link wurde schon benutzt."),
+    "phone.format": _("Die Telefonnummer beginnt mit + und der Vorwahl des Landes, z. B. +49 341 5550100."),
+    "username.format": _("Der Benutzername hat höchstens 128 Zeichen und kein @."),
+    "username.taken": _("Diesen Benutzernamen gibt es schon. Wählen Sie einen anderen."),
+    "password.mismatch": _("Die beiden Passwörter sind verschieden."),
+    "password.choose": _("Wählen Sie ein Passwort."),
+    "password.short": _("Das Passwort hat %(length)s Zeichen. Es braucht mindestens %(minimum)s."),
+    "password.long": _("Das Passwort hat mehr als %(maximum)s Zeichen. Wählen Sie ein kürzeres."),
+    "password.class": _("Es fehlt noch: %(missing)s."),
+    "password.common": _("Dieses Passwort ist aus Datendiebstählen bekannt. Wählen Sie ein anderes."),
+    "password.personal": _(
+        "Das Passwort enthält Ihren Namen oder Ihre E-Mail-Adresse. Wählen Sie ein anderes."
+    ),
+    "password.context": _("Das Passwort enthält den Namen dieses Dienstes. Wählen Sie ein anderes."),
+}
+
+#: classes of signs a password may still lack under the profile ``amt24``
+PASSWORD_CLASSES: dict[str, LazyString] = {
+    "special": _("ein Sonderzeichen"),
+    "digit": _("eine Zahl"),
+    "upper": _("ein Großbuchstabe"),
+    "lower": _("ein Kleinbuchstabe"),
+}
