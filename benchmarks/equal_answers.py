@@ -1,9 +1,9 @@
 """``python -m benchmarks.equal_answers``: do times tell who has an account (req 59; C11, C14)?
 
-Signs in with wrong passwords as people in every state and as nobody, in turns and by chance, over HTTP at one
-server process on PostgreSQL.  A hash costs next to nothing here, so that it hides nothing.  Ends with 0 where
-the medians of a question lie within five milliseconds, with 1 where they do not, with 2 and a sentence where
-it cannot run.
+Signs in with wrong passwords, registers and asks for new passwords as people in every state and as nobody, in
+turns and by chance, over HTTP at one server process on PostgreSQL.  A hash costs next to nothing, so that it
+hides nothing.  Ends with 0 where the medians of a question lie within five milliseconds, with 1 where they do
+not, with 2 and a sentence where it cannot run.
 """
 
 import argparse
@@ -35,7 +35,10 @@ from tests.infrastructure import ProgramMissing, start_postgresql
 LIMIT_MS = 5.0
 TRIES = 5
 """Wrong passwords for a name that are free; what comes at once thereafter is refused by the throttle."""
+MAILS = 5
+"""How many mails go to one address in an hour."""
 NOBODY, AGAIN = "nobody", "nobody, once more"
+PASSWORD = "Möwen über dem Hafen 7"  # noqa: S105  (exists only on the bench)
 GONE = timedelta(days=60)
 
 
@@ -159,17 +162,53 @@ def _sign_ins(issuer: str, names: int) -> tuple[Question, Question]:
     wrong, throttled = Question("a wrong password"), Question("too many tries")
     visitors = {state: PageClient(issuer) for state in STATES}
     for visitor in visitors.values():
-        visitor.open_sign_in()
+        visitor.open("/login", "password")
     for number in range(names):
         for question, status in ((wrong, 200), (throttled, 429)):
             for _ in range(TRIES):
                 for state in random.sample(list(STATES), len(STATES)):
-                    answer, took = visitors[state].sign_in(_name(state, number), "a wrong password")
+                    answer, took = visitors[state].submit(
+                        username=_name(state, number),
+                        password="a wrong password",  # noqa: S106
+                    )
                     if answer == status:
                         question.add(state, took)
                     elif question is wrong:
                         raise Unable(f"{state}: a wrong password was answered with {answer}")
     return wrong.in_order(STATES), throttled.in_order(STATES)
+
+
+def _addresses(issuer: str, names: int, path: str, question: str, **typed: str) -> Question:
+    """Send a form with each address twice, the states in turns and by chance; two questions use up its mails.
+
+    Where nobody has an account, the address is new: the mail goes out all the same, or is never written.
+    """
+    asked = Question(question)
+    states = [state for state in STATES if state not in (AGAIN, "nobody, by address", "known, by address")]
+    asking = {state: PageClient(issuer) for state in states}
+    for visitor in asking.values():
+        visitor.open(path, "email")
+    for number in range(names):
+        for _ in range(MAILS // 2):
+            for state in random.sample(states, len(states)):
+                stem, _way = STATES[state]
+                answer, took = asking[state].submit(email=f"{stem}{number:05d}@bench.example", **typed)
+                if answer != 303:
+                    raise Unable(f"{path}, {state}: {answer}")
+                asked.add(state, took)
+    return asked.in_order(states)
+
+
+def _registrations(issuer: str, names: int) -> Question:
+    """Register addresses; a person's own gets another mail and the same page (R-01)."""
+    typed = {"given_name": "Jörg", "family_name": "Petersen"}
+    chosen = {"password": PASSWORD, "confirm_password": PASSWORD}
+    return _addresses(issuer, names, "/register", "an address that is registered", **typed, **chosen)
+
+
+def _resets(issuer: str, names: int) -> Question:
+    """Ask for new passwords (P-01)."""
+    return _addresses(issuer, names, "/password/forgot", "an address whose password is forgotten")
 
 
 def _key_ids(issuer: str, samples: int) -> Question:
@@ -202,7 +241,12 @@ def main() -> int:
     try:
         with _issuer(names) as issuer:
             began = time.monotonic()
-            questions = [*_sign_ins(issuer, names), _key_ids(issuer, samples)]
+            questions = [
+                *_sign_ins(issuer, names),
+                _registrations(issuer, names),
+                _resets(issuer, names),
+                _key_ids(issuer, samples),
+            ]
             took = time.monotonic() - began
     except (Unable, ProgramMissing) as missing:
         print(missing, file=sys.stderr)

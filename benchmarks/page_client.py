@@ -1,4 +1,4 @@
-"""One connection that fills in the sign-in page or asks userinfo, and says how long each answer took."""
+"""One connection that fills in pages or asks userinfo, and says how long each answer took."""
 
 import http.client
 import time
@@ -15,19 +15,22 @@ class PageClient:
         self._issuer = issuer
         self._connection = http.client.HTTPConnection(urlsplit(issuer).netloc, timeout=30)
         self._cookies: dict[str, str] = {}
+        self._action = ""
         self._fields: dict[str, str] = {}
+        #: where the last answer leads
+        self.location = ""
 
-    def open_sign_in(self) -> None:
-        """Open the sign-in page and keep its form."""
-        _, text, _ = self._send("GET", "/login")
-        form = next(found for found in forms_of(text) if "password" in found.fields)
-        self._fields = form.fields
+    def open(self, path: str, field: str) -> float:
+        """Open a page and keep the form that has this field; returns milliseconds."""
+        _, text, took = self._send("GET", path)
+        form = next(found for found in forms_of(text) if field in found.fields)
+        self._action, self._fields = form.action or path, form.fields
+        return took
 
-    def sign_in(self, username: str, password: str) -> tuple[int, float]:
-        """Send the form; returns status and milliseconds."""
-        fields = self._fields | {"username": username, "password": password}
+    def submit(self, **typed: str) -> tuple[int, float]:
+        """Send the form that was opened last; returns status and milliseconds."""
         headers = {"Origin": self._issuer, "Sec-Fetch-Site": "same-origin"}
-        status, _, took = self._send("POST", "/login", fields, headers)
+        status, _, took = self._send("POST", self._action, self._fields | typed, headers)
         return status, took
 
     def userinfo(self, token: str) -> tuple[int, float]:
@@ -52,6 +55,7 @@ class PageClient:
         answer = self._connection.getresponse()
         text = answer.read().decode()
         took = (time.perf_counter() - began) * 1000
+        self.location = (answer.getheader("Location") or "").removeprefix(self._issuer)
         for name, value in answer.getheaders():
             if name.lower() == "set-cookie":
                 key, _, content = value.partition(";")[0].partition("=")

@@ -63,13 +63,14 @@ def _products(folder: Path, load: Load, wanted: Sequence[str], stack: ExitStack)
         secret = product.prepare(own, url)
         if name == FILLED:
             print("filling …", file=sys.stderr, flush=True)
-            _fill(url)
+            fill(url)
         workers = 2 if name == TWO else 1
         made[name] = stack.enter_context(product.running(own, load.cpus, secret, workers=workers))
     return made
 
 
-def _fill(url: str) -> None:
+def fill(url: str) -> None:
+    """Put the rows of years into a prepared database."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute((Path(__file__).parent / "fill.sql").read_bytes())
         connection.execute("VACUUM ANALYZE")

@@ -1,11 +1,9 @@
 """What the worker asks twice a second, and what it purges, is answered by an index (F11)."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from idp.audit import sealer
 from idp.audit.events import Event
@@ -15,6 +13,7 @@ from idp.db import Database
 from idp.delivery import outbox
 from idp.settings import Settings
 from tests.installation import NOW, make_services, unit_of_work
+from tests.plans import plan, scanned, selects
 
 Step = Callable[[Context], Any]
 TABLES = ("outbox", "audit_event", "audit_personal")
@@ -23,45 +22,6 @@ TABLES = ("outbox", "audit_event", "audit_personal")
 @pytest.fixture
 def services(settings: Settings, database: Database) -> Services:
     return make_services(settings, database)
-
-
-@contextmanager
-def selects(database: Database) -> Iterator[list[tuple[str, Any]]]:
-    """The queries that are run meanwhile, with their parameters."""
-    found: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if statement.lstrip().startswith(("SELECT", "UPDATE", "DELETE")) and "pg_try" not in statement:
-            found.append((statement, parameters))
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        event.remove(database.engine, "before_cursor_execute", note)
-
-
-def plan(services: Services, statement: str, parameters: Any) -> str:
-    """Return the plan; on PostgreSQL with sequential scans as dear as a large table makes them."""
-    with services.database.engine.begin() as connection:
-        if services.database.dialect == "sqlite":
-            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            return "\n".join(str(row[-1]) for row in rows)
-        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-        return "\n".join(
-            str(row[0]) for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
-        )
-
-
-def scans_a_table(text: str) -> bool:
-    """Tell whether a plan reads a whole table rather than part of an index."""
-    for line in text.splitlines():
-        for table in TABLES:
-            if f"Seq Scan on {table}" in line:
-                return True
-            if line.strip().startswith(f"SCAN {table}") and "INDEX" not in line:
-                return True
-    return False
 
 
 def _seal(ctx: Context) -> None:
@@ -98,10 +58,10 @@ def test_no_step_reads_a_whole_table(services: Services, step: Step) -> None:
         step(ctx)
     plans = [plan(services, statement, parameters) for statement, parameters in found if statement]
     assert plans
-    assert [text for text in plans if scans_a_table(text)] == []
+    assert [text for text in plans if scanned(text, TABLES)] == []
 
 
 def test_a_whole_table_is_recognised(services: Services) -> None:
     """The check above can fail."""
     text = plan(services, "SELECT id FROM outbox WHERE last_error = 'x'", ())
-    assert scans_a_table(text)
+    assert scanned(text, TABLES) == {"outbox"}

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 
 from idp.accounts import identifiers
 from idp.accounts.identifiers import SignInFacts
@@ -280,7 +281,8 @@ def _create(ctx: Context, flow: Flow) -> SignInFacts:
 
 def _disown(ctx: Context, address: Identifier) -> None:
     """Take everything from accounts that waited under this address and have proven none (req 88)."""
-    proven = select(Identifier.account_id).where(Identifier.verified_at.is_not(None))
+    own = aliased(Identifier)
+    proven = exists().where(own.account_id == Account.id, own.verified_at.is_not(None))
     waiting = select(Account).where(
         Account.id.in_(
             select(Identifier.account_id).where(
@@ -291,7 +293,7 @@ def _disown(ctx: Context, address: Identifier) -> None:
                 Identifier.account_id != address.account_id,
             )
         ),
-        Account.id.not_in(proven),
+        ~proven,
     )
     for account in ctx.db.scalars(waiting.order_by(Account.id).with_for_update()):
         account.password_hash = account.password_changed_at = None
