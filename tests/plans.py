@@ -11,12 +11,14 @@ from idp.db import Database
 
 
 @contextmanager
-def selects(database: Database) -> Iterator[list[tuple[str, Any]]]:
-    """The queries that are run meanwhile, with their parameters."""
+def selects(
+    database: Database, kinds: tuple[str, ...] = ("SELECT", "UPDATE", "DELETE")
+) -> Iterator[list[tuple[str, Any]]]:
+    """The statements of some kinds that are run meanwhile, with their parameters."""
     found: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if statement.lstrip().startswith(("SELECT", "UPDATE", "DELETE")) and "pg_try" not in statement:
+        if statement.lstrip().startswith(kinds) and "pg_try" not in statement:
             found.append((statement, parameters))
 
     event.listen(database.engine, "before_cursor_execute", note)

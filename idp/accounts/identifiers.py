@@ -7,7 +7,7 @@ import unicodedata
 from typing import Final, NamedTuple
 
 import idna
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Select, bindparam, delete, select, update
 
 from idp.accounts.models import Account, Identifier
 from idp.context import Context
@@ -89,13 +89,17 @@ def locked_account(ctx: Context, account_id: str) -> SignInFacts | None:
 
 def proven(ctx: Context, kind: str, key: str) -> Identifier | None:
     """Return an address or number that somebody has proven to sign in with, or None."""
-    return ctx.db.scalar(
-        select(Identifier).where(
-            Identifier.kind == kind,
-            Identifier.lookup == lookup(ctx, kind, key),
-            Identifier.purpose == SIGN_IN,
-            Identifier.verified_at.is_not(None),
-        )
+    found: Identifier | None = ctx.db.scalar(proven_query(ctx, kind, key))
+    return found
+
+
+def proven_query(ctx: Context, kind: str, key: str) -> Select[Identifier]:
+    """Return the query for an address or number that somebody has proven to sign in with."""
+    return select(Identifier).where(
+        Identifier.kind == kind,
+        Identifier.lookup == lookup(ctx, kind, key),
+        Identifier.purpose == SIGN_IN,
+        Identifier.verified_at.is_not(None),
     )
 
 

@@ -224,13 +224,20 @@ MAILS: Mapping[str, type[Mail]] = {
 
 
 def post(
-    ctx: outbox.Work, mail: Mail, *, to: str, locale: str | None, expires_at: datetime | None = None
+    ctx: outbox.Work,
+    mail: Mail,
+    *,
+    to: str,
+    locale: str | None,
+    expires_at: datetime | None = None,
+    withheld: bool = False,
 ) -> str:
     """Put a mail into the outbox, in the current unit of work; returns the message's id.
 
     :param to: one address, as it is stored.
     :param locale: the recipient's; None, or a language we do not speak, means the installation's.
     :param expires_at: until when code and link hold; needed with either, and the mail is not sent afterwards.
+    :param withheld: nobody gets it (:func:`outbox.enqueue`).
     :raises ValueError: a code or link without an end, a link that leads elsewhere, or no plain address.
     """
     facts = _facts(mail)
@@ -247,6 +254,7 @@ def post(
         to,
         {"mail": mail.name, "language": language, "facts": facts},
         expires_at=expires_at or ctx.now + NOTICE_LASTS,
+        withheld=withheld,
     )
 
 

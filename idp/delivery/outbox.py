@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from idp.crypto import SealBroken
 from idp.db import new_id
-from idp.delivery.models import EXPIRED, FAILED, OPEN, SENDING, SENT, WAITING, OutboxMessage
+from idp.delivery.models import EXPIRED, FAILED, OPEN, SENDING, SENT, WAITING, WITHHELD, OutboxMessage
 from idp.installation import Vault
 from idp.settings import Settings
 
@@ -90,6 +90,7 @@ def enqueue(
     expires_at: datetime,
     group: str | None = None,
     reference: str | None = None,
+    withheld: bool = False,
 ) -> str:
     """Put a message into the outbox, in the current unit of work; returns its id.
 
@@ -98,22 +99,28 @@ def enqueue(
     :param expires_at: not sent after this moment.
     :param group: id that binds the messages of one sign-out or block for ``receipt``.
     :param reference: whom the receipt names, such as a client_id; never an address.
+    :param withheld: it is never sent, and only costs what others cost; recipient and facts are not kept.
     :raises ValueError: the kind is unknown.
     """
     if kind not in KINDS:
         raise ValueError(f"no messages of kind {kind}")
     key = new_id()
     host = ctx.settings.issuer.partition("://")[2].partition("/")[0].partition(":")[0]
+    sealed = (
+        ctx.vault.seal(recipient.encode(), table=_TABLE, row=key),
+        ctx.vault.seal_json(dict(payload), table=_TABLE, row=key),
+    )
     ctx.db.add(
         OutboxMessage(
             id=key,
             kind=kind,
-            recipient=ctx.vault.seal(recipient.encode(), table=_TABLE, row=key),
-            payload=ctx.vault.seal_json(dict(payload), table=_TABLE, row=key),
+            recipient=None if withheld else sealed[0],
+            payload=None if withheld else sealed[1],
             message_id=f"{key}@{host}",
             group_id=group,
             reference=reference,
-            state=WAITING,
+            state=WITHHELD if withheld else WAITING,
+            finished_at=ctx.now if withheld else None,
             attempts=0,
             next_attempt_at=ctx.now,
             created_at=ctx.now,

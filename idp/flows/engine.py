@@ -169,7 +169,7 @@ def unmark(flow: Flow, *steps: str) -> None:
     flow.done = {step: facts for step, facts in flow.done.items() if step not in steps}
 
 
-def keep(ctx: Context, flow: Flow, *, done: Mapping[str, Any], account_id: str) -> None:
+def keep(ctx: Context, flow: Flow, *, done: Mapping[str, Any], account_id: str | None) -> None:
     """Write all marks of a held flow, and whose it is, by a statement of their own: every sign-in does."""
     ctx.db.flush()
     _KEEP.run(ctx.db, key=flow.id, done=dict(done), account=account_id)

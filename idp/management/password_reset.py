@@ -7,11 +7,11 @@ new password waits sealed in a flow until the account's second factor was given.
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from idp.accounts import identifiers
 from idp.accounts.identifiers import SignInFacts
-from idp.accounts.models import ACTIVE, Account
+from idp.accounts.models import ACTIVE, Account, Identifier
 from idp.accounts.password_policy import password_problems
 from idp.audit.events import Event
 from idp.audit.log import record
@@ -85,7 +85,8 @@ def resend(ctx: Context, flow: Flow) -> None:
 def of_link(ctx: Context, token: str) -> Flow:
     """Return the flow of a link from a mail, whatever browser it is opened in; nothing is used up (req 68).
 
-    :raises Refusal: ``token.expired``, ``token.used``.
+    :raises Refusal: ``token.used``; ``token.expired`` also where the account changed since the link was sent,
+        as by another link.
     """
     secret = one_time_secrets.find(ctx, LINK, token)
     if secret is None or secret.flow_id is None:
@@ -93,7 +94,8 @@ def of_link(ctx: Context, token: str) -> Flow:
     if secret.used_at is not None:
         raise Refusal("token.used")
     flow = engine.by_secret(ctx, secret.flow_id)
-    if flow.account_id is None:
+    account = ctx.db.get(Account, flow.account_id) if flow.account_id else None
+    if account is None or not _is_unchanged(account, flow):
         raise Refusal("token.expired")
     return flow
 
@@ -123,14 +125,14 @@ def accept(ctx: Context, token: str, password_hash: str, *, then: Flow | None, b
     """Use the link up, and keep the new password in a flow of this browser until :func:`apply`.
 
     :param then: the flow that the person came from, where it is this browser's own.
-    :raises Refusal: as :func:`of_link`; ``token.expired`` where the account changed since the link was sent.
+    :raises Refusal: as :func:`of_link`.
     """
     asked = of_link(ctx, token)
     account_id = str(asked.account_id)
     if one_time_secrets.consume(ctx, LINK, token) is None:
         raise Refusal("token.used")
     account = locked(ctx, account_id)
-    if account.status != ACTIVE or account.epoch != asked.done[_ASKED]["epoch"]:
+    if not _is_unchanged(account, asked):
         raise Refusal("token.expired")
     flow = _start(ctx, then, browser_hash, client_id=asked.client_id)
     engine.put(ctx, flow, {"password_hash": password_hash})
@@ -156,7 +158,6 @@ def apply(ctx: Context, flow: Flow) -> SignInFacts:
     ctx.throttle.recovered(ctx.db, account.id)
     devices.forget(ctx, account.id)
     end_account(acting, account.id, "password reset")
-    _void_links(ctx, account.id)
     _tell(ctx, account)
     ctx.db.flush()
     return SignInFacts(account.id, account.status, account.epoch, account.password_hash)
@@ -169,6 +170,11 @@ def needs_second_factor(ctx: Context, flow: Flow) -> bool:
 
 
 _ASKED: Final = "reset_asked"
+
+
+def _is_unchanged(account: Account, asked: Flow) -> bool:
+    """Tell whether the account may act and has the password and rights it had when a link was sent."""
+    return account.status == ACTIVE and account.epoch == asked.done[_ASKED]["epoch"]
 
 
 def _start(ctx: Context, then: Flow | None, browser_hash: bytes, *, client_id: str | None = None) -> Flow:
@@ -185,37 +191,38 @@ def _start(ctx: Context, then: Flow | None, browser_hash: bytes, *, client_id: s
 def _send(ctx: Context, flow: Flow, address: str) -> None:
     """Make a link, and send it where the address is proven and its account may act (M03).
 
-    It goes to the address as it is stored, not as it was typed just now.
+    It goes to the address as it is stored, not as it was typed just now.  Else the same is written, but a
+    mail that nobody gets: neither statements nor time tell who has an account (req 59).
     """
     token = one_time_secrets.create(ctx, LINK, target=flow.id, flow_id=flow.id, lifetime=LIFETIME)
-    found = identifiers.proven(ctx, identifiers.EMAIL, identifiers.email_key(address))
-    account = ctx.db.get(Account, found.account_id) if found else None
+    account, stored = _owner(ctx, address)
     client = ctx.db.get(Client, flow.client_id) if flow.client_id else None
-    if found is None or account is None or account.status != ACTIVE:
-        return
-    flow.account_id = account.id
-    engine.mark(flow, _ASKED, account=account.id, epoch=account.epoch)
-    ctx.db.flush()
+    account_id, epoch = (account.id, account.epoch) if account else (None, 0)
+    asked = {"account": account_id, "epoch": epoch}
+    engine.keep(ctx, flow, done=flow.done | {_ASKED: asked}, account_id=account_id)
     mails.post(
         ctx,
         mails.ResetPassword(
             link=f"{ctx.settings.issuer}{LINK_PATH}?token={token}",
             portal=client.client_name if client else "",
         ),
-        to=identifiers.text_of(ctx, found),
-        locale=account.locale,
+        to=stored,
+        locale=account.locale if account else None,
         expires_at=ctx.now + LIFETIME,
+        withheld=account is None,
     )
 
 
-def _void_links(ctx: Context, account_id: str) -> None:
-    own = select(Flow.id).where(Flow.account_id == account_id)
-    ctx.db.execute(
-        update(OneTimeSecret)
-        .where(OneTimeSecret.purpose == LINK, OneTimeSecret.flow_id.in_(own), OneTimeSecret.used_at.is_(None))
-        .values(used_at=ctx.now),
-        execution_options={"synchronize_session": False},
-    )
+def _owner(ctx: Context, address: str) -> tuple[Account | None, str]:
+    """Return who has proven an address and may act, and how it is stored; as it was typed without."""
+    found = ctx.db.execute(
+        identifiers.proven_query(ctx, identifiers.EMAIL, identifiers.email_key(address))
+        .join(Account, Account.id == Identifier.account_id)
+        .add_columns(Account)
+    ).first()
+    if found is None or found.Account.status != ACTIVE:
+        return None, address
+    return found.Account, identifiers.text_of(ctx, found.Identifier)
 
 
 def _tell(ctx: Context, account: Account) -> None:

@@ -19,6 +19,8 @@ from idp.web.wording import statuses
 RETRY_SECONDS = 5
 _LOST = frozenset({"flow.lost", "flow.expired", "flow.other_browser"})
 _SHOWN = 200
+_NEW_LINKS = {"/password/reset": "/password/forgot", "/register/link": "/register"}
+"""Where the link of a mail leads → where a new one is asked for."""
 
 log = get_logger(__name__)
 
@@ -71,7 +73,8 @@ def unreadable(error: Unreadable) -> Response:
 def refused(refusal: Refusal) -> Response:
     """Show a lost flow with the way back to its portal; another domain no that reached here is a 403."""
     if refusal.code in statuses.REFUSALS_OF_LINKS:
-        return _page(410, words=statuses.REFUSALS_OF_LINKS[refusal.code])
+        words = statuses.REFUSALS_OF_LINKS[refusal.code]
+        return _page(410, words=words, new_link=_NEW_LINKS.get(request.path))
     if refusal.code not in _LOST:
         return _page(429 if refusal.code.endswith(".throttled") else 403, until=refusal.params.get("until"))
     portal = portal_by_row(refusal.params.get("client_id"))
@@ -82,9 +85,7 @@ def refused(refusal: Refusal) -> Response:
 
 def stale_form(error: CSRFError) -> Response:
     """Say that nothing was changed: the page was open too long, or its cookie is gone (req 98)."""
-    return _render(
-        "errors/http.html", 400, status=400, retry_after=None, portal=None, words=statuses.STALE_FORM
-    )
+    return _page(400, words=statuses.STALE_FORM)
 
 
 def busy(error: Busy) -> Response:
@@ -123,11 +124,18 @@ def _page(
     retry_after: int | None = None,
     until: datetime | None = None,
     words: statuses.StatusWords | None = None,
+    new_link: str | None = None,
 ) -> Response:
     if until is not None:
         retry_after = max(1, round((until - datetime.now(UTC)).total_seconds()))
     response = _render(
-        "errors/http.html", status, status=status, retry_after=retry_after, portal=None, words=words
+        "errors/http.html",
+        status,
+        status=status,
+        retry_after=retry_after,
+        portal=None,
+        words=words,
+        new_link=new_link,
     )
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)

@@ -50,6 +50,7 @@ class OverloadPage:
                 "errors/http.html",
                 status=503,
                 words=OVERLOAD,
+                new_link=None,
                 retry_after=None,  # the words say it
                 portal=None,
                 error_id=_ID,

@@ -278,7 +278,10 @@ def _outbox(filled: bool) -> Page:
 
 
 def _http(status: int, retry_after: int | None = None) -> Callable[[], Page]:
-    shown = {"status": status, "retry_after": retry_after, "error_id": "01JD7Q3K8Z4T", "portal": None}
+    shown = {"status": status, "retry_after": retry_after, "error_id": "01JD7Q3K8Z4T"} | {
+        "portal": None,
+        "new_link": None,
+    }
     return lambda: ("errors/http.html", shown)
 
 

@@ -129,6 +129,8 @@ def _page(
     status: int = 200,
 ) -> Response:
     reason = transaction.restart_reason(flow) if flow is not None else None
+    if "known" in request.args:  # who registers twice has proven the address by the first time
+        reason = reason or "email.known"
     return show_page(
         "pages/login.html",
         flow,

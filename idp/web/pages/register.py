@@ -107,7 +107,7 @@ def submit_code() -> Response:
         account = registration.confirm(current(), flow, str(form.code.data))
     except Refusal as refusal:
         if refusal.code == "email.taken":
-            return go_to("login.show", flow=flow.request["then"])
+            return go_to("login.show", flow=flow.request["then"], known=1)
         if refusal.code not in _OF_THE_CODE:
             raise
         if refusal.code == "code.expired":

@@ -7,6 +7,7 @@ _ = lazy_gettext
 
 REFUSALS: dict[str, LazyString] = {
     "email.taken": _("Diese E-Mail-Adresse gehört schon zu einem anderen Konto."),
+    "email.known": _("Zu dieser E-Mail-Adresse gibt es schon ein Konto. Melden Sie sich an."),
     "phone.taken": _("Diese Telefonnummer gehört schon zu einem anderen Konto."),
     "email.format": _("Die E-Mail-Adresse braucht ein @ und eine Domain, z. B. name@beispiel.de."),
     "given_name.empty": _("Geben Sie Ihren Vornamen ein."),

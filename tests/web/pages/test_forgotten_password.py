@@ -13,6 +13,7 @@ from idp.authentication.models import Session
 from idp.delivery.preview import Shown, list_shown
 from idp.management import accounts
 from tests.builders import OPERATOR
+from tests.plans import selects
 from tests.web.pages.house import PASSWORD, Browser, House, Person, forms
 
 FRESH = "Leuchtturm vor der Insel 9"
@@ -69,6 +70,24 @@ def test_the_whole_way(house: House, browser: Browser) -> None:
     assert [event.actor_id for event in house.events("password.reset_completed")]
     assert _signs_in(house, FRESH)
     assert not _signs_in(house, PASSWORD)
+
+
+def test_the_database_does_the_same_for_everybody(house: House, browser: Browser) -> None:
+    """Known, unknown, blocked: the statements are alike, so that time tells nothing (req 59)."""
+    house.add("ben")
+    blocked = house.add("dora")
+    with house.work() as ctx:
+        accounts.block(ctx.acting(OPERATOR), blocked.id)
+    asked = {}
+    for name in ("ben", "nobody", "dora"):
+        visitor = house.browser()
+        visitor.get("/password/forgot")
+        with selects(house.services.database, ("INSERT", "SELECT", "UPDATE", "DELETE")) as found:
+            visitor.send(email=f"{name}@muster.example", follow=False)
+        asked[name] = [statement for statement, _ in found]
+    assert any("INTO outbox" in statement for statement in asked["nobody"])
+    assert asked["nobody"] == asked["ben"] == asked["dora"]
+    assert [mail.to for mail in _mails(house)] == ["ben@muster.example"]
 
 
 def test_in_another_browser_the_person_arrives_too(house: House, browser: Browser) -> None:
@@ -228,7 +247,18 @@ class TestLink:
         link = _link(house)
         with house.work() as ctx:
             accounts.set_password(ctx.acting(OPERATOR), person.id, FRESH)
-        _choose(browser, link, "Noch ein ganz anderes 5")
+        assert browser.get(link).status_code == 410
+        assert _linked(browser, "Neuen Link senden") == "/password/forgot"
+        assert _signs_in(house, FRESH)
+
+    def test_it_dies_while_the_page_is_open(self, house: House, browser: Browser) -> None:
+        """The same for who has the form before them already."""
+        person = house.add("ben")
+        _ask(browser)
+        browser.get(_link(house))
+        with house.work() as ctx:
+            accounts.set_password(ctx.acting(OPERATOR), person.id, FRESH)
+        browser.send(new_password=PASSWORD, confirm_password=PASSWORD)
         assert browser.page.status_code == 410
         assert _signs_in(house, FRESH)
 

@@ -12,6 +12,7 @@ from idp.accounts.models import Account, Identifier
 from idp.authentication.models import Authenticator, Session
 from idp.delivery.preview import Shown, list_shown
 from idp.flows.models import Flow
+from tests.plans import selects
 from tests.web.pages.house import PASSWORD, Browser, House, forms
 
 CHOSEN = "Möwen über dem Hafen 7"
@@ -58,6 +59,34 @@ def _register(browser: Browser, **changes: str) -> None:
 def _accounts(house: House) -> list[Account]:
     with house.work() as ctx:
         return list(ctx.db.scalars(select(Account)))
+
+
+def test_the_database_does_the_same_for_everybody(house: House, browser: Browser) -> None:
+    """An address that has an account and one that has none: the statements are alike (req 59)."""
+    house.add("ben")
+    asked = {}
+    for name in ("ben", "nobody"):
+        visitor = house.browser()
+        visitor.get("/register")
+        with selects(house.services.database, ("INSERT", "SELECT", "UPDATE", "DELETE")) as found:
+            visitor.send(follow=False, **ENTRIES | {"email": f"{name}@muster.example"})
+        asked[name] = [statement for statement, _ in found]
+    assert any("INTO outbox" in statement for statement in asked["nobody"])
+    assert asked["nobody"] == asked["ben"]
+
+
+def test_who_registers_twice_is_told_to_sign_in(house: House, browser: Browser) -> None:
+    """The second code comes when the first has made the account already: one account, and words."""
+    _register(browser)
+    first = _code(house)
+    other = house.browser()
+    _register(other)
+    browser.send(code=first)
+    assert browser.arrived["code"]
+    other.send(code=_code(house))
+    assert other.heading == "Anmelden"
+    assert "Zu dieser E-Mail-Adresse gibt es schon ein Konto." in other.text
+    assert len(_accounts(house)) == 1
 
 
 def test_the_whole_way(house: House, browser: Browser) -> None:
