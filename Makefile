@@ -9,7 +9,7 @@ PACKAGING := pyproject.toml tools/environment.sh tools/build_hook.py
 unexport PYTHONDONTWRITEBYTECODE
 
 .NOTPARALLEL:
-.PHONY: demo test check lint format types imports bench faults races axe lock clean
+.PHONY: demo test check lint format types imports bench faults races axe handbook lock clean
 
 demo: .venv/.runtime $(CATALOGUES)
 	@exec $(BIN)/idp demo $(ARGS)
@@ -59,6 +59,10 @@ races: .venv/.dev $(CATALOGUES)
 # Every page in every combination of theme, language and width; a normal run rotates them.
 axe: .venv/.dev $(CATALOGUES)
 	LOTSE_TEST_AXE=all LOTSE_TEST_REQUIRE=browser $(BIN)/pytest -n auto -m axe $(ARGS)
+
+# Takes the pictures of the German handbook, docs/handbuch, from the pages as they are.
+handbook: .venv/.dev $(CATALOGUES)
+	LOTSE_HANDBOOK=take LOTSE_TEST_REQUIRE=browser $(BIN)/pytest tests/browser/test_handbook.py $(ARGS)
 
 # Locks anew what pyproject.toml admits; ARGS=--upgrade takes the newest versions.
 lock: .venv/.dev
