@@ -88,3 +88,24 @@ def test_at_the_second_portal(visits: Visits) -> None:
     visitor.come_from(visits.house.support)
     expect(visitor.page.locator("h1")).to_have_text("Guten Tag, Nora")
     assert effort.total == (0, 0, 0)
+
+
+def test_a_new_password(visits: Visits) -> None:
+    """From the sign-in page, where it is asked for: four pages, four clicks, three fields, and the portal."""
+    visitor, effort = visits.new(), Effort(visits.house.issuer)
+    nora = visits.house.newcomer()
+    effort.watch(visitor.page)
+    visitor.come_from(visits.house.customer)
+    effort.pages.clear()
+    with visitor.page.expect_navigation():
+        visitor.page.get_by_role("link", name="Passwort vergessen?").click()
+    visitor.page.locator("input[name=email]").fill(nora.email)
+    visitor.press()
+    visitor.page.goto(visits.house.newest_mail(nora.email).link)
+    for name in ("new_password", "confirm_password"):
+        visitor.page.locator(f"input[name={name}]").fill("Möwen über dem Hafen 7")
+    visitor.press()
+    with visitor.page.expect_navigation():
+        visitor.page.get_by_role("link", name="Weiter").click()
+    expect(visitor.h1).to_have_text("Willkommen, Nora")
+    assert effort.total == (4, 4, 3)
