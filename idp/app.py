@@ -39,6 +39,8 @@ from idp.web.pages import (
     consent,
     forgotten_password,
     login,
+    recovery,
+    recovery_reset,
     register,
     second_factor,
     start,
@@ -105,7 +107,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     ui.init_app(app, settings)
     csrf.init_app(app)
     steps = (login, register, forgotten_password, second_factor, choose_account, choose_organization, consent)
-    for module in (authorize, device, end_session, *steps, start):
+    recovering = (recovery, recovery_reset)
+    for module in (authorize, device, end_session, *steps, *recovering, start):
         app.register_blueprint(module.bp)
     for page in (style_guide, outbox_page):
         page.init_app(app, settings)

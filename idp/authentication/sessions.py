@@ -72,6 +72,8 @@ class AccountFacts(NamedTuple):
     epoch: int
     username: str | None
     name: str | None
+    #: a recovery password has to be saved before a portal gets an answer
+    recovery_due: bool
 
 
 @dataclass(frozen=True, slots=True)

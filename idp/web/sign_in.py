@@ -7,7 +7,8 @@ from werkzeug.wrappers import Response
 
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.authentication import devices, login, sessions, transaction
+from idp.audit.log import rows as audit_rows
+from idp.authentication import devices, login, notices, sessions, transaction
 from idp.authentication.devices import DeviceCookie, KnownDevice
 from idp.authentication.sessions import LiveSession, Owner
 from idp.context import Actor, Context
@@ -15,9 +16,10 @@ from idp.flows import engine
 from idp.flows.models import Flow
 from idp.management import password_reset
 from idp.oidc.logout import end_session
+from idp.prepared import insert_rows
 from idp.web.browser_session import current_session, device_cookie, set_device, set_session
 from idp.web.context import current
-from idp.web.flow_pages import SEE_OTHER, begun_from, go_on
+from idp.web.flow_pages import SEE_OTHER, begun_from, go_on, portal_of_flow
 
 Methods = Sequence[tuple[str, str | None]]
 
@@ -30,6 +32,7 @@ def complete(
     remember: bool = False,
     earlier_failures: int = 0,
     onward: str | None = None,
+    told: bool = False,
 ) -> Response:
     """Sign a person in and return the way on.
 
@@ -37,6 +40,7 @@ def complete(
     :param remember: the person wants this browser to skip the second factor from now on.
     :param earlier_failures: tries with a wrong password since the last success (req 60).
     :param onward: one of our addresses, or a registered one, to go on to first.
+    :param told: another mail tells the person of this sign-in already.
     """
     ctx = current().acting(Actor("account", account.id))
     cookie = device_cookie() or DeviceCookie.new()
@@ -45,7 +49,7 @@ def complete(
         cookie = devices.remember(ctx, device, cookie)
         record(ctx, Event.DEVICE_REMEMBERED, target=("account", account.id))
     live, value = _session(ctx, account, methods, device)
-    record(
+    happened = audit_rows(
         ctx,
         Event.SIGN_IN_SUCCEEDED,
         target=("account", account.id),
@@ -57,6 +61,11 @@ def complete(
             "earlier_failures": earlier_failures,
         },
     )
+    if not told:
+        happened += notices.of_sign_in(
+            ctx, account.id, device, known=known, failures=earlier_failures, portal=_portal_name(flow)
+        )
+    insert_rows(ctx.db, *happened)
     for surplus in sessions.surplus(ctx, account.id):
         end_session(ctx, surplus, sessions.TOO_MANY)
     response = _way_on(ctx, flow, live, onward)
@@ -72,7 +81,7 @@ def complete_reset(flow: Flow, methods: Methods) -> Response:
     onward = url_for("forgotten_password.show_changed", flow=flow.id)
     if login.standing(ctx, account) is not None:  # the sign-in says why, as after any other right password
         return redirect(onward, SEE_OTHER)
-    return complete(then, account, methods, onward=onward)
+    return complete(then, account, methods, onward=onward, told=True)
 
 
 def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool = False) -> Response | None:
@@ -101,6 +110,11 @@ def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool =
     if cookie is not None:
         set_device(response, devices.marked(ctx.vault, cookie, live.account.id))
     return response
+
+
+def _portal_name(flow: Flow | None) -> str:
+    portal = portal_of_flow(flow)
+    return portal.name if portal else ""
 
 
 def _session(ctx: Context, account: Owner, methods: Methods, device: KnownDevice) -> tuple[LiveSession, str]:

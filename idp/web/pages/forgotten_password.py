@@ -109,7 +109,8 @@ def submit_reset() -> Response:
     if is_stale():
         return _reset_page(asked, token, [("new_password", word("form.stale_password"))])
     wrong = [
-        ("new_password", word_refusal(refusal)) for refusal in password_reset.problems(ctx, asked, password)
+        ("new_password", word_refusal(refusal))
+        for refusal in password_reset.problems(ctx, str(asked.account_id), password)
     ]
     if password != (form.confirm_password.data or ""):
         wrong.append(("confirm_password", word("password.mismatch")))
@@ -145,6 +146,7 @@ def _page(
         status=status,
         form=form,
         action=url_for("forgotten_password.submit", flow=flow.id if flow else None),
+        recovery_url=url_for("recovery_reset.show", flow=flow.id if flow else None),
         sign_in_url=url_for("login.show", flow=flow.id if flow else None),
         errors=tuple(errors),
     )
