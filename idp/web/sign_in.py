@@ -76,7 +76,7 @@ def complete_reset(flow: Flow, methods: Methods) -> Response:
 
 
 def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool = False) -> Response | None:
-    """Add a second factor to the browser's session; None when the session ended meanwhile."""
+    """Add what was proven just now to the browser's session; None when the session ended meanwhile."""
     ctx = current().acting(Actor("account", live.account.id))
     proven = sessions.prove(ctx, live, methods)
     if proven is None:
@@ -96,6 +96,8 @@ def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool =
         session=stronger.session.id,
         new={"methods": [method for method, _ in methods], "acr": stronger.assurance.acr},
     )
+    if flow.purpose == engine.SIGN_IN:
+        engine.finish(ctx, flow)
     response = go_on(flow)
     set_session(response, stronger, value)
     if cookie is not None:

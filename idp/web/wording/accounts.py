@@ -31,6 +31,7 @@ REFUSALS: dict[str, LazyString] = {
     "phone.format": _("Die Telefonnummer beginnt mit + und der Vorwahl des Landes, z. B. +49 341 5550100."),
     "username.format": _("Der Benutzername hat höchstens 128 Zeichen und kein @."),
     "username.taken": _("Diesen Benutzernamen gibt es schon. Wählen Sie einen anderen."),
+    "password.wrong": _("Das Passwort stimmt nicht."),
     "password.mismatch": _("Die beiden Passwörter sind verschieden."),
     "password.choose": _("Wählen Sie ein Passwort."),
     "password.short": _("Das Passwort hat %(length)s Zeichen. Es braucht mindestens %(minimum)s."),
