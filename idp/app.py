@@ -34,11 +34,14 @@ from idp.web.gateway import Gateway
 from idp.web.machine.http import MAX_BODY
 from idp.web.overload import OverloadPage
 from idp.web.pages import (
+    account,
     choose_account,
     choose_organization,
+    confirm_identity,
     consent,
     forgotten_password,
     login,
+    own_recovery,
     recovery,
     recovery_reset,
     register,
@@ -108,7 +111,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     csrf.init_app(app)
     steps = (login, register, forgotten_password, second_factor, choose_account, choose_organization, consent)
     recovering = (recovery, recovery_reset)
-    for module in (authorize, device, end_session, *steps, *recovering, start):
+    own = (account, confirm_identity, own_recovery)
+    for module in (authorize, device, end_session, *steps, *recovering, start, *own):
         app.register_blueprint(module.bp)
     for page in (style_guide, outbox_page):
         page.init_app(app, settings)

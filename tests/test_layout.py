@@ -38,6 +38,7 @@ TESTED_ELSEWHERE = {
     "idp.accounts.legacy.questions": "tests/management/test_linking.py",
     "idp.audit.verification": "tests/audit/test_sealer.py",
     "idp.authentication.devices": "tests/web/pages/test_remembered_devices.py",
+    "idp.authentication.second_factor": "tests/web/pages/test_second_factor.py",
     "idp.authentication.transaction": "tests/web/pages/test_second_factor.py",
     "idp.management.actors": "tests/management/test_accounts.py",
     "idp.management.documents": "tests/management/test_apply.py",

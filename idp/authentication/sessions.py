@@ -30,6 +30,7 @@ TOUCH_EVERY: Final = timedelta(minutes=1)
 SIGNED_OUT: Final = "signed_out"
 OTHER_PERSON: Final = "other_person"
 TOO_MANY: Final = "too_many_sessions"
+WRONG_CODES: Final = "wrong_codes"
 
 Methods = Iterable[tuple[str, str | None]]
 """Proven factors: amr value and the authenticator's id, None for the password."""
@@ -72,6 +73,7 @@ class AccountFacts(NamedTuple):
     epoch: int
     username: str | None
     name: str | None
+    locale: str | None
     #: a recovery password has to be saved before a portal gets an answer
     recovery_due: bool
 

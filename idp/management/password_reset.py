@@ -203,6 +203,7 @@ def apply(ctx: Context, flow: Flow) -> SignInFacts:
     removed = (
         means == BY_RECOVERY and recovery.removes_factors(ctx) and recovery.remove_factors(acting, account)
     )
+    engine.mark(flow, _RESULT, factors_removed=removed)
     ctx.throttle.recovered(ctx.db, account.id)
     devices.forget(ctx, account.id)
     end_account(acting, account.id, "password reset")
@@ -223,6 +224,12 @@ def needs_second_factor(ctx: Context, flow: Flow) -> bool:
     return half_way is not None and bool(sessions.second_factors(ctx, half_way.account.id))
 
 
+def removed_factors(flow: Flow) -> bool:
+    """Tell whether :func:`apply` took the second factors with it."""
+    return bool(flow.done.get(_RESULT, {}).get("factors_removed"))
+
+
+_RESULT: Final = "reset"
 _ASKED: Final = "reset_asked"
 
 

@@ -1,4 +1,4 @@
-"""What the pages of a recovery password share: the form that saves it, the sheet to keep (K-03; req 55, 67, 105)."""
+"""What pages with a recovery password share: the form that saves it, the sheet to keep (K-03; req 55, 105)."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

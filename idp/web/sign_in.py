@@ -1,6 +1,7 @@
 """The end of every sign-in: one session, a new cookie, nothing of who was here before (req 12, 40; C6)."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from flask import redirect, url_for
 from werkzeug.wrappers import Response
@@ -12,6 +13,7 @@ from idp.authentication import devices, login, notices, sessions, transaction
 from idp.authentication.devices import DeviceCookie, KnownDevice
 from idp.authentication.sessions import LiveSession, Owner
 from idp.context import Actor, Context
+from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
 from idp.management import password_reset
@@ -20,6 +22,8 @@ from idp.prepared import insert_rows
 from idp.web.browser_session import current_session, device_cookie, set_device, set_session
 from idp.web.context import current
 from idp.web.flow_pages import SEE_OTHER, begun_from, go_on, portal_of_flow
+
+_WRONG_CODES_END: Final = frozenset({transaction.EXHAUSTED, "code.throttled", "code.stopped"})
 
 Methods = Sequence[tuple[str, str | None]]
 
@@ -84,8 +88,17 @@ def complete_reset(flow: Flow, methods: Methods) -> Response:
     return complete(then, account, methods, onward=onward, told=True)
 
 
+def tell_of_wrong_codes(flow: Flow, account_id: str, refusal: Refusal) -> None:
+    """Send the mail about wrong codes after a right password, where they have come to an end (req 60)."""
+    if refusal.code not in _WRONG_CODES_END:
+        return
+    means = password_reset.means_of(flow) if flow.purpose == engine.RESET else "password"
+    ctx = current().acting(Actor("account", account_id))
+    notices.wrong_codes(ctx, account_id, portal=_portal_name(flow), means=means)
+
+
 def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool = False) -> Response | None:
-    """Add a second factor to the browser's session; None when the session ended meanwhile."""
+    """Add what was proven just now to the browser's session; None when the session ended meanwhile."""
     ctx = current().acting(Actor("account", live.account.id))
     proven = sessions.prove(ctx, live, methods)
     if proven is None:
@@ -105,6 +118,8 @@ def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool =
         session=stronger.session.id,
         new={"methods": [method for method, _ in methods], "acr": stronger.assurance.acr},
     )
+    if flow.purpose == engine.SIGN_IN:
+        engine.finish(ctx, flow)
     response = go_on(flow)
     set_session(response, stronger, value)
     if cookie is not None:

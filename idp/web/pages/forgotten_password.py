@@ -134,7 +134,13 @@ def show_changed() -> Response:
         onward = url_for("authorize.hub", flow_id=then.id)
     else:
         onward = (portal.restart_uri if portal else None) or url_for("start.show")
-    return show_page("pages/password_changed.html", flow, onward=onward)
+    return show_page(
+        "pages/password_changed.html",
+        flow,
+        onward=onward,
+        recovery_used=password_reset.means_of(flow) == password_reset.BY_RECOVERY,
+        factors_removed=password_reset.removed_factors(flow),
+    )
 
 
 def _page(

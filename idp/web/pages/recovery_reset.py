@@ -99,9 +99,7 @@ def _refused(flow: Flow | None, form: RecoveryResetForm, refusal: Refusal) -> Re
     return refused_until(_page(flow, form, [("", word_refusal(refusal))], status=429), refusal)
 
 
-def _page(
-    flow: Flow | None, form: RecoveryResetForm, errors: Errors = (), *, status: int = 200
-) -> Response:
+def _page(flow: Flow | None, form: RecoveryResetForm, errors: Errors = (), *, status: int = 200) -> Response:
     ctx = current()
     password = ctx.settings.password
     flow_id = flow.id if flow else None

@@ -219,7 +219,7 @@ def _signed_in(account: SignInFacts, flow: Flow) -> Response:
         client_id=flow.client_id,
         just_registered=True,
     )
-    engine.mark(flow, _OFFER, flow=offer.id)
+    engine.mark(flow, _OFFER, offer=offer.id)
     onward = url_for("recovery.show", flow=offer.id)
     return sign_in.complete(then, account, [(assurance.PASSWORD, None)], onward=onward)
 
@@ -230,7 +230,7 @@ def _sent_twice(refusal: Refusal) -> Response:
         raise refusal
     flow = engine.load_finished(current(), request.args.get("flow", ""), known_flow_browser())
     offer = flow.done.get(_OFFER)
-    return go_to("recovery.show", flow=offer["flow"]) if offer else go_on(begun_from(flow))
+    return go_to("recovery.show", flow=offer["offer"]) if offer else go_on(begun_from(flow))
 
 
 def _page(flow: Flow | None, form: RegistrationForm, errors: Errors = (), *, status: int = 200) -> Response:

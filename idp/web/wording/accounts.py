@@ -33,6 +33,7 @@ REFUSALS: dict[str, LazyString] = {
     "username.taken": _("Diesen Benutzernamen gibt es schon. Wählen Sie einen anderen."),
     "recovery.wrong": _("Das Wiederherstellungspasswort stimmt nicht."),
     "tick.missing": _("Setzen Sie den Haken, wenn Sie das Wiederherstellungspasswort gespeichert haben."),
+    "password.wrong": _("Das Passwort stimmt nicht."),
     "password.mismatch": _("Die beiden Passwörter sind verschieden."),
     "password.choose": _("Wählen Sie ein Passwort."),
     "password.short": _("Das Passwort hat %(length)s Zeichen. Es braucht mindestens %(minimum)s."),
