@@ -43,6 +43,7 @@ TESTED_ELSEWHERE = {
     "idp.management.actors": "tests/management/test_accounts.py",
     "idp.management.documents": "tests/management/test_apply.py",
     "idp.management.password_reset": "tests/web/pages/test_forgotten_password.py",
+    "idp.management.recovery": "tests/web/pages/test_own_recovery.py",
     "idp.management.registration": "tests/web/pages/test_register.py",
     "idp.management.ending": "tests/management/test_memberships.py",
     "idp.management.legacy_documents": "tests/management/test_apply.py",

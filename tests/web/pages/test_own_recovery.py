@@ -1,4 +1,4 @@
-"""K-03: the recovery password of one's own account: drawn, kept, saved; the old one counts till then (Amt24, A5)."""
+"""K-03: one's own recovery password: drawn, kept, saved; the old one counts till then (Amt24; req 53-75)."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor

@@ -277,15 +277,6 @@ class TestThrottle:
         assert browser.heading == "Passwort geändert!"
 
 
-@pytest.mark.parametrize("mode", ["never", "two_proofs"])
-def test_the_factor_stays(settings: Settings, database: Database, mode: str) -> None:
-    """(req 71; design §2)"""
-    house = House(settings.model_copy(update={"recovery": Recovery(reset_mfa=mode)}), database)
-    anna, browser = house.add("anna", app=True), house.browser()
-    reset(browser, give(house, anna), "anna")
-    assert browser.heading == "Zweistufige Anmeldung"
-
-
 class TestImmediate:
     """``recovery.reset_mfa = "immediate"``: what Amt24 documents, with its warning (design §2)."""
 
