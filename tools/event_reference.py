@@ -80,7 +80,7 @@ MEANINGS: Final[Mapping[Event, str]] = MappingProxyType(
         Event.AUTHENTICATOR_REMOVED: "A second factor was removed.",
         Event.RECOVERY_CODES_CREATED: "A new set of recovery codes was shown.",
         Event.RECOVERY_CODE_USED: "A recovery code was used up.",
-        Event.RECOVERY_PASSWORD_CREATED: "A recovery password was saved, in the place of an older one or not.",
+        Event.RECOVERY_PASSWORD_CREATED: "A recovery password was saved, also in an older one's place.",
         Event.RECOVERY_PASSWORD_REFUSED: "A recovery password was wrong, or tried too often.",
         Event.RECOVERY_PASSWORD_USED: "A recovery password gave its person a new password.",
         Event.LEGACY_ACCOUNT_LINKED: "An old account was linked.",
