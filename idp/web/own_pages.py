@@ -38,6 +38,7 @@ OVERVIEW: Final = "account.show"
 #: the side list: each page beside it, by its endpoint, and what it is called
 ENTRIES: Final[tuple[tuple[str, LazyString], ...]] = (
     (OVERVIEW, _("Übersicht")),
+    ("own_password.show", _("Passwort")),
     ("own_recovery.show", _("Wiederherstellungspasswort")),
 )
 
