@@ -42,6 +42,7 @@ TESTED_ELSEWHERE = {
     "idp.authentication.transaction": "tests/web/pages/test_second_factor.py",
     "idp.management.actors": "tests/management/test_accounts.py",
     "idp.management.documents": "tests/management/test_apply.py",
+    "idp.management.own_password": "tests/web/pages/test_own_password.py",
     "idp.management.password_reset": "tests/web/pages/test_forgotten_password.py",
     "idp.management.recovery": "tests/web/pages/test_own_recovery.py",
     "idp.management.registration": "tests/web/pages/test_register.py",

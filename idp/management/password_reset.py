@@ -207,7 +207,7 @@ def apply(ctx: Context, flow: Flow) -> SignInFacts:
     ctx.throttle.recovered(ctx.db, account.id)
     devices.forget(ctx, account.id)
     end_account(acting, account.id, "password reset")
-    _void_links(ctx, account.id)
+    void_links(ctx, account.id)
     told: list[mails.Mail] = [mails.PasswordChanged(means=means, factors_removed=removed)]
     if means == BY_RECOVERY:
         told.append(recovery.mail_about("used"))
@@ -277,7 +277,8 @@ def _send(ctx: Context, flow: Flow, address: str) -> None:
     )
 
 
-def _void_links(ctx: Context, account_id: str) -> None:
+def void_links(ctx: Context, account_id: str) -> None:
+    """Void the open links of an account: whatever changes how it is recovered does (req 76)."""
     own = select(Flow.id).where(Flow.account_id == account_id)
     ctx.db.execute(
         update(OneTimeSecret)

@@ -34,6 +34,7 @@ REFUSALS: dict[str, LazyString] = {
     "recovery.wrong": _("Das Wiederherstellungspasswort stimmt nicht."),
     "tick.missing": _("Setzen Sie den Haken, wenn Sie das Wiederherstellungspasswort gespeichert haben."),
     "password.wrong": _("Das Passwort stimmt nicht."),
+    "password.same": _("Das ist Ihr jetziges Passwort. Wählen Sie ein anderes."),
     "password.mismatch": _("Die beiden Passwörter sind verschieden."),
     "password.choose": _("Wählen Sie ein Passwort."),
     "password.short": _("Das Passwort hat %(length)s Zeichen. Es braucht mindestens %(minimum)s."),
