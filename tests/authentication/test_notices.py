@@ -110,6 +110,10 @@ class TestFailures:
         _sign_in(services, account_id, home)
         assert _sign_in(services, account_id, home, failures=failures) == told
 
+    def test_from_the_first_one_of_all(self, services: Services, account_id: str) -> None:
+        """Who guessed the password of an account that nobody used yet."""
+        assert _sign_in(services, account_id, failures=5) == 2
+
     def test_from_a_new_one_it_is_one_mail(self, services: Services, account_id: str) -> None:
         _sign_in(services, account_id)
         assert _sign_in(services, account_id, failures=7) == 2

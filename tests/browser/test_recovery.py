@@ -1,11 +1,11 @@
-"""The recovery password in a browser, in German: Amt24's rows A5 and A6 (features §1.7), and what it costs (§1.8)."""
+"""The recovery password in a browser, in German: Amt24's A5 and A6 (features §1.7), and its effort (§1.8)."""
 
 from pathlib import Path
 
 from playwright.sync_api import expect
 
 from tests.browser.house import PASSWORD, Visits
-from tests.browser.scenes.recovery import CHOSEN, give, reset
+from tests.browser.scenes.recovery import give, reset
 from tests.browser.test_effort import Effort
 
 
