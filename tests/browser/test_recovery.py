@@ -15,7 +15,7 @@ def test_set_it_and_come_back_with_it(visits: Visits) -> None:
     page = visitor.page
     page.goto(f"{visits.house.issuer}/account")
     visitor.fill(nora)
-    page.get_by_role("link", name="Wiederherstellungspasswort", exact=True).click()
+    page.get_by_role("link", name="Wiederherstellung", exact=True).click()
     expect(page.locator("h1")).to_have_text("Wiederherstellungspasswort setzen")
     page.get_by_role("button", name="Erzeugen").click()
     with page.expect_download() as download:
@@ -56,7 +56,7 @@ def test_how_much_it_asks(visits: Visits) -> None:
     effort.watch(page)
     page.reload()
     start = len(effort.pages)
-    page.get_by_role("link", name="Wiederherstellungspasswort", exact=True).click()
+    page.get_by_role("link", name="Wiederherstellung", exact=True).click()
     page.get_by_role("button", name="Erzeugen").click()
     with page.expect_download():
         page.get_by_role("button", name="Herunterladen").click()
