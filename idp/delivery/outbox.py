@@ -102,6 +102,24 @@ def enqueue(
     :param withheld: it is never sent, and only costs what others cost; recipient and facts are not kept.
     :raises ValueError: the kind is unknown.
     """
+    values = row(ctx, kind, recipient, payload, expires_at=expires_at, withheld=withheld)
+    ctx.db.add(OutboxMessage(**values, group_id=group, reference=reference))
+    return str(values["id"])
+
+
+def row(
+    ctx: Work,
+    kind: str,
+    recipient: str,
+    payload: Mapping[str, Any],
+    *,
+    expires_at: datetime,
+    withheld: bool = False,
+) -> dict[str, Any]:
+    """Return a message's row, for operations that insert it together with their own; as :func:`enqueue`.
+
+    :raises ValueError: the kind is unknown.
+    """
     if kind not in KINDS:
         raise ValueError(f"no messages of kind {kind}")
     key = new_id()
@@ -110,24 +128,19 @@ def enqueue(
         ctx.vault.seal(recipient.encode(), table=_TABLE, row=key),
         ctx.vault.seal_json(dict(payload), table=_TABLE, row=key),
     )
-    ctx.db.add(
-        OutboxMessage(
-            id=key,
-            kind=kind,
-            recipient=None if withheld else sealed[0],
-            payload=None if withheld else sealed[1],
-            message_id=f"{key}@{host}",
-            group_id=group,
-            reference=reference,
-            state=WITHHELD if withheld else WAITING,
-            finished_at=ctx.now if withheld else None,
-            attempts=0,
-            next_attempt_at=ctx.now,
-            created_at=ctx.now,
-            expires_at=expires_at,
-        )
-    )
-    return key
+    return {
+        "id": key,
+        "kind": kind,
+        "recipient": None if withheld else sealed[0],
+        "payload": None if withheld else sealed[1],
+        "message_id": f"{key}@{host}",
+        "state": WITHHELD if withheld else WAITING,
+        "finished_at": ctx.now if withheld else None,
+        "attempts": 0,
+        "next_attempt_at": ctx.now,
+        "created_at": ctx.now,
+        "expires_at": expires_at,
+    }
 
 
 def claim(ctx: Work, kinds: Collection[str], *, limit: int) -> list[Message]:

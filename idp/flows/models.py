@@ -3,18 +3,24 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import ID_LENGTH, Base, new_id
 from idp.installation import SEALED
+
+#: as text, for an index over some rows serves only a query that states the same condition
+RESETS = text("purpose = 'reset'")
 
 
 class Flow(Base):
     """One started piece of work: an authorization request, later registration, linking, reset, invitation."""
 
     __tablename__ = "flow"
-    __table_args__ = (Index("ix_flow_expires_at", "expires_at"),)
+    __table_args__ = (
+        Index("ix_flow_expires_at", "expires_at"),
+        Index("ix_flow_reset_account", "account_id", postgresql_where=RESETS, sqlite_where=RESETS),
+    )
 
     #: random, stands in URLs; worthless without the browser's own cookie
     id: Mapped[str] = mapped_column(String(43), primary_key=True)

@@ -19,7 +19,7 @@ from idp.accounts.models import ACTIVE, Account, Identifier
 from idp.accounts.password_policy import password_problems
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.authentication.models import Authenticator
+from idp.authentication.models import Authenticator, RecoveryPassword
 from idp.context import Actor, Context
 from idp.crypto import random_token
 from idp.db import new_id
@@ -28,6 +28,7 @@ from idp.errors import Refusal
 from idp.flows import engine, mailed_codes, one_time_secrets
 from idp.flows.models import Flow
 from idp.management.ending import end_account
+from idp.management.recovery import AMT24
 from idp.oidc.models import Client
 
 CODE: Final = "registration_code"
@@ -254,6 +255,7 @@ def _create(ctx: Context, flow: Flow) -> SignInFacts:
         locale=typed["locale"],
         password_hash=typed["password_hash"],
         password_changed_at=ctx.now,
+        recovery_due=ctx.settings.password.profile == AMT24,
         created_at=ctx.now,
         updated_at=ctx.now,
     )
@@ -299,7 +301,8 @@ def _disown(ctx: Context, address: Identifier) -> None:
         account.password_hash = account.password_changed_at = None
         account.epoch += 1
         account.updated_at = ctx.now
-        ctx.db.execute(delete(Authenticator).where(Authenticator.account_id == account.id))
+        for table in (Authenticator, RecoveryPassword):
+            ctx.db.execute(delete(table).where(table.account_id == account.id))
         record(ctx, Event.ACCOUNT_CHANGED, target=("account", account.id), reason="address_proven_by_another")
         ctx.db.flush()
         end_account(ctx, account.id, "address proven")

@@ -176,6 +176,12 @@ class Registration(_Section):
     ask_username: bool = False
 
 
+class Recovery(_Section):
+    """What the recovery password does beside a new password."""
+
+    reset_mfa: Literal["never", "immediate"] = "never"
+
+
 class ThrottleSettings(_Section):
     """How many guesses are free, and what they cost then."""
 
@@ -273,6 +279,7 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     password: Password = Password()
     registration: Registration = Registration()
+    recovery: Recovery = Recovery()
     throttle: ThrottleSettings = ThrottleSettings()
     session: SessionSettings = SessionSettings()
     remember_device: RememberDevice = RememberDevice()

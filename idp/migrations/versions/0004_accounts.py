@@ -1,4 +1,4 @@
-"""Accounts of old portals: directories, imported accounts, links."""
+"""Accounts: old portals with their accounts and links; recovery passwords."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-TABLES = ("legacy_directory", "legacy_account", "legacy_link")
+TABLES = ("legacy_directory", "legacy_account", "legacy_link", "recovery_password")
 
 
 def upgrade() -> None:
@@ -16,10 +16,15 @@ def upgrade() -> None:
     _directory()
     _account()
     _link()
+    _recovery_password()
+    _partial_index("ix_flow_reset_account", "account_id", "purpose = 'reset'", "flow")
 
 
 def downgrade() -> None:
     """Drop the tables, the last one first."""
+    op.drop_index("ix_flow_reset_account", "flow")
+    with op.batch_alter_table("account") as account:
+        account.drop_column("recovery_due")
     for table in reversed(TABLES):
         op.drop_table(table)
 
@@ -81,10 +86,8 @@ def _account() -> None:
     _partial_index("ix_legacy_account_dead_hash", "linked_at", "linked_at IS NOT NULL AND hash IS NOT NULL")
 
 
-def _partial_index(name: str, column: str, where: str) -> None:
-    op.create_index(
-        name, "legacy_account", [column], sqlite_where=sa.text(where), postgresql_where=sa.text(where)
-    )
+def _partial_index(name: str, column: str, where: str, table: str = "legacy_account") -> None:
+    op.create_index(name, table, [column], sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
 def _link() -> None:
@@ -111,3 +114,23 @@ def _link() -> None:
     )
     op.create_index("ix_legacy_link_account_id", "legacy_link", ["account_id"])
     op.create_index("ix_legacy_link_legacy_account_id", "legacy_link", ["legacy_account_id"])
+
+
+def _recovery_password() -> None:
+    op.create_table(
+        "recovery_password",
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+            name=op.f("fk_recovery_password_account_id_account"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_recovery_password")),
+    )
+    # the default fills the rows there are; the model says it for new ones
+    op.add_column(
+        "account", sa.Column("recovery_due", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
