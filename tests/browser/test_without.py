@@ -101,14 +101,16 @@ def test_every_stop_is_seen_and_in_order(visits: Visits) -> None:
     visitor.press()
     page = visitor.page
     expect(page.get_by_role("alert")).to_be_focused()
-    assert _walk(page, 7) == [
+    assert _walk(page, 9) == [
         "A Geben Sie Ihre E-Mail-Adresse oder Ihren Benutzernamen ein.",
         "A Geben Sie Ihr Passwort ein.",
         "INPUT username",
         "INPUT password",
         "BUTTON Passwort anzeigen",
+        "A Passwort vergessen?",
         "BUTTON Anmelden",
         "BUTTON Abbrechen",
+        "A Konto erstellen",
     ]
     assert _walk(page, 3) == ["A Hell", "A Dunkel", "A Wie das Gerät"]
     page.goto(page.url)
