@@ -22,7 +22,7 @@ from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from playwright.sync_api import Browser, sync_playwright
 
-import idp.egress.connections  # noqa: F401  (imported by the first fetch, which a test may make unmeasured)
+import idp.egress.connections
 import idp.migrations.models  # noqa: F401  (declares every table)
 from idp.app import create_app
 from idp.context import Services

@@ -1,12 +1,14 @@
 """Bytes that no client of ours would send: in queries, bodies, headers, and where they are put."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 from tests.attacks.live import FORM, Live
 
 KIB = 1024
+_Thing = TypeVar("_Thing")
 
 #: a value as it stands in a query or body, encoded
 VALUES = {
@@ -105,6 +107,14 @@ def places(live: Live, flow_id: str = "x") -> list[str]:
         for rule in live.flask.url_map.iter_rules()
     }
     return sorted(machine | pages)
+
+
+def turn(things: Iterable[_Thing], at: int) -> list[_Thing]:
+    """Return a quarter of *things* for the path at this place: of four neighbours, each gets another one.
+
+    For what one piece of code reads for all paths, such as headers (``docs/decisions/0057``).
+    """
+    return list(things)[at % 4 :: 4]
 
 
 def queries() -> Iterator[tuple[str, str]]:
