@@ -11,7 +11,7 @@ from idp.logging import configure
 from tests import cast
 from tests.attacks.live import Answer, Live
 from tests.attacks.parties import Party, parsed
-from tests.attacks.scenes import build
+from tests.attacks.scenes import FORMS, build
 from tests.attacks.visitor import Visitor
 from tests.builders import PASSWORD
 
@@ -62,6 +62,27 @@ def test_no_secret_of_a_sign_in_is_written_down(live: Live, log: io.StringIO) ->
     assert '"event": "request"' in log.getvalue(), "nothing was logged: the test proves nothing"
     assert "sqlalchemy" not in log.getvalue()
     _nowhere(secrets | {"app's code": f"'{app_code}'"}, _database_text(live), "the database")
+
+
+def test_no_recovery_password_is_written_down(live: Live, log: io.StringIO) -> None:
+    """Drawn, downloaded, saved, mistyped and used: it stands nowhere, in groups or not (req 67, 105)."""
+    stage = build(live)
+    form = FORMS["own_recovery.download"](stage)
+    file = form.visitor.post_once(form.target, form.fields).text
+    found = re.search(r"\b([A-Z0-9]{5}-){5}[A-Z0-9]{5}\b", file)
+    assert found is not None
+    saved = {"saved": "y", "password": PASSWORD}
+    form.visitor.post(form.target.removesuffix("/file"), form.fields | saved)
+    fresh, stranger = "Möwen über dem Hafen 7", stage.visitor()
+    for typed in (f"{found[0]}X", found[0]):
+        stranger.get("/password/recovery")
+        chosen = {"new_password": fresh, "confirm_password": fresh}
+        stranger.submit("/password/recovery", username="anna", **chosen, recovery_password=typed)
+    assert stranger.page is not None
+    assert stranger.page.url.startswith("/password/changed")
+    secrets = {"string": found[0], "without hyphens": found[0].replace("-", ""), "new password": fresh}
+    _nowhere(secrets, log.getvalue(), "the log")
+    _nowhere(secrets, _database_text(live), "the database")
 
 
 def test_what_people_type_cannot_forge_a_log_line(live: Live, log: io.StringIO, portal: Party) -> None:

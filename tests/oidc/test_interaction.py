@@ -20,6 +20,7 @@ from idp.oidc.interaction import (
     Login,
     Person,
     Refused,
+    SaveRecoveryPassword,
     SecondFactor,
     Step,
     Waiting,
@@ -87,6 +88,7 @@ STRONG = replace(
 )
 #: proven in this session, but aal2 has lapsed
 LAPSED = replace(PERSON, has_second_factor=True, second_factor_seen=True)
+DUE = replace(PERSON, recovery_due=True)
 REMEMBERED = replace(PERSON, has_second_factor=True, device_trusted=True)
 
 FIRST, OTHER = membership(), membership(id="m2", organization_id="o2", customer_number="100200400")
@@ -165,6 +167,9 @@ FACTORS: list[tuple[str, dict[str, Any], Person, Step | str]] = [
     ("a wish that is met", WANTED, STRONG, Issue(None)),
     ("a demand that is met", DEMANDED, STRONG, Issue(None)),
     ("a lapsed proof still counts where nothing is asked", {}, LAPSED, Issue(None)),
+    ("a recovery password that is due", {}, DUE, SaveRecoveryPassword()),
+    ("but the factor first", {}, replace(DUE, has_second_factor=True), SecondFactor()),
+    ("and before the organisation", {}, replace(DUE, memberships=(FIRST, OTHER)), SaveRecoveryPassword()),
     ("a lapsed proof is renewed for a wish", WANTED, LAPSED, SecondFactor()),
     ("more than anybody can reach, as a wish", {"acr_values": (AAL2_PHR,)}, STRONG, Issue(None)),
     (
@@ -327,6 +332,7 @@ SILENT: list[tuple[str, dict[str, Any], Person | None, bool, str]] = [
     ("too old", {"max_age": 1}, PERSON, False, "login_required"),
     ("somebody else", {"hinted_sub": "sub-2"}, PERSON, False, "login_required"),
     ("second factor", WANTED, LAPSED, False, "interaction_required"),
+    ("recovery password due", {}, DUE, False, "interaction_required"),
     ("several organisations", {}, _members(PERSON, FIRST, OTHER), False, "account_selection_required"),
     ("waiting", {}, _members(PERSON, PENDING), True, "access_denied"),
     ("blocked", {}, _members(PERSON, BLOCKED), True, "access_denied"),

@@ -18,7 +18,7 @@ CHOSEN = "Möwen über dem Hafen 7"
 SAVED = {"saved": "y"}
 
 
-def _given(stage: Stage, username: str = "anna") -> str:
+def given(stage: Stage, username: str = "anna") -> str:
     """Give somebody a recovery password."""
     text = recovery_password.draw()
     with unit_of_work(stage.live.services) as ctx:
@@ -27,7 +27,7 @@ def _given(stage: Stage, username: str = "anna") -> str:
 
 
 def _reset(stage: Stage) -> Filled:
-    text, visitor = _given(stage), stage.visitor()
+    text, visitor = given(stage), stage.visitor()
     stage.ask(visitor)
     visitor.get("/password/recovery")
     typed = {"username": "anna", "new_password": CHOSEN, "confirm_password": CHOSEN}
