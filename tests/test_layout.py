@@ -46,6 +46,7 @@ TESTED_ELSEWHERE = {
     "idp.management.own_password": "tests/web/pages/test_own_password.py",
     "idp.management.password_reset": "tests/web/pages/test_forgotten_password.py",
     "idp.management.profile": "tests/web/pages/test_own_profile.py",
+    "idp.management.recovery": "tests/web/pages/test_own_recovery.py",
     "idp.management.registration": "tests/web/pages/test_register.py",
     "idp.management.ending": "tests/management/test_memberships.py",
     "idp.management.legacy_documents": "tests/management/test_apply.py",

@@ -18,7 +18,7 @@ from idp.accounts.models import ACTIVE, Account, Identifier
 from idp.accounts.password_policy import password_problems
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.authentication.models import Authenticator
+from idp.authentication.models import Authenticator, RecoveryPassword
 from idp.context import Actor, Context
 from idp.crypto import random_token
 from idp.db import new_id
@@ -302,7 +302,8 @@ def disown(ctx: Context, address: Identifier) -> None:
         account.password_hash = account.password_changed_at = None
         account.epoch += 1
         account.updated_at = ctx.now
-        ctx.db.execute(delete(Authenticator).where(Authenticator.account_id == account.id))
+        for table in (Authenticator, RecoveryPassword):
+            ctx.db.execute(delete(table).where(table.account_id == account.id))
         record(ctx, Event.ACCOUNT_CHANGED, target=("account", account.id), reason="address_proven_by_another")
         ctx.db.flush()
         end_account(ctx, account.id, "address proven")

@@ -180,7 +180,7 @@ class Registration(_Section):
 class Recovery(_Section):
     """What the recovery password does beside a new password."""
 
-    reset_mfa: Literal["never", "two_proofs", "immediate"] = "two_proofs"
+    reset_mfa: Literal["never", "immediate"] = "never"
 
 
 class ThrottleSettings(_Section):

@@ -39,7 +39,7 @@ OVERVIEW: Final = "account.show"
 ENTRIES: Final[tuple[tuple[str, LazyString], ...]] = (
     (OVERVIEW, _("Übersicht")),
     ("own_password.show", _("Passwort")),
-    ("own_recovery.show", _("Wiederherstellungspasswort")),
+    ("own_recovery.show", _("Wiederherstellung")),
     ("own_profile.show", _("Profil")),
 )
 
