@@ -15,7 +15,14 @@ from idp.texts import template_folder
 from idp.web import ui
 from idp.web.account_forms import AddressForm, ProfileForm
 from idp.web.disclosure import Item
-from idp.web.forms import DeviceForm, ForgottenPasswordForm, MailedCodeForm, RegistrationForm, TotpForm
+from idp.web.forms import (
+    DeviceForm,
+    ForgottenPasswordForm,
+    LoginForm,
+    MailedCodeForm,
+    RegistrationForm,
+    TotpForm,
+)
 from idp.web.pages import style_guide
 from idp.web.wording import word
 from idp.web.wording.statuses import OVERLOAD
@@ -356,6 +363,37 @@ PAGES: dict[str, Callable[[], Page]] = {
         "email", [("email", word("email.same"))], form=AddressForm(data={"email": HOSTILE}), emails=[HOSTILE]
     )(),
     "account-email-code": lambda: _own("email_code", **_CODE_SENT | {"form": MailedCodeForm()})(),
+    "recovery-reset": lambda: (
+        "pages/password_recovery.html",
+        {
+            "form": LoginForm(data={"username": HOSTILE}),
+            "action": "/password/recovery",
+            "link_url": "/password/forgot",
+            "sign_in_url": "/login",
+            "password_rule": requirements(profile="modern", single_factor=True),
+            "removes_factors": True,
+            "portal": PORTAL,
+            "errors": [("recovery_password", word("recovery.wrong"))],
+        },
+    ),
+    "recovery-due": lambda: (
+        "pages/recovery_due.html",
+        {"action": "/recovery", "had_question": True, "portal": PORTAL, "cancel_url": "/leave"},
+    ),
+    "recovery-save": lambda: (
+        "pages/recovery_save.html",
+        {
+            "drawn": "34679-ACDEF",
+            "drawn_at": NOW,
+            "username": HOSTILE,
+            "asks_password": True,
+            "action": "/recovery",
+            "file_url": "/recovery/file",
+            "cancel_url": "/leave",
+            "portal": PORTAL,
+            "errors": [("saved", word("tick.missing", what="x"))],
+        },
+    ),
     "address-link": lambda: _address_link(True),
     "address-link-elsewhere": lambda: _address_link(False, [("password", word("password.wrong"))]),
     "address-undo": lambda: (
