@@ -44,7 +44,7 @@ MEANINGS: Final[Mapping[Event, str]] = MappingProxyType(
         Event.DEVICE_REMEMBERED: "A browser may leave out the second factor from now on.",
         Event.DEVICE_FORGOTTEN: "It may no longer.",
         Event.SESSION_STARTED: "A session began.",
-        Event.SESSION_STEPPED_UP: "A further factor was proven in a session.",
+        Event.SESSION_STEPPED_UP: "A factor was proven in a session, a further one or the same once more.",
         Event.SESSION_ORGANIZATION_CHOSEN: "The person chose the organisation to act for.",
         Event.SESSION_ENDED: "A session ended; the reason says how.",
         Event.SESSIONS_ENDED: "Several sessions of an account ended together.",

@@ -66,7 +66,7 @@ def problems(ctx: Context, applicant: Applicant, password: str) -> list[tuple[st
     found += [
         (field, Refusal(f"{field}.empty"))
         for field in ("given_name", "family_name")
-        if not _is_name(getattr(applicant, field))
+        if not is_name(getattr(applicant, field))
     ]
     if applicant.username is not None:
         refusal = identifiers.username_refusal(ctx, applicant.username)
@@ -98,8 +98,11 @@ def is_address(typed: str) -> bool:
     return len(typed) <= identifiers.LONGEST_EMAIL
 
 
-def _is_name(typed: str) -> bool:
-    """Any script; something that can be seen, and no control signs, which could break a mail's line."""
+def is_name(typed: str) -> bool:
+    """Tell whether it can be a name, in any script.
+
+    Something that can be seen, and no control signs, which could break a mail's line.
+    """
     return bool(typed.strip()) and len(typed) <= LONGEST_NAME and typed.isprintable()
 
 
@@ -267,7 +270,7 @@ def _create(ctx: Context, flow: Flow) -> SignInFacts:
             if username is not None and identifiers.username_refusal(ctx, username) is None:
                 identifiers.set_username(ctx, account, username)  # else somebody took it meanwhile
             address = identifiers.add_email(ctx, account.id, typed["email"])
-            _disown(ctx, address)
+            disown(ctx, address)
             identifiers.verify(ctx, address)
     except IntegrityError as error:
         raise Refusal("email.taken") from error
@@ -281,7 +284,7 @@ def _create(ctx: Context, flow: Flow) -> SignInFacts:
     return SignInFacts(account.id, account.status, account.epoch, account.password_hash)
 
 
-def _disown(ctx: Context, address: Identifier) -> None:
+def disown(ctx: Context, address: Identifier) -> None:
     """Take everything from accounts that waited under this address and have proven none (req 88)."""
     own = aliased(Identifier)
     proven = exists().where(own.account_id == Account.id, own.verified_at.is_not(None))

@@ -40,6 +40,7 @@ ENTRIES: Final[tuple[tuple[str, LazyString], ...]] = (
     (OVERVIEW, _("Übersicht")),
     ("own_password.show", _("Passwort")),
     ("own_recovery.show", _("Wiederherstellung")),
+    ("own_profile.show", _("Profil")),
 )
 
 _SECRETS: Final = ("password", "code", "token")
