@@ -8,7 +8,8 @@ why times are integers.
 import hashlib
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -121,6 +122,16 @@ class Database:
     def reading(self) -> Session:
         """Return a session on the autocommit engine, for reads outside any transaction."""
         return Session(self.reader, expire_on_commit=False, autoflush=False)
+
+    @contextmanager
+    def at_once(self) -> Iterator[Connection]:
+        """Return a connection for one statement that commits itself: BEGIN and COMMIT are journeys too."""
+        if self.dialect == "sqlite":  # whose writers wait for their lock first
+            with self.engine.begin() as connection:
+                yield connection
+        else:
+            with self.reader.connect() as connection:
+                yield connection
 
     def dispose(self) -> None:
         """Close all pooled connections."""

@@ -164,7 +164,7 @@ def _renderer(format: str) -> structlog.typing.Processor:
 def request_line(
     *, request_id: str, method: str, path: str, status: int, took_ms: float, ip: str | None
 ) -> None:
-    """Write the line of a machine request that succeeded, at a thirtieth of the usual cost.
+    """Write the line of a request that succeeded, at a thirtieth of the usual cost.
 
     Nothing is cleaned here: every value is one of ours, and holds no character that JSON escapes.
     """

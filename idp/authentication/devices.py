@@ -11,16 +11,17 @@ more people sign in than can be served, it is worth a place in a line of its own
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.authentication.models import Device
 from idp.context import Context
 from idp.crypto import b64url, random_token, same, sha256
 from idp.db import new_id
 from idp.installation import Vault
-from idp.prepared import Prepared, insert_rows
+from idp.prepared import Prepared
 
 _COOKIE = re.compile(
     r"([A-Za-z0-9_-]{43})(?:\.([A-Za-z0-9_-]{43}))?(?:~([A-Za-z0-9_-]{16})([A-Za-z0-9_-]{43}))?", re.ASCII
@@ -75,11 +76,20 @@ _FIND = Prepared(
         Device.account_id == bindparam("account_id"), Device.cookie_hash == bindparam("cookie_hash")
     )
 )
-_SEEN = Prepared(
-    update(Device)
-    .where(Device.id == bindparam("key"))
-    .values(last_seen_at=bindparam("now"), user_agent=bindparam("agent"))
-)
+
+
+def _seen(making: postgresql.Insert | sqlite.Insert) -> Prepared:
+    names = ("id", "account_id", "cookie_hash", "user_agent", "known_since", "last_seen_at")
+    row = making.values({name: bindparam(name) for name in names})
+    again = {"last_seen_at": row.excluded.last_seen_at, "user_agent": row.excluded.user_agent}
+    noted = row.on_conflict_do_update(index_elements=[Device.account_id, Device.cookie_hash], set_=again)
+    return Prepared(noted.returning(*(getattr(Device, name) for name in KnownDevice._fields)))
+
+
+_SEEN: Final = {
+    "postgresql": _seen(postgresql.insert(Device)),
+    "sqlite": _seen(sqlite.insert(Device)),
+}
 _TRUST = Prepared(
     update(Device)
     .where(Device.id == bindparam("key"))
@@ -106,22 +116,18 @@ def is_trusted(ctx: Context, device: KnownDevice | None, cookie: DeviceCookie | 
 
 def recognise(ctx: Context, account_id: str, cookie: DeviceCookie) -> tuple[KnownDevice, bool]:
     """Note that an account signed in from a browser; returns its row, and whether it was known before."""
-    agent = ctx.origin.user_agent[:255]
-    device = find(ctx, account_id, cookie.hash)
-    if device is not None:
-        _SEEN.run(ctx.db, key=device.id, now=ctx.now, agent=agent)
-        return device, True
     key = new_id()
-    row = {
-        "id": key,
-        "account_id": account_id,
-        "cookie_hash": cookie.hash,
-        "user_agent": agent,
-        "known_since": ctx.now,
-        "last_seen_at": ctx.now,
-    }
-    insert_rows(ctx.db, (Device, row))
-    return KnownDevice(key, None, None), False
+    found = _SEEN[ctx.db.get_bind().dialect.name].rows(
+        ctx.db,
+        id=key,
+        account_id=account_id,
+        cookie_hash=cookie.hash,
+        user_agent=ctx.origin.user_agent[:255],
+        known_since=ctx.now,
+        last_seen_at=ctx.now,
+    )
+    device = KnownDevice(*found[0])
+    return device, device.id != key
 
 
 def remember(ctx: Context, device: KnownDevice, cookie: DeviceCookie) -> DeviceCookie:

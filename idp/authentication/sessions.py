@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import and_, bindparam, func, literal_column, select, update
 
 from idp.accounts.models import ACTIVE, Account
 from idp.accounts.principal import Standing, principal_may_act
@@ -127,15 +127,6 @@ _OPEN_IDS = Prepared(
     .order_by(Session.last_seen_at.desc(), Session.id.desc())
 )
 _KINDS = Prepared(select(Authenticator.kind).where(Authenticator.account_id == bindparam("account_id")))
-_SURROUNDINGS = Prepared(
-    select(Installation.epoch, *_TRUST, Authenticator.kind)
-    .select_from(Installation)
-    .outerjoin(
-        Device, and_(Device.id == bindparam("device_id"), Device.account_id == bindparam("account_id"))
-    )
-    .outerjoin(Authenticator, Authenticator.account_id == bindparam("account_id"))
-    .where(Installation.id == 1)
-)
 _TOUCH = Prepared(
     update(Session)
     .where(Session.id == bindparam("key"), Session.last_seen_at == bindparam("seen"))
@@ -152,11 +143,29 @@ _PROVE = Prepared(
     .values(cookie_hash=bindparam("fresh"), last_seen_at=bindparam("now"), expires_at=bindparam("expires"))
     .returning(Session.id)
 )
-_SIGNED_IN = Prepared(
+_SIGN_IN = (
     update(Account)
     .where(Account.id == bindparam("key"), Account.epoch == bindparam("epoch"), Account.status == ACTIVE)
     .values(last_sign_in_at=bindparam("now"))
-    .returning(*_ACCOUNT)
+)
+_SIGNED_IN = Prepared(_SIGN_IN)
+# with all that a new session has to know: the epoch, until when the device is remembered, kinds of factors
+_BEGIN = Prepared(
+    _SIGN_IN.returning(
+        *_ACCOUNT,
+        select(Installation.epoch).where(Installation.id == 1).scalar_subquery(),
+        select(Device.trusted_until)
+        .where(
+            Device.id == bindparam("device"),
+            Device.account_id == bindparam("key"),
+            Device.trust_hash.is_not(None),
+        )
+        .scalar_subquery(),
+        # a column of its own: a plain word is rendered at each execution, which a prepared one skips
+        select(func.aggregate_strings(Authenticator.kind, literal_column("' '")))  # type: ignore[arg-type]
+        .where(Authenticator.account_id == bindparam("key"))
+        .scalar_subquery(),
+    )
 )
 
 
@@ -177,16 +186,18 @@ def start(
     """
     ctx.db.flush()
     # holds the account: a block that has committed is seen, one that has not waits and ends this session too
-    owner = _SIGNED_IN.first(ctx.db, key=account.id, epoch=account.epoch, now=ctx.now)
-    if owner is None:
+    begun = _BEGIN.first(
+        ctx.db, key=account.id, epoch=account.epoch, now=ctx.now, device=device.id if device else None
+    )
+    if begun is None:
         raise Refusal("principal.may_not_act")
-    surroundings = _SURROUNDINGS.rows(ctx.db, account_id=account.id, device_id=device.id if device else None)
+    *owner, installation_epoch, trusted_until, kinds = begun
     value = random_token()
     session = SessionFacts(
         id=new_id(),
         cookie_hash=sha256(value),
         account_epoch=account.epoch,
-        installation_epoch=surroundings[0][0],
+        installation_epoch=installation_epoch,
         membership_id=None,
         device_id=device.id if device else None,
         last_seen_at=ctx.now,
@@ -206,10 +217,9 @@ def start(
         *audit_rows(ctx, Event.SESSION_STARTED, target=("account", account.id), session=session.id),
     )
     proofs = tuple(Proof(method, ctx.now) for method, _ in proven)
-    live = _snapshot(
-        ctx, session, AccountFacts(*owner), proofs, [(row[1], row[2], row[3]) for row in surroundings]
-    )
-    return live, value
+    factors: list[str | None] = [*kinds.split()] if kinds else [None]
+    rows = [(trusted_until is not None, trusted_until, kind) for kind in factors]
+    return _snapshot(ctx, session, AccountFacts(*owner), proofs, rows), value
 
 
 def prove(ctx: Context, live: LiveSession, methods: Methods) -> tuple[LiveSession, str] | None:
@@ -234,7 +244,7 @@ def prove(ctx: Context, live: LiveSession, methods: Methods) -> tuple[LiveSessio
     if proven:
         insert_rows(ctx.db, *_events(ctx, live.session.id, proven))
     if afresh:
-        _SIGNED_IN.first(ctx.db, key=live.account.id, epoch=live.account.epoch, now=ctx.now)
+        _SIGNED_IN.run(ctx.db, key=live.account.id, epoch=live.account.epoch, now=ctx.now)
     stronger = _live(ctx, _BY_ID.rows(ctx.db, id=live.session.id))
     return None if stronger is None else (stronger, value)
 

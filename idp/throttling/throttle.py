@@ -135,12 +135,13 @@ class Throttle:
     def _take(self, purpose: str, subject: str, *, known: bool, now: datetime) -> Reservation:
         """Take one try at a subject, in the lane of unknown browsers or in that of known ones."""
         everyone, lane = self._key(purpose, subject), self._key(f"{purpose}.known", subject)
-        with self._database.engine.begin() as connection:
-            if known:
+        if known:
+            with self._database.engine.begin() as connection:
                 taken = counters.reserve(connection, lane, self._known_device, now)
                 if taken.granted:
                     taken = counters.reserve(connection, everyone, self._counted_only, now, waits=False)
-            else:
+        else:
+            with self._database.at_once() as connection:
                 taken = counters.reserve(connection, everyone, self._password, now)
         if not taken.granted:
             raise _refusal("login", taken.until)

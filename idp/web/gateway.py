@@ -2,6 +2,7 @@
 
 import http
 import math
+import re
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -43,6 +44,8 @@ _CLOSE = ("Connection", "close")
 log = get_logger(__name__)
 #: no Content-Length either (RFC 9110 §8.6)
 _BODILESS = (204, 304)
+#: nothing that could be an address or a token, and nothing that JSON escapes
+_PLAIN_PATH = re.compile(r"/[A-Za-z0-9/._-]*", re.ASCII)
 _STATUS = {status.value: f"{status.value} {status.phrase}" for status in http.HTTPStatus}
 
 
@@ -189,12 +192,16 @@ class _Visit:
 
     def note(self, status: int) -> None:
         """Write the line; what the caller chose is cleaned."""
-        ip = self.ip or client_ip(self._environ, self._settings.server.trusted_proxies)
+        self.ip = self.ip or client_ip(self._environ, self._settings.server.trusted_proxies)
+        if status < 400 and _PLAIN_PATH.fullmatch(self.path):  # there is such a page
+            self.note_success(status)
+            return
+        ip = shorten(self.ip) if self.ip else None
         facts = {"request_id": self.request_id, "method": self.method, "path": self.path, "status": status}
-        log.info("request", **facts, took_ms=self._took_ms(), ip=shorten(ip) if ip else None)
+        log.info("request", **facts, took_ms=self._took_ms(), ip=ip)
 
     def note_success(self, status: int) -> None:
-        """Write the line of a machine request that was served: method and path are names of ours."""
+        """Write the line of a request that was served: method and path are names of ours."""
         ip = shorten(self.ip) if self.ip else None
         request_line(
             request_id=self.request_id,

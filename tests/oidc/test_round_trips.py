@@ -306,3 +306,12 @@ def test_pages_of_the_protocol(desk: Desk, spent: Spent, traffic: Traffic) -> No
     assert (found, commits) == (3 + rows, 1), traffic.statements
     found, commits = spent(lambda: ask("/logout", client_id="portal"), status=303)
     assert (found <= 3, commits) == (True, 1), traffic.statements
+
+
+def test_a_sign_in_with_form(desk: Desk, spent: Spent, traffic: Traffic, services: Services) -> None:
+    """Look-up, counted try, all that changes; then the hub. SQLite inserts each row for itself."""
+    browser = Browser(desk.gateway)
+    desk.portal.authorize(browser)
+    found, commits = spent(lambda: browser.sign_in("paul"), status=303)
+    most = 21 if services.database.dialect == "postgresql" else 25
+    assert (found <= most, commits) == (True, 3), "\n".join(traffic.statements)

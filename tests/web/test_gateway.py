@@ -166,6 +166,21 @@ def test_each_request_has_a_log_line(desk: Desk, lines: Callable[[], list[dict[s
     assert "203.0.113.77" not in json.dumps(lines())
 
 
+def test_a_path_that_a_caller_made_up_is_cleaned(
+    desk: Desk, lines: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the answer: only a page's plain address is written down as it came (req 105)."""
+
+    def pages(_environ: object, start_response: Callable[..., object]) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b""]
+
+    monkeypatch.setattr(desk.gateway, "_pages", pages)
+    for path in ("/login", "/of/anna@muster.example", '/"quoted"'):
+        assert machine(desk.gateway, "GET", path).status_code == 200
+    assert [line["path"] for line in lines()] == ["/login", "[hidden]", '/"quoted"']
+
+
 def test_documents_and_health_leave_no_line(desk: Desk, lines: Callable[[], list[dict[str, Any]]]) -> None:
     """Their answer is the same for everybody, a thousand times a second (docs/decisions/0034)."""
     for path in ("/jwks", "/.well-known/openid-configuration", "/health/live", "/health/ready"):
