@@ -72,13 +72,14 @@ def _catalogue(ctx: Context, catalogue: Catalogue) -> list[Change]:
 
 def _organization(ctx: Context, wanted: Organization) -> Change:
     found = organizations.find_id(ctx, wanted.customer_number)
+    settings = wanted.settings(ctx.settings.organizations.join)
     action = UNCHANGED
     detail: list[str] = []
     if found is None:
-        found = organizations.create(ctx, customer_number=wanted.customer_number, **wanted.settings())
+        found = organizations.create(ctx, customer_number=wanted.customer_number, **settings)
         action = CREATED
     else:
-        detail = organizations.change(ctx, found, **wanted.settings())
+        detail = organizations.change(ctx, found, **settings)
     for client_id, keys in wanted.permissions.items():
         granted = permissions.grant_to_organization(ctx, found, client_id, keys)
         detail += [f"{client_id}/{key}" for key in granted]

@@ -4,8 +4,9 @@
 ``[[catalogue.group]]`` (``key``, ``name``, optional ``description``) and its ``[[catalogue.permission]]``
 (``key``, ``name``, ``description``, optional ``group`` and ``delegable``) in their order; names and
 descriptions are tables with ``de`` and ``en``.  ``[[organization]]`` has ``customer_number``, ``name``,
-optional ``join_policy``, ``require_second_factor`` and ``permissions``, a table of client to list of keys,
-``*`` for all.  ``[[legacy_directory]]``: see ``idp.management.legacy_documents``.
+optional ``join_policy`` (else the installation's), ``require_second_factor``, ``address`` (lines under the
+name on a letter) and ``permissions``, a table of client to list of keys, ``*`` for all.
+``[[legacy_directory]]``: see ``idp.management.legacy_documents``.
 """
 
 from collections import Counter
@@ -34,6 +35,7 @@ _ORGANIZATION_FIELDS: Final = (
     "name",
     "join_policy",
     "require_second_factor",
+    "address",
     "permissions",
 )
 
@@ -52,16 +54,18 @@ class Organization:
 
     customer_number: str
     name: str
-    join_policy: str
+    join_policy: str | None
     require_second_factor: bool
+    address: list[str]
     permissions: Mapping[str, list[str]]
 
-    def settings(self) -> dict[str, Any]:
-        """Return what a later file may change."""
+    def settings(self, join: str) -> dict[str, Any]:
+        """Return what a later file may change; *join* is the installation's policy."""
         return {
             "name": self.name,
-            "join_policy": self.join_policy,
+            "join_policy": self.join_policy or join,
             "require_second_factor": self.require_second_factor,
+            "address": self.address,
         }
 
 
@@ -193,10 +197,9 @@ def _organization(table: Mapping[str, object], problems: list[Problem]) -> Organ
     organization = Organization(
         customer_number=normalized_customer_number(number),
         name=reader.text("name", "", _accepted_by(organizations.checked_name)),
-        join_policy=reader.text(
-            "join_policy", organizations.JOIN_POLICIES[0], _one_of(organizations.JOIN_POLICIES)
-        ),
+        join_policy=reader.optional("join_policy", _one_of(organizations.JOIN_POLICIES)),
         require_second_factor=reader.flag("require_second_factor", False),
+        address=_address(reader),
         permissions={
             client: granted.texts(client, (), lambda key: None if key == ALL else _key(key))
             for client in reader.table("permissions")
@@ -204,6 +207,16 @@ def _organization(table: Mapping[str, object], problems: list[Problem]) -> Organ
     )
     problems += reader.problems + granted.problems
     return organization
+
+
+def _address(reader: MetadataReader) -> list[str]:
+    lines = reader.texts("address", (), lambda _: None)
+    try:
+        return organizations.checked_address(lines)
+    except Refusal as refusal:
+        most = "must have at most {lines} lines of 1 to {signs} visible characters"
+        reader.problem("address", lines, most.format(**refusal.params))
+        return []
 
 
 def _repeated(document: Document) -> list[Problem]:

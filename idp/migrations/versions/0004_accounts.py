@@ -1,4 +1,4 @@
-"""Accounts of old portals: directories, imported accounts, links."""
+"""Accounts of old portals: directories, imported accounts, links; joining a company by its number."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-TABLES = ("legacy_directory", "legacy_account", "legacy_link")
+TABLES = ("legacy_directory", "legacy_account", "legacy_link", "join_request")
 
 
 def upgrade() -> None:
@@ -16,12 +16,15 @@ def upgrade() -> None:
     _directory()
     _account()
     _link()
+    _joining()
 
 
 def downgrade() -> None:
     """Drop the tables, the last one first."""
     for table in reversed(TABLES):
         op.drop_table(table)
+    op.drop_column("membership", "asked_at")
+    op.drop_column("organization", "address")
 
 
 def _directory() -> None:
@@ -111,3 +114,37 @@ def _link() -> None:
     )
     op.create_index("ix_legacy_link_account_id", "legacy_link", ["account_id"])
     op.create_index("ix_legacy_link_legacy_account_id", "legacy_link", ["legacy_account_id"])
+
+
+def _joining() -> None:
+    op.add_column("organization", sa.Column("address", sa.JSON(), nullable=False, server_default="[]"))
+    op.add_column("membership", sa.Column("asked_at", sa.BigInteger(), nullable=True))
+    op.create_table(
+        "join_request",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("customer_number", sa.String(length=32), nullable=False),
+        sa.Column("membership_id", sa.String(length=32), nullable=True),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.Column("told_at", sa.BigInteger(), nullable=True),
+        sa.Column("letter_at", sa.BigInteger(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+            name=op.f("fk_join_request_account_id_account"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["membership_id"],
+            ["membership.id"],
+            name=op.f("fk_join_request_membership_id_membership"),
+            ondelete="SET NULL",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_join_request")),
+        sa.UniqueConstraint(
+            "account_id", "customer_number", name=op.f("uq_join_request_account_id_customer_number")
+        ),
+    )
+    op.create_index("ix_join_request_membership_id", "join_request", ["membership_id"])
+    op.create_index("ix_join_request_asked_at", "join_request", ["asked_at"])
