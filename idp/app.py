@@ -34,11 +34,17 @@ from idp.web.gateway import Gateway
 from idp.web.machine.http import MAX_BODY
 from idp.web.overload import OverloadPage
 from idp.web.pages import (
+    account,
     choose_account,
     choose_organization,
+    confirm_identity,
     consent,
     forgotten_password,
     login,
+    own_password,
+    own_recovery,
+    recovery,
+    recovery_reset,
     register,
     second_factor,
     start,
@@ -105,7 +111,9 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     ui.init_app(app, settings)
     csrf.init_app(app)
     steps = (login, register, forgotten_password, second_factor, choose_account, choose_organization, consent)
-    for module in (authorize, device, end_session, *steps, start):
+    recovering = (recovery, recovery_reset)
+    own = (account, confirm_identity, own_password, own_recovery)
+    for module in (authorize, device, end_session, *steps, *recovering, start, *own):
         app.register_blueprint(module.bp)
     for page in (style_guide, outbox_page):
         page.init_app(app, settings)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Integer, LargeBinary, String, text
+from sqlalchemy import JSON, Boolean, ForeignKey, Index, Integer, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import ID_LENGTH, Base, new_id
@@ -45,6 +45,8 @@ class Account(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     last_sign_in_at: Mapped[datetime | None]
+    #: no portal gets an answer before the person has saved a recovery password
+    recovery_due: Mapped[bool] = mapped_column(Boolean, default=False)
     erased_at: Mapped[datetime | None]
 
     identifiers: Mapped[list["Identifier"]] = relationship(back_populates="account", lazy="raise")

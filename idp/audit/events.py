@@ -64,6 +64,7 @@ class Event(StrEnum):
     RECOVERY_CODES_CREATED = "recovery_codes.created"
     RECOVERY_CODE_USED = "recovery_code.used"
     RECOVERY_PASSWORD_CREATED = "recovery_password.created"  # noqa: S105  (as above)
+    RECOVERY_PASSWORD_REFUSED = "recovery_password.refused"  # noqa: S105  (as above)
     RECOVERY_PASSWORD_USED = "recovery_password.used"  # noqa: S105  (as above)
     LEGACY_ACCOUNT_LINKED = "legacy_account.linked"
     LEGACY_ACCOUNT_UNLINKED = "legacy_account.unlinked"
@@ -123,6 +124,7 @@ FAILURES = frozenset(
         Event.SECOND_FACTOR_LOCKED,
         Event.CLIENT_AUTHENTICATION_FAILED,
         Event.LEGACY_LINK_REFUSED,
+        Event.RECOVERY_PASSWORD_REFUSED,
     }
 )
 """Failed attempts: what was typed may be anybody's name, so their details are erased sooner."""

@@ -95,3 +95,15 @@ def meets(acr: str, wanted: str) -> bool:
     if acr not in LEVELS or wanted not in LEVELS:
         return False
     return LEVELS.index(acr) >= LEVELS.index(wanted)
+
+
+def proven_within(
+    proofs: Iterable[Proof], within: timedelta, *, now: datetime, has_second_factor: bool
+) -> bool:
+    """Tell whether a person has shown lately, by the strongest the account has, that it is them (req 53, 73).
+
+    :param has_second_factor: of the account: then the password, which a remembered browser takes alone, is
+        not enough.
+    """
+    known = [PASSKEY, *_SECOND] if has_second_factor else [*FIRST_FACTORS, *_SECOND]
+    return any(proof.method in known and now - proof.at < within for proof in proofs)

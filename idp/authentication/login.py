@@ -76,6 +76,18 @@ def look_up(ctx: Context, typed: str) -> Candidate:
     )
 
 
+def of_account(ctx: Context, account_id: str) -> Candidate:
+    """Return who is signed in, for a password that is asked again: counted as at the sign-in (req 55)."""
+    account = ctx.db.get_one(Account, account_id, populate_existing=True)
+    known = devices.find(ctx, account_id, ctx.origin.device)
+    return Candidate(
+        typed="",
+        account_id=account_id,
+        password_hash=account.password_hash if account.status in (ACTIVE, BLOCKED) else None,
+        known_device=known is not None,
+    )
+
+
 def check(ctx: Context, candidate: Candidate, password: str) -> Attempt:
     """Count the try, then compare the password; needs no transaction and must not be inside one.
 

@@ -104,3 +104,14 @@ class Authenticator(Base):
     failures: Mapped[int] = mapped_column(Integer, default=0)
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
+
+
+class RecoveryPassword(Base):
+    """The one recovery password of an account, by its hash; the row goes when it is used (req 70)."""
+
+    __tablename__ = "recovery_password"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"), primary_key=True)
+    #: SHA-256: it has more than 128 bits, which nobody guesses
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]

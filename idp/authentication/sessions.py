@@ -30,6 +30,7 @@ TOUCH_EVERY: Final = timedelta(minutes=1)
 SIGNED_OUT: Final = "signed_out"
 OTHER_PERSON: Final = "other_person"
 TOO_MANY: Final = "too_many_sessions"
+WRONG_CODES: Final = "wrong_codes"
 
 Methods = Iterable[tuple[str, str | None]]
 """Proven factors: amr value and the authenticator's id, None for the password."""
@@ -72,6 +73,9 @@ class AccountFacts(NamedTuple):
     epoch: int
     username: str | None
     name: str | None
+    locale: str | None
+    #: a recovery password has to be saved before a portal gets an answer
+    recovery_due: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +215,8 @@ def start(
 def prove(ctx: Context, live: LiveSession, methods: Methods) -> tuple[LiveSession, str] | None:
     """Add freshly proven factors to a session under a new cookie value; the old value is dead (req 40).
 
-    A first factor among them starts the absolute limit again.  None when the session ended meanwhile or
-    another request changed its cookie first.
+    A first factor among them starts the absolute limit again; without any, the cookie alone changes.  None
+    when the session ended meanwhile or another request changed its cookie first.
     """
     value = random_token()
     proven = list(methods)
@@ -227,7 +231,8 @@ def prove(ctx: Context, live: LiveSession, methods: Methods) -> tuple[LiveSessio
     )
     if changed is None:
         return None
-    insert_rows(ctx.db, *_events(ctx, live.session.id, proven))
+    if proven:
+        insert_rows(ctx.db, *_events(ctx, live.session.id, proven))
     if afresh:
         _SIGNED_IN.first(ctx.db, key=live.account.id, epoch=live.account.epoch, now=ctx.now)
     stronger = _live(ctx, _BY_ID.rows(ctx.db, id=live.session.id))

@@ -23,7 +23,9 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
+from idp.db import Base
 from idp.delivery import outbox
+from idp.delivery.models import OutboxMessage
 from idp.texts import supported
 
 NOTICE_LASTS = timedelta(days=7)
@@ -69,11 +71,13 @@ class PasswordChanged(Mail):
     """M04: by its owner's hand, by a link of M03, or with the recovery password.
 
     :param signed_out: the other sessions were ended with it.
+    :param factors_removed: the second factors went with it (``recovery.reset_mfa``).
     """
 
     name: ClassVar[str] = "password_changed"
     means: Literal["password", "link", "recovery_password"] = "password"
     signed_out: bool = True
+    factors_removed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +101,12 @@ class NewSignIn(Mail):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrongCodes(Mail):
-    """Somebody had the right password and wrong codes (req 60)."""
+    """Somebody had the right password, or another means to a new one, and wrong codes (req 60)."""
 
     name: ClassVar[str] = "wrong_codes"
     user_agent: str
     portal: str = ""
+    means: Literal["password", "link", "recovery_password"] = "password"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +238,20 @@ def post(
     :param expires_at: until when code and link hold; needed with either, and the mail is not sent afterwards.
     :raises ValueError: a code or link without an end, a link that leads elsewhere, or no plain address.
     """
+    payload, until = _checked(ctx, mail, to, locale, expires_at)
+    return outbox.enqueue(ctx, outbox.MAIL, to, payload, expires_at=until)
+
+
+def row(ctx: outbox.Work, mail: Mail, *, to: str, locale: str | None) -> tuple[type[Base], dict[str, Any]]:
+    """Return the row of a notice, for operations that insert it together with their own; as :func:`post`."""
+    payload, until = _checked(ctx, mail, to, locale, None)
+    return OutboxMessage, outbox.row(ctx, outbox.MAIL, to, payload, expires_at=until)
+
+
+def _checked(
+    ctx: outbox.Work, mail: Mail, to: str, locale: str | None, expires_at: datetime | None
+) -> tuple[dict[str, Any], datetime]:
+    """Return what the outbox keeps of a mail, and until when it is tried."""
     facts = _facts(mail)
     if expires_at is None and facts.keys() & {"code", "link"}:
         raise ValueError(f"{mail.name} has a code or a link: it needs expires_at")
@@ -241,13 +260,8 @@ def post(
     if "@" not in to or not _plain(to):
         raise ValueError(f"{mail.name}: no plain mail address")
     language = supported(locale or "") or ctx.settings.product.default_locale
-    return outbox.enqueue(
-        ctx,
-        outbox.MAIL,
-        to,
-        {"mail": mail.name, "language": language, "facts": facts},
-        expires_at=expires_at or ctx.now + NOTICE_LASTS,
-    )
+    kept = {"mail": mail.name, "language": language, "facts": facts}
+    return kept, expires_at or ctx.now + NOTICE_LASTS
 
 
 def read(payload: Mapping[str, Any]) -> tuple[Mail, str]:

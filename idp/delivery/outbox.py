@@ -100,27 +100,34 @@ def enqueue(
     :param reference: whom the receipt names, such as a client_id; never an address.
     :raises ValueError: the kind is unknown.
     """
+    values = row(ctx, kind, recipient, payload, expires_at=expires_at)
+    ctx.db.add(OutboxMessage(**values, group_id=group, reference=reference))
+    return str(values["id"])
+
+
+def row(
+    ctx: Work, kind: str, recipient: str, payload: Mapping[str, Any], *, expires_at: datetime
+) -> dict[str, Any]:
+    """Return a message's row, for operations that insert it together with their own; as :func:`enqueue`.
+
+    :raises ValueError: the kind is unknown.
+    """
     if kind not in KINDS:
         raise ValueError(f"no messages of kind {kind}")
     key = new_id()
     host = ctx.settings.issuer.partition("://")[2].partition("/")[0].partition(":")[0]
-    ctx.db.add(
-        OutboxMessage(
-            id=key,
-            kind=kind,
-            recipient=ctx.vault.seal(recipient.encode(), table=_TABLE, row=key),
-            payload=ctx.vault.seal_json(dict(payload), table=_TABLE, row=key),
-            message_id=f"{key}@{host}",
-            group_id=group,
-            reference=reference,
-            state=WAITING,
-            attempts=0,
-            next_attempt_at=ctx.now,
-            created_at=ctx.now,
-            expires_at=expires_at,
-        )
-    )
-    return key
+    return {
+        "id": key,
+        "kind": kind,
+        "recipient": ctx.vault.seal(recipient.encode(), table=_TABLE, row=key),
+        "payload": ctx.vault.seal_json(dict(payload), table=_TABLE, row=key),
+        "message_id": f"{key}@{host}",
+        "state": WAITING,
+        "attempts": 0,
+        "next_attempt_at": ctx.now,
+        "created_at": ctx.now,
+        "expires_at": expires_at,
+    }
 
 
 def claim(ctx: Work, kinds: Collection[str], *, limit: int) -> list[Message]:

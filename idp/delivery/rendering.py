@@ -30,6 +30,7 @@ _PAGES = {
     "forgot": "/password/forgot",
     "account": "/account",
     "security": "/account/security",
+    "recovery": "/account/recovery",
     "sessions": "/account/sessions",
     "members": "/organization/users",
 }

@@ -25,6 +25,7 @@ SIGN_IN: Final = "sign_in"
 DEVICE: Final = "device"
 REGISTRATION: Final = "registration"
 RESET: Final = "reset"
+RECOVERY: Final = "recovery"
 
 _TABLE: Final = Flow.__tablename__
 

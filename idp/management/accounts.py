@@ -15,7 +15,7 @@ from idp.accounts.password_policy import password_problems
 from idp.audit.events import Event
 from idp.audit.log import erase as erase_from_log
 from idp.audit.log import record
-from idp.authentication.models import Authenticator, Device
+from idp.authentication.models import Authenticator, Device, RecoveryPassword
 from idp.context import Context
 from idp.crypto import random_token
 from idp.db import new_id
@@ -189,7 +189,7 @@ def erase(ctx: Context, account_id: str) -> None:
         setattr(account, field, None)
     account.erased_at = account.updated_at = ctx.now
     ctx.db.flush()
-    for table in (Identifier, Authenticator, Device, Consent):
+    for table in (Identifier, Authenticator, RecoveryPassword, Device, Consent):
         ctx.db.execute(sql_delete(table).where(table.account_id == account.id))
     forget_owned(ctx, account.id)
     record(ctx, Event.ACCOUNT_ERASED, target=("account", account.id))

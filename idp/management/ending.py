@@ -6,7 +6,7 @@ commit (req 23, 44; C7).
 
 from dataclasses import dataclass
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 
 from idp.authentication import sessions
 from idp.authentication.models import Session
@@ -37,6 +37,27 @@ class Ended:
 def end_account(ctx: Context, account_id: str, reason: str) -> Ended:
     """End all sessions of an account and everything issued to it."""
     return _end(ctx, sessions.open_ids(ctx, account_id), reason, account_id=account_id)
+
+
+def end_others(ctx: Context, account_id: str, session_id: str, reason: str) -> Ended:
+    """End all sessions of an account but one, and everything that was not issued in that one (req 44)."""
+    others = [found for found in sessions.open_ids(ctx, account_id) if found != session_id]
+    return _end(ctx, others, reason, account_id=account_id, spared_session=session_id)
+
+
+def keep_what_is_left(ctx: Context, account_id: str, *, epoch: int) -> None:
+    """Let sessions and authorizations that did not end live on under the account's next epoch.
+
+    :param epoch: the one they were issued under; what is older stays dead.
+    """
+    ctx.db.flush()
+    for table, over in ((Session, Session.ended_at), (Authorization, Authorization.revoked_at)):
+        ctx.db.execute(
+            update(table)
+            .where(table.account_id == account_id, table.account_epoch == epoch, over.is_(None))
+            .values(account_epoch=epoch + 1),
+            execution_options={"synchronize_session": False},
+        )
 
 
 def end_membership(ctx: Context, membership_id: str, account_id: str, reason: str) -> Ended:
@@ -84,8 +105,16 @@ def _end(
     account_id: str | None = None,
     membership_id: str | None = None,
     client_id: str | None = None,
+    spared_session: str | None = None,
 ) -> Ended:
-    revoked = revoke(ctx, reason, account_id=account_id, membership_id=membership_id, client_id=client_id)
+    revoked = revoke(
+        ctx,
+        reason,
+        account_id=account_id,
+        membership_id=membership_id,
+        client_id=client_id,
+        spared_session=spared_session,
+    )
     groups = [end_session(ctx, session_id, reason) for session_id in session_ids]
     notices = tuple(group for group in groups if group is not None)
     return Ended(len(notices), len(revoked), notices)

@@ -29,7 +29,7 @@ from idp.context import Context
 from idp.db import new_id
 from idp.errors import Refusal
 from idp.installation import insert_once
-from idp.management import accounts, linked_rights
+from idp.management import accounts, linked_rights, recovery
 from idp.management.actors import require_person_or_operator
 from idp.management.ending import Ended
 from idp.management.legacy_proof import Proof, taken
@@ -95,13 +95,15 @@ def link(ctx: Context, proof: Proof) -> Linked:
         names=identity.permissions,
         permission_map=directory.permission_map,
     )
+    due = identity.security_question and recovery.made_at(ctx, account.id) is None
+    account.recovery_due = account.recovery_due or due
     row = LegacyLink(
         id=new_id(),
         account_id=account.id,
         legacy_account_id=legacy_id,
         created_at=ctx.now,
         undo_until=ctx.now + UNDO,
-        recovery_due=identity.security_question,
+        recovery_due=due,
         changes=changes.document(),
     )
     ctx.db.add(row)
@@ -149,6 +151,8 @@ def undo(ctx: Context, account_id: str, link_id: str) -> Undone:
     standing = select(LegacyLink).where(LegacyLink.account_id == account.id, LegacyLink.undone_at.is_(None))
     others = list(ctx.db.scalars(standing.order_by(LegacyLink.id)))
     ended = linked_rights.take_back(ctx, account, row, others)
+    if row.recovery_due and not any(other.recovery_due for other in others):
+        account.recovery_due = ctx.settings.password.profile == recovery.AMT24
     directory = ctx.db.get_one(LegacyDirectory, old.directory_id)
     _record(ctx, Event.LEGACY_ACCOUNT_UNLINKED, row, directory)
     notices = _notices(ctx, account.id, directory, personal_of(ctx, old))

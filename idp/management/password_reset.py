@@ -1,11 +1,13 @@
 """A forgotten password: a link to a proven address, the second factor, the new password (req 59, 68, 71, 76).
 
 Screens P-01 to P-05.  Who asks learns nothing about others: without an account the pages are the same.  The
-new password waits sealed in a flow until the account's second factor was given.
+new password waits sealed in a flow until the account's second factor was given; so it does where the recovery
+password is the means (:mod:`idp.management.recovery`).
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
 from sqlalchemy import select, update
 
@@ -15,15 +17,20 @@ from idp.accounts.models import ACTIVE, Account
 from idp.accounts.password_policy import password_problems
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.authentication import devices, sessions, transaction
+from idp.authentication import devices, notices, sessions, transaction
 from idp.context import Actor, Context
 from idp.delivery import mails
 from idp.errors import Refusal
 from idp.flows import engine, one_time_secrets
 from idp.flows.models import Flow, OneTimeSecret
+from idp.management import recovery
 from idp.management.accounts import locked
 from idp.management.ending import end_account
 from idp.oidc.models import Client
+
+Means = Literal["link", "recovery_password"]
+BY_LINK: Final = "link"
+BY_RECOVERY: Final = "recovery_password"
 
 LINK: Final = "reset_link"
 LINK_PATH: Final = "/password/reset"
@@ -98,22 +105,27 @@ def of_link(ctx: Context, token: str) -> Flow:
     return flow
 
 
-def problems(ctx: Context, flow: Flow, password: str) -> list[Refusal]:
-    """Return what is wrong with a new password for the account of a link."""
-    if not password:
-        return [Refusal("password.choose")]
-    account = ctx.db.get_one(Account, flow.account_id)
+def problems(ctx: Context, account_id: str, password: str) -> list[Refusal]:
+    """Return what is wrong with a new password for an account."""
+    account = ctx.db.get_one(Account, account_id)
     addresses = [
         identifiers.text_of(ctx, found)
         for found in identifiers.of_account(ctx, account.id, identifiers.EMAIL)
     ]
     words = (account.username, account.name, account.given_name, account.family_name, *addresses)
+    return problems_of(ctx, password, [*filter(None, words)])
+
+
+def problems_of(ctx: Context, password: str, words: Sequence[str]) -> list[Refusal]:
+    """Return what is wrong with a new password for somebody with these names and addresses."""
+    if not password:
+        return [Refusal("password.choose")]
     rule = ctx.settings.password
     return password_problems(
         password,
         profile=rule.profile,
         single_factor=True,
-        context_words=filter(None, words),
+        context_words=words,
         service_words=[ctx.settings.product.name],
         allow_short_single_factor=rule.allow_short_single_factor,
     )
@@ -132,10 +144,43 @@ def accept(ctx: Context, token: str, password_hash: str, *, then: Flow | None, b
     account = locked(ctx, account_id)
     if account.status != ACTIVE or account.epoch != asked.done[_ASKED]["epoch"]:
         raise Refusal("token.expired")
-    flow = _start(ctx, then, browser_hash, client_id=asked.client_id)
-    engine.put(ctx, flow, {"password_hash": password_hash})
+    return keep(
+        ctx,
+        account,
+        password_hash,
+        means=BY_LINK,
+        then=then,
+        browser_hash=browser_hash,
+        client_id=asked.client_id,
+    )
+
+
+def keep(
+    ctx: Context,
+    account: Account,
+    password_hash: str,
+    *,
+    means: Means,
+    then: Flow | None,
+    browser_hash: bytes,
+    client_id: str | None = None,
+    recovery_hash: bytes | None = None,
+) -> Flow:
+    """Keep a new password in a flow of this browser until :func:`apply`.
+
+    :param means: what gave the right to it.
+    :param recovery_hash: of the recovery password that :func:`apply` uses up.
+    """
+    flow = _start(ctx, then, browser_hash, client_id=client_id, means=means)
+    recovery = recovery_hash.hex() if recovery_hash else None
+    engine.put(ctx, flow, {"password_hash": password_hash, "recovery": recovery})
     transaction.password_proven(ctx, flow, account, earlier_failures=0)
     return flow
+
+
+def means_of(flow: Flow) -> Means:
+    """Return what gave the right to the new password of a flow."""
+    return BY_RECOVERY if flow.request["means"] == BY_RECOVERY else BY_LINK
 
 
 def apply(ctx: Context, flow: Flow) -> SignInFacts:
@@ -147,37 +192,61 @@ def apply(ctx: Context, flow: Flow) -> SignInFacts:
     if half_way is None or "password_hash" not in kept or not engine.finish(ctx, flow):
         raise Refusal("flow.expired", client_id=flow.client_id)
     account = locked(ctx, half_way.account.id)
+    acting, means = ctx.acting(Actor("account", account.id)), means_of(flow)
+    if means == BY_RECOVERY and not recovery.use(acting, account, bytes.fromhex(kept["recovery"])):
+        raise Refusal("flow.expired", client_id=flow.client_id)
     account.password_hash = kept["password_hash"]
     account.password_changed_at = account.updated_at = ctx.now
     account.epoch += 1
     engine.put(ctx, flow, None)
-    acting = ctx.acting(Actor("account", account.id))
-    record(acting, Event.PASSWORD_RESET, target=("account", account.id), new={"means": "link"})
+    record(acting, Event.PASSWORD_RESET, target=("account", account.id), new={"means": means})
+    removed = (
+        means == BY_RECOVERY and recovery.removes_factors(ctx) and recovery.remove_factors(acting, account)
+    )
+    engine.mark(flow, _RESULT, factors_removed=removed)
     ctx.throttle.recovered(ctx.db, account.id)
     devices.forget(ctx, account.id)
     end_account(acting, account.id, "password reset")
-    _void_links(ctx, account.id)
-    _tell(ctx, account)
+    void_links(ctx, account.id)
+    told: list[mails.Mail] = [mails.PasswordChanged(means=means, factors_removed=removed)]
+    if means == BY_RECOVERY:
+        told.append(recovery.mail_about("used"))
     ctx.db.flush()
+    notices.tell(ctx, account.id, *told)
     return SignInFacts(account.id, account.status, account.epoch, account.password_hash)
 
 
 def needs_second_factor(ctx: Context, flow: Flow) -> bool:
     """Tell whether a second factor has to be given before :func:`apply`; no remembered browser spares it."""
+    if means_of(flow) == BY_RECOVERY and recovery.removes_factors(ctx):
+        return False
     half_way = transaction.half_way(ctx, flow)
     return half_way is not None and bool(sessions.second_factors(ctx, half_way.account.id))
 
 
+def removed_factors(flow: Flow) -> bool:
+    """Tell whether :func:`apply` took the second factors with it."""
+    return bool(flow.done.get(_RESULT, {}).get("factors_removed"))
+
+
+_RESULT: Final = "reset"
 _ASKED: Final = "reset_asked"
 
 
-def _start(ctx: Context, then: Flow | None, browser_hash: bytes, *, client_id: str | None = None) -> Flow:
+def _start(
+    ctx: Context,
+    then: Flow | None,
+    browser_hash: bytes,
+    *,
+    client_id: str | None = None,
+    means: Means = BY_LINK,
+) -> Flow:
     request = {name: then.request[name] for name in _CARRIED if name in then.request} if then else {}
     return engine.start(
         ctx,
         engine.RESET,
         browser_hash=browser_hash,
-        request=request | {"then": then.id if then else None},
+        request=request | {"then": then.id if then else None, "means": means},
         client_id=then.client_id if then else client_id,
     )
 
@@ -208,7 +277,8 @@ def _send(ctx: Context, flow: Flow, address: str) -> None:
     )
 
 
-def _void_links(ctx: Context, account_id: str) -> None:
+def void_links(ctx: Context, account_id: str) -> None:
+    """Void the open links of an account: whatever changes how it is recovered does (req 76)."""
     own = select(Flow.id).where(Flow.account_id == account_id)
     ctx.db.execute(
         update(OneTimeSecret)
@@ -216,15 +286,3 @@ def _void_links(ctx: Context, account_id: str) -> None:
         .values(used_at=ctx.now),
         execution_options={"synchronize_session": False},
     )
-
-
-def _tell(ctx: Context, account: Account) -> None:
-    """Send M04 to every proven address (req 72)."""
-    for found in identifiers.of_account(ctx, account.id, identifiers.EMAIL):
-        if found.verified_at is not None:
-            mails.post(
-                ctx,
-                mails.PasswordChanged(means="link"),
-                to=identifiers.text_of(ctx, found),
-                locale=account.locale,
-            )

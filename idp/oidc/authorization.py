@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.accounts.models import Account
@@ -221,8 +221,11 @@ def revoke(
     session_id: str | None = None,
     client_id: str | None = None,
     authorization_id: str | None = None,
+    spared_session: str | None = None,
 ) -> list[str]:
     """End authorizations with all that came of them, and return their ids.
+
+    :param spared_session: what ends with this session anyway stays until then.
 
     Sessions end only those without offline access; every other reason ends all.  Codes and tokens need no
     touch: each names its authorization, which is read whenever they are used.
@@ -236,6 +239,14 @@ def revoke(
     ):
         if value is not None:
             conditions.append(column == value)
+    if spared_session is not None:
+        conditions.append(
+            or_(
+                Authorization.session_id.is_(None),
+                Authorization.session_id != spared_session,
+                Authorization.offline,
+            )
+        )
     if session_id is not None:
         conditions += [Authorization.session_id == session_id, Authorization.offline.is_(False)]
     if len(conditions) == 1:

@@ -38,6 +38,8 @@ class Person:
     device_trusted: bool
     memberships: Sequence[MembershipFacts]
     session_membership: str | None = None
+    #: a recovery password has to be saved first
+    recovery_due: bool = False
     #: what was decided about the asking client before; of no interest for a first-party one
     decision: Decision | None = None
 
@@ -55,6 +57,11 @@ class ChooseAccount:
 @dataclass(frozen=True, slots=True)
 class SecondFactor:
     """Ask for a second factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRecoveryPassword:
+    """Have a recovery password saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,17 @@ class Issue:
     membership_id: str | None
 
 
-Step = Login | ChooseAccount | SecondFactor | ChooseOrganization | Waiting | Refused | Consent | Issue
+Step = (
+    Login
+    | ChooseAccount
+    | SecondFactor
+    | SaveRecoveryPassword
+    | ChooseOrganization
+    | Waiting
+    | Refused
+    | Consent
+    | Issue
+)
 
 
 def next_step(
@@ -129,6 +146,8 @@ def _decide(
         return ChooseAccount()
     if _must_prove_more(request, person):
         return SecondFactor()
+    if person.recovery_due:
+        return SaveRecoveryPassword()
     choice = policy.choose(
         person.memberships,
         requested_organization=request.organization,
@@ -242,4 +261,6 @@ def _silent_refusal(step: Step) -> OAuth2Error:
             return OAuth2Error("the person has no usable membership", error="access_denied")
         case Consent():
             return OAuth2Error("the person has not consented to all of this", error="consent_required")
+        case SaveRecoveryPassword():
+            return OAuth2Error("the person must save a recovery password", error="interaction_required")
     return OAuth2Error("the person must be asked for a second factor", error="interaction_required")

@@ -34,6 +34,8 @@ from idp.throttling.counters import DatabaseWindows, Window, Windows
 from idp.throttling.limits import Limit, Rule, doubling_delays, network_of
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+NOTICES_A_DAY = 5
+"""Mails of one kind about the same account: whoever did not believe the fifth does not read the sixth."""
 _NEVER = 2**31 - 1
 _FLOW_LIFE = timedelta(days=1)  # longer than any flow lives
 
@@ -198,6 +200,7 @@ class Throttle:
         limits = [Limit(self._settings.resets_per_minute, MINUTE)]
         self.network_try("reset", ip, limits=limits, now=now, code="reset.throttled")
 
+<<<<<<< HEAD
     def join_try(self, typed: str, *, account_id: str, ip: str | None, now: datetime) -> None:
         """Count a customer number, or the code of a letter, that somebody typed to join a company (req 59).
 
@@ -211,6 +214,37 @@ class Throttle:
         limits = [Limit(self._settings.joins_per_day, DAY)]
         counted = [(self._key(f"join.{typed}.{limit.period}", account_id), limit) for limit in limits]
         _raise_above(limits, self._windows.hit(counted, now), "join.throttled")
+=======
+    def recovery_try(
+        self, *, account_id: str | None, name: str, ip: str | None, known_device: bool, now: datetime
+    ) -> Reservation:
+        """Take one try at a recovery password (req 54-57).
+
+        Counted apart from the password, whose hard stop it undoes.  It waits as the password does but never
+        stops: nobody guesses its bits, and a stop would be a lock that anybody can close (req 56).
+
+        :param account_id: None where *name*, as typed, is no account.
+        :raises Refusal: ``reset.throttled``, ``login.throttled`` (until).
+        """
+        self.reset_try(ip=ip, now=now)
+        subject = f"account:{account_id}" if account_id else f"name:{_fold(name)}"
+        key = self._key("recovery", subject)
+        with self._database.engine.begin() as connection:
+            taken = counters.reserve(connection, key, self._counted_only, now, waits=not known_device)
+        if not taken.granted:
+            raise _refusal("login", taken.until)
+        return Reservation((key,), (key,), taken.failures)
+
+    def notice(self, db: Session, kind: str, account_id: str, *, now: datetime) -> bool:
+        """Count a notice about an account, within the operation's transaction; False where it had its share.
+
+        Who knows a password could fill its owner's mailbox otherwise.
+        """
+        limit = Limit(NOTICES_A_DAY, DAY)
+        return counters.hit(db.connection(), self._key(f"notice.{kind}", account_id), limit, now).count <= (
+            limit.count
+        )
+>>>>>>> dd434b7d4c18127feaa0392ba55592d948af0352
 
     def mail_try(self, address: str, *, now: datetime) -> None:
         """Count a mail that a stranger causes, whoever has the address (req 59).

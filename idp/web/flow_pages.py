@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from flask import g, make_response, redirect, render_template, request, url_for
+from flask import current_app, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from idp.errors import Refusal
@@ -20,6 +20,9 @@ SEE_OTHER: Final = 303
 
 WITH_SECOND_FACTOR: Final = (engine.AUTHORIZATION, engine.DEVICE, engine.SIGN_IN, engine.RESET)
 """Purposes of flows in which a second factor may be asked."""
+
+OWN_PAGE: Final = "_lotse_own_page"
+"""Mark of a view of one's own account, which a sign-in may lead back to (``idp.web.own_pages``)."""
 
 _HUBS: Final = {engine.AUTHORIZATION: "authorize", engine.DEVICE: "device"}
 """Purposes of flows that somebody waits for, and whose views decide about them."""
@@ -118,10 +121,16 @@ def decline_url(flow: Flow | None) -> str | None:
 
 
 def go_on(flow: Flow | None) -> Response:
-    """Go back to the hub, which decides the next step; without a portal, to the start page."""
-    if flow is None or flow.purpose not in _HUBS:
+    """Go back to the hub, which decides the next step; without a portal, to our own page it was begun for.
+
+    Where there is neither, to the start page.
+    """
+    if flow is not None and flow.purpose in _HUBS:
+        return go_to(f"{_HUBS[flow.purpose]}.hub", flow_id=flow.id)
+    page = flow.request.get("page") if flow is not None else None
+    if flow is None or not getattr(current_app.view_functions.get(page or ""), OWN_PAGE, False):
         return go_to("start.show")
-    return go_to(f"{_HUBS[flow.purpose]}.hub", flow_id=flow.id)
+    return go_to(str(page), **flow.request["of"], kept=flow.id if flow.form_data else None)
 
 
 def go_to(endpoint: str, **values: Any) -> Response:

@@ -27,6 +27,11 @@ def moment(at: datetime) -> str:
     return texts.moment(at, _language())
 
 
+def day(at: datetime) -> str:
+    """Return the day of an aware datetime: ``29.08.2023`` or ``29 August 2023``."""
+    return texts.day(at, _language())
+
+
 def birthday(claim: str) -> str:
     """Return a ``birthdate`` as people write it; one without its year, or a year alone, as it is."""
     try:

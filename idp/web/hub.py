@@ -30,6 +30,7 @@ from idp.web.browser import Browser
 PAGES: Final[Mapping[type[Any], str]] = {
     interaction.Login: "/login",
     interaction.SecondFactor: "/login/totp",
+    interaction.SaveRecoveryPassword: "/recovery",
     interaction.ChooseAccount: "/choose-account",
     interaction.ChooseOrganization: "/choose-organization",
     interaction.Consent: "/consent",
@@ -225,5 +226,6 @@ def _person(ctx: Context, client: RegisteredClient, live: LiveSession | None) ->
         device_trusted=live.device_trusted,
         memberships=memberships.for_account(ctx, account_id),
         session_membership=live.session.membership_id,
+        recovery_due=live.account.recovery_due,
         decision=None if client.first_party else consent.find(ctx, account_id, client.row_id),
     )

@@ -1,23 +1,29 @@
 """The end of every sign-in: one session, a new cookie, nothing of who was here before (req 12, 40; C6)."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from flask import redirect, url_for
 from werkzeug.wrappers import Response
 
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.authentication import devices, login, sessions, transaction
+from idp.audit.log import rows as audit_rows
+from idp.authentication import devices, login, notices, sessions, transaction
 from idp.authentication.devices import DeviceCookie, KnownDevice
 from idp.authentication.sessions import LiveSession, Owner
 from idp.context import Actor, Context
+from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
 from idp.management import password_reset
 from idp.oidc.logout import end_session
+from idp.prepared import insert_rows
 from idp.web.browser_session import current_session, device_cookie, set_device, set_session
 from idp.web.context import current
-from idp.web.flow_pages import SEE_OTHER, begun_from, go_on
+from idp.web.flow_pages import SEE_OTHER, begun_from, go_on, portal_of_flow
+
+_WRONG_CODES_END: Final = frozenset({transaction.EXHAUSTED, "code.throttled", "code.stopped"})
 
 Methods = Sequence[tuple[str, str | None]]
 
@@ -30,6 +36,7 @@ def complete(
     remember: bool = False,
     earlier_failures: int = 0,
     onward: str | None = None,
+    told: bool = False,
 ) -> Response:
     """Sign a person in and return the way on.
 
@@ -37,6 +44,7 @@ def complete(
     :param remember: the person wants this browser to skip the second factor from now on.
     :param earlier_failures: tries with a wrong password since the last success (req 60).
     :param onward: one of our addresses, or a registered one, to go on to first.
+    :param told: another mail tells the person of this sign-in already.
     """
     ctx = current().acting(Actor("account", account.id))
     cookie = device_cookie() or DeviceCookie.new()
@@ -45,7 +53,7 @@ def complete(
         cookie = devices.remember(ctx, device, cookie)
         record(ctx, Event.DEVICE_REMEMBERED, target=("account", account.id))
     live, value = _session(ctx, account, methods, device)
-    record(
+    happened = audit_rows(
         ctx,
         Event.SIGN_IN_SUCCEEDED,
         target=("account", account.id),
@@ -57,6 +65,11 @@ def complete(
             "earlier_failures": earlier_failures,
         },
     )
+    if not told:
+        happened += notices.of_sign_in(
+            ctx, account.id, device, known=known, failures=earlier_failures, portal=_portal_name(flow)
+        )
+    insert_rows(ctx.db, *happened)
     for surplus in sessions.surplus(ctx, account.id):
         end_session(ctx, surplus, sessions.TOO_MANY)
     response = _way_on(ctx, flow, live, onward)
@@ -72,11 +85,20 @@ def complete_reset(flow: Flow, methods: Methods) -> Response:
     onward = url_for("forgotten_password.show_changed", flow=flow.id)
     if login.standing(ctx, account) is not None:  # the sign-in says why, as after any other right password
         return redirect(onward, SEE_OTHER)
-    return complete(then, account, methods, onward=onward)
+    return complete(then, account, methods, onward=onward, told=True)
+
+
+def tell_of_wrong_codes(flow: Flow, account_id: str, refusal: Refusal) -> None:
+    """Send the mail about wrong codes after a right password, where they have come to an end (req 60)."""
+    if refusal.code not in _WRONG_CODES_END:
+        return
+    means = password_reset.means_of(flow) if flow.purpose == engine.RESET else "password"
+    ctx = current().acting(Actor("account", account_id))
+    notices.wrong_codes(ctx, account_id, portal=_portal_name(flow), means=means)
 
 
 def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool = False) -> Response | None:
-    """Add a second factor to the browser's session; None when the session ended meanwhile."""
+    """Add what was proven just now to the browser's session; None when the session ended meanwhile."""
     ctx = current().acting(Actor("account", live.account.id))
     proven = sessions.prove(ctx, live, methods)
     if proven is None:
@@ -96,11 +118,18 @@ def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool =
         session=stronger.session.id,
         new={"methods": [method for method, _ in methods], "acr": stronger.assurance.acr},
     )
+    if flow.purpose == engine.SIGN_IN:
+        engine.finish(ctx, flow)
     response = go_on(flow)
     set_session(response, stronger, value)
     if cookie is not None:
         set_device(response, devices.marked(ctx.vault, cookie, live.account.id))
     return response
+
+
+def _portal_name(flow: Flow | None) -> str:
+    portal = portal_of_flow(flow)
+    return portal.name if portal else ""
 
 
 def _session(ctx: Context, account: Owner, methods: Methods, device: KnownDevice) -> tuple[LiveSession, str]:

@@ -82,7 +82,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         ),
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters.update(moment=formats.moment, clock=formats.clock)
+    app.jinja_env.filters.update(moment=formats.moment, clock=formats.clock, day=formats.day)
     app.jinja_env.globals.update(
         asset_url=assets.asset_url,
         time_element=formats.time_element,

@@ -4,7 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR, Assurance, Limits, Proof, assess, meets
+from idp.authentication.assurance import (
+    AAL1,
+    AAL2,
+    AAL2_PHR,
+    Assurance,
+    Limits,
+    Proof,
+    assess,
+    meets,
+    proven_within,
+)
 from idp.settings.models import SessionSettings
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -91,3 +101,24 @@ def test_higher_levels_meet_lower_ones() -> None:
 def test_an_unknown_level_is_never_met_nor_reached(unknown: str) -> None:
     assert not meets(AAL2_PHR, unknown)
     assert not meets(unknown, AAL1)
+
+
+@pytest.mark.parametrize(
+    ("method", "alone", "beside_a_second_factor"),
+    [
+        ("pwd", True, False),
+        ("otp", True, True),
+        ("sms", True, True),
+        ("tel", True, True),
+        ("hwk", True, True),
+        ("user", True, True),
+        ("email", False, False),
+    ],
+)
+def test_what_shows_lately_who_somebody_is(method: str, alone: bool, beside_a_second_factor: bool) -> None:
+    """(req 53, 73): a password alone is not enough where the account has a second factor."""
+    proofs, quarter = [Proof(method, START)], timedelta(minutes=15)
+    for has_second_factor, enough in ((False, alone), (True, beside_a_second_factor)):
+        for minutes, in_time in ((14.9, True), (15, False)):
+            found = proven_within(proofs, quarter, now=_at(minutes), has_second_factor=has_second_factor)
+            assert found is (enough and in_time)

@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Accounts of old portals: directories, imported accounts, links; joining a company by its number."""
+=======
+"""Accounts: old portals with their accounts and links; recovery passwords."""
+>>>>>>> dd434b7d4c18127feaa0392ba55592d948af0352
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +12,11 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+<<<<<<< HEAD
 TABLES = ("legacy_directory", "legacy_account", "legacy_link", "join_request")
+=======
+TABLES = ("legacy_directory", "legacy_account", "legacy_link", "recovery_password")
+>>>>>>> dd434b7d4c18127feaa0392ba55592d948af0352
 
 
 def upgrade() -> None:
@@ -16,11 +24,17 @@ def upgrade() -> None:
     _directory()
     _account()
     _link()
+<<<<<<< HEAD
     _joining()
+=======
+    _recovery_password()
+>>>>>>> dd434b7d4c18127feaa0392ba55592d948af0352
 
 
 def downgrade() -> None:
     """Drop the tables, the last one first."""
+    with op.batch_alter_table("account") as account:
+        account.drop_column("recovery_due")
     for table in reversed(TABLES):
         op.drop_table(table)
     op.drop_column("membership", "asked_at")
@@ -116,6 +130,7 @@ def _link() -> None:
     op.create_index("ix_legacy_link_legacy_account_id", "legacy_link", ["legacy_account_id"])
 
 
+<<<<<<< HEAD
 def _joining() -> None:
     op.add_column("organization", sa.Column("address", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("membership", sa.Column("asked_at", sa.BigInteger(), nullable=True))
@@ -148,3 +163,23 @@ def _joining() -> None:
     )
     op.create_index("ix_join_request_membership_id", "join_request", ["membership_id"])
     op.create_index("ix_join_request_asked_at", "join_request", ["asked_at"])
+=======
+def _recovery_password() -> None:
+    op.create_table(
+        "recovery_password",
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+            name=op.f("fk_recovery_password_account_id_account"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_recovery_password")),
+    )
+    # the default fills the rows there are; the model says it for new ones
+    op.add_column(
+        "account", sa.Column("recovery_due", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
+>>>>>>> dd434b7d4c18127feaa0392ba55592d948af0352

@@ -51,6 +51,12 @@ function setUpCopy(button) {
   button.hidden = false;
 }
 
+/** Unhides a "print" button; what is printed, the style sheet says. */
+function setUpPrint(button) {
+  button.addEventListener("click", () => print());
+  button.hidden = false;
+}
+
 /** Sends a form once where its button is pressed twice: the second answer would be about what the first did. */
 function setUpOnce(form) {
   let sent = -Infinity;
@@ -66,3 +72,4 @@ function setUpOnce(form) {
 document.querySelectorAll('form[method="post"]').forEach(setUpOnce);
 document.querySelectorAll("button[data-reveal]").forEach(setUpReveal);
 document.querySelectorAll("button[data-copy]").forEach(setUpCopy);
+document.querySelectorAll("button[data-print]").forEach(setUpPrint);

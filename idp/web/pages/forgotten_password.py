@@ -109,7 +109,8 @@ def submit_reset() -> Response:
     if is_stale():
         return _reset_page(asked, token, [("new_password", word("form.stale_password"))])
     wrong = [
-        ("new_password", word_refusal(refusal)) for refusal in password_reset.problems(ctx, asked, password)
+        ("new_password", word_refusal(refusal))
+        for refusal in password_reset.problems(ctx, str(asked.account_id), password)
     ]
     if password != (form.confirm_password.data or ""):
         wrong.append(("confirm_password", word("password.mismatch")))
@@ -133,7 +134,13 @@ def show_changed() -> Response:
         onward = url_for("authorize.hub", flow_id=then.id)
     else:
         onward = (portal.restart_uri if portal else None) or url_for("start.show")
-    return show_page("pages/password_changed.html", flow, onward=onward)
+    return show_page(
+        "pages/password_changed.html",
+        flow,
+        onward=onward,
+        recovery_used=password_reset.means_of(flow) == password_reset.BY_RECOVERY,
+        factors_removed=password_reset.removed_factors(flow),
+    )
 
 
 def _page(
@@ -145,6 +152,7 @@ def _page(
         status=status,
         form=form,
         action=url_for("forgotten_password.submit", flow=flow.id if flow else None),
+        recovery_url=url_for("recovery_reset.show", flow=flow.id if flow else None),
         sign_in_url=url_for("login.show", flow=flow.id if flow else None),
         errors=tuple(errors),
     )

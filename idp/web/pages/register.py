@@ -18,7 +18,7 @@ from idp.crypto import same
 from idp.errors import Refusal
 from idp.flows import engine, mailed_codes
 from idp.flows.models import Flow
-from idp.management import registration
+from idp.management import recovery, registration
 from idp.management.registration import Applicant
 from idp.web import sign_in
 from idp.web.browser_session import current_session, flow_browser, has_cookies, known_flow_browser
@@ -157,6 +157,7 @@ def submit_link() -> Response:
     return _signed_in(account, flow)
 
 
+_OFFER = "recovery_offer"
 _OF_THE_CODE = frozenset({"code.wrong", "code.used_up", "code.expired"})
 
 
@@ -208,10 +209,18 @@ def _is_own(flow: Flow) -> bool:
 
 
 def _signed_in(account: SignInFacts, flow: Flow) -> Response:
-    """Begin the session, and go on where the registration was begun from, or to the portal's own start."""
+    """Begin the session and offer a recovery password; from there the way goes on to the portal."""
     then = begun_from(flow)
-    portal = portal_of_flow(flow)
-    onward = portal.restart_uri if then is None and portal is not None else None
+    offer = recovery.draw(
+        current(),
+        account.id,
+        browser_hash=flow_browser(),
+        then=then,
+        client_id=flow.client_id,
+        just_registered=True,
+    )
+    engine.mark(flow, _OFFER, offer=offer.id)
+    onward = url_for("recovery.show", flow=offer.id)
     return sign_in.complete(then, account, [(assurance.PASSWORD, None)], onward=onward)
 
 
@@ -220,7 +229,8 @@ def _sent_twice(refusal: Refusal) -> Response:
     if refusal.code != "flow.expired" or current_session() is None:
         raise refusal
     flow = engine.load_finished(current(), request.args.get("flow", ""), known_flow_browser())
-    return go_on(begun_from(flow))
+    offer = flow.done.get(_OFFER)
+    return go_to("recovery.show", flow=offer["offer"]) if offer else go_on(begun_from(flow))
 
 
 def _page(flow: Flow | None, form: RegistrationForm, errors: Errors = (), *, status: int = 200) -> Response:

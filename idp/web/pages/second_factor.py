@@ -4,12 +4,9 @@ from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
 from idp.accounts.models import Account
-from idp.audit.events import Event
-from idp.audit.log import record
-from idp.authentication import assurance, totp, transaction
+from idp.authentication import assurance, second_factor, totp, transaction
 from idp.authentication.sessions import LiveSession
 from idp.authentication.transaction import HalfWay
-from idp.context import Actor
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
@@ -24,8 +21,6 @@ from idp.web.forms import TotpForm, form_errors
 from idp.web.wording import word, word_refusal
 
 bp = Blueprint("second_factor", __name__)
-
-_WRONG = frozenset({"code.wrong", "totp.used"})
 
 
 @bp.get("/login/totp")
@@ -95,18 +90,15 @@ def _reserve(flow: Flow, account: Account) -> Reservation:
     """Count the try before the code is looked at, outside of any transaction."""
     ctx = current()
     ctx.db.commit()
-    return ctx.throttle.second_factor_try(
-        account_id=account.id, factor=totp.TOTP, flow_id=transaction.transaction_id(flow), now=ctx.now
-    )
+    return second_factor.reserve(ctx, flow, account.id)
 
 
 def _not_tried(account: Account, form: TotpForm, refusal: Refusal) -> Response:
     flow = flow_of(*WITH_SECOND_FACTOR, lock=True)
-    ctx = current().acting(Actor("account", account.id))
-    if refusal.code == "flow.expired":  # the tries of this sign-in are used up
-        transaction.exhausted(ctx, flow, account.id)
+    refusal = second_factor.not_tried(current(), flow, account.id, refusal)
+    sign_in.tell_of_wrong_codes(flow, account.id, refusal)
+    if refusal.code == transaction.EXHAUSTED:
         return _start_again(flow)
-    record(ctx, Event.SECOND_FACTOR_LOCKED, target=("account", account.id), reason=refusal.code)
     return _page(flow, account, form, [("code", word_refusal(refusal))], status=429)
 
 
@@ -116,15 +108,17 @@ def _check(form: TotpForm, reservation: Reservation) -> Response:
     account, half_way = _subject(flow)
     if account is None:
         return _start_again(flow)
-    ctx = current().acting(Actor("account", account.id))
+    chosen = str(form.authenticator.data or "") or None
     try:
-        app = totp.verify(
-            ctx, account.id, str(form.code.data), authenticator_id=str(form.authenticator.data or "") or None
+        app = second_factor.verify(
+            current(), flow, account.id, str(form.code.data), reservation, authenticator_id=chosen
         )
     except Refusal as refusal:
-        return _wrong(flow, account, form, refusal, reservation)
-    ctx.throttle.succeeded(ctx.db, reservation)
-    record(ctx, Event.SECOND_FACTOR_SUCCEEDED, target=("account", account.id), new={"kind": totp.TOTP})
+        sign_in.tell_of_wrong_codes(flow, account.id, refusal)
+        if refusal.code == transaction.EXHAUSTED:
+            return _start_again(flow)
+        field = "authenticator" if refusal.code == "authenticator.unknown" else "code"
+        return _page(flow, account, form, [(field, word_refusal(refusal))])
     second = (assurance.APP, app.id)
     remember = bool(form.remember_device.data)
     if flow.purpose == engine.RESET:
@@ -140,22 +134,6 @@ def _check(form: TotpForm, reservation: Reservation) -> Response:
     live = current_session()
     done = sign_in.step_up(flow, live, [second], remember=remember) if live else None
     return done or _start_again(flow)
-
-
-def _wrong(
-    flow: Flow, account: Account, form: TotpForm, refusal: Refusal, reservation: Reservation
-) -> Response:
-    """Note a right password with a wrong code (req 60) and say what to do."""
-    ctx = current().acting(Actor("account", account.id))
-    record(ctx, Event.SECOND_FACTOR_FAILED, target=("account", account.id), reason=refusal.code)
-    remaining = reservation.remaining or 0
-    if refusal.code in _WRONG and remaining == 0:
-        transaction.exhausted(ctx, flow, account.id)
-        return _start_again(flow)
-    if refusal.code == "code.wrong":
-        refusal = Refusal("code.wrong", remaining=remaining)
-    field = "authenticator" if refusal.code == "authenticator.unknown" else "code"
-    return _page(flow, account, form, [(field, word_refusal(refusal))])
 
 
 def _page(

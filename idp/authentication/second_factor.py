@@ -1,0 +1,75 @@
+"""One try at a second factor, on whatever page it is asked (req 54, 55, 60, 62, 64).
+
+As with a password, the try is counted before the code is looked at::
+
+    reservation = reserve(ctx, flow, account_id)   # no transaction
+    app = verify(ctx, flow, account_id, code, reservation)   # with the flow's row held
+"""
+
+from typing import Final
+
+from idp.audit.events import Event
+from idp.audit.log import record
+from idp.authentication import totp, transaction
+from idp.authentication.models import Authenticator
+from idp.context import Actor, Context
+from idp.errors import Refusal
+from idp.flows.models import Flow
+from idp.throttling import Reservation
+
+_WRONG: Final = frozenset({"code.wrong", "totp.used"})
+
+
+def reserve(ctx: Context, flow: Flow, account_id: str) -> Reservation:
+    """Count a try at a code of an authenticator app; needs no transaction and must not be inside one.
+
+    :raises Refusal: as ``Throttle.second_factor_try``.
+    """
+    return ctx.throttle.second_factor_try(
+        account_id=account_id, factor=totp.TOTP, flow_id=transaction.transaction_id(flow), now=ctx.now
+    )
+
+
+def not_tried(ctx: Context, flow: Flow, account_id: str, refusal: Refusal) -> Refusal:
+    """Note that a try was not granted and return what to say.
+
+    It is ``code.exhausted`` where only a new start helps.
+    """
+    acting = ctx.acting(Actor("account", account_id))
+    if refusal.code == "flow.expired":  # the tries of this sign-in are used up
+        transaction.exhausted(acting, flow, account_id)
+        return Refusal(transaction.EXHAUSTED)
+    record(acting, Event.SECOND_FACTOR_LOCKED, target=("account", account_id), reason=refusal.code)
+    return refusal
+
+
+def verify(
+    ctx: Context,
+    flow: Flow,
+    account_id: str,
+    code: str,
+    reservation: Reservation,
+    *,
+    authenticator_id: str | None = None,
+) -> Authenticator:
+    """Accept a code and return the app it came from; the caller commits also after a refusal.
+
+    :raises Refusal: as ``totp.verify``, ``code.wrong`` with ``remaining``; ``code.exhausted``: what was
+        proven in the flow before is forgotten.
+    """
+    acting, target = ctx.acting(Actor("account", account_id)), ("account", account_id)
+    try:
+        app = totp.verify(acting, account_id, code, authenticator_id=authenticator_id)
+    except Refusal as refusal:
+        # a right password with a wrong code (req 60)
+        record(acting, Event.SECOND_FACTOR_FAILED, target=target, reason=refusal.code)
+        remaining = reservation.remaining or 0
+        if refusal.code in _WRONG and remaining == 0:
+            transaction.exhausted(acting, flow, account_id)
+            raise Refusal(transaction.EXHAUSTED) from refusal
+        if refusal.code == "code.wrong":
+            raise Refusal("code.wrong", remaining=remaining) from refusal
+        raise
+    ctx.throttle.succeeded(ctx.db, reservation)
+    record(acting, Event.SECOND_FACTOR_SUCCEEDED, target=target, new={"kind": totp.TOTP})
+    return app

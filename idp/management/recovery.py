@@ -1,0 +1,199 @@
+"""The recovery password of a person: draw it, save it, reset the password with it (req 54-59, 70-73, 75).
+
+Screens K-03, P-04 and the offer at the end of a registration.  What was drawn waits sealed in a flow until it
+is saved: until then the one before it counts.  In the database stands only a hash, in no mail anything.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from sqlalchemy import delete
+
+from idp.accounts.legacy.questions import recovery_made
+from idp.accounts.models import ACTIVE, Account
+from idp.audit.events import Event
+from idp.audit.log import record
+from idp.authentication import notices, recovery_password
+from idp.authentication.models import Authenticator
+from idp.authentication.recovery_password import Candidate
+from idp.context import Actor, Context
+from idp.delivery import mails
+from idp.errors import Refusal
+from idp.flows import engine
+from idp.flows.models import Flow
+from idp.management.accounts import locked
+from idp.throttling import Reservation
+
+FRESH: Final = timedelta(minutes=15)
+"""How long after a registration the password that was just chosen is not asked again."""
+
+AMT24: Final = "amt24"
+
+#: what pages need of the portal's request: where forms may end, and the language
+_CARRIED: Final = ("redirect_uri", "ui_locales")
+
+
+def draw(
+    ctx: Context,
+    account_id: str,
+    *,
+    browser_hash: bytes,
+    then: Flow | None = None,
+    client_id: str | None = None,
+    just_registered: bool = False,
+) -> Flow:
+    """Draw a recovery password, which waits in a new flow of this browser.
+
+    :param then: the flow that the person came from and goes back to.
+    :param client_id: table key of the portal to go on to where *then* is another browser's.
+    :param just_registered: it is the offer at the end of a registration.
+    """
+    request: dict[str, Any] = {name: then.request[name] for name in _CARRIED if then and name in then.request}
+    flow = engine.start(
+        ctx,
+        engine.RECOVERY,
+        browser_hash=browser_hash,
+        request=request | {"then": then.id if then else None, "just_registered": just_registered},
+        client_id=then.client_id if then else client_id,
+    )
+    flow.account_id = account_id
+    engine.put(ctx, flow, {"drawn": recovery_password.draw()})
+    return flow
+
+
+def drawn_in(ctx: Context, flow: Flow, account_id: str) -> str:
+    """Return what was drawn in a flow, for the person it was drawn for.
+
+    :raises Refusal: ``flow.lost`` for anybody else.
+    """
+    kept = engine.get(ctx, flow)
+    if kept is None or flow.account_id != account_id:
+        raise Refusal("flow.lost")
+    return str(kept["drawn"])
+
+
+def asks_password(ctx: Context, flow: Flow) -> bool:
+    """Tell whether saving needs the account's password: not just after it was chosen."""
+    return not flow.request["just_registered"] or ctx.now - flow.created_at >= FRESH
+
+
+def save(ctx: Context, flow: Flow, account_id: str) -> None:
+    """Save what was drawn: from now on it alone counts (M06); the flow is held and ends.
+
+    :raises Refusal: ``flow.lost`` as :func:`drawn_in`; ``flow.expired`` where it was saved before,
+        ``principal.may_not_act``.
+    """
+    text = drawn_in(ctx, flow, account_id)
+    if not engine.finish(ctx, flow):
+        raise Refusal("flow.expired", client_id=flow.client_id)
+    account = locked(ctx, account_id)
+    if account.status != ACTIVE:
+        raise Refusal("principal.may_not_act")
+    engine.put(ctx, flow, None)
+    replaced = recovery_password.replace(ctx, account.id, text)
+    account.recovery_due = False
+    account.updated_at = ctx.now
+    recovery_made(ctx, account.id)
+    acting = ctx.acting(Actor("account", account.id))
+    record(
+        acting, Event.RECOVERY_PASSWORD_CREATED, target=("account", account.id), new={"replaced": replaced}
+    )
+    ctx.db.flush()
+    notices.tell(ctx, account.id, mail_about("replaced" if replaced else "created"))
+
+
+def mail_about(event: Literal["created", "replaced", "used"]) -> mails.RecoveryData:
+    """Return the mail that tells of the recovery password; it itself is never mailed."""
+    return mails.RecoveryData(secret="recovery_password", event=event)  # noqa: S106  (what it is called)
+
+
+def decline(ctx: Context, flow: Flow) -> None:
+    """Forget what was drawn: the person wants none now."""
+    engine.finish(ctx, flow)
+    engine.put(ctx, flow, None)
+
+
+def made_at(ctx: Context, account_id: str) -> datetime | None:
+    """Return since when an account has a recovery password, None without one."""
+    return recovery_password.created_at(ctx, account_id)
+
+
+def is_due(ctx: Context, account_id: str) -> bool:
+    """Tell whether the person has to save one before a portal gets its answer."""
+    return ctx.db.get_one(Account, account_id).recovery_due
+
+
+def prove(ctx: Context, username: str, typed: str) -> tuple[Candidate, Reservation]:
+    """Compare a recovery password; an unknown name costs and answers what a wrong one does (req 59).
+
+    Begins and ends its own transactions.  Nothing is used up: the new password may still be refused.
+
+    :raises Refusal: ``reset.throttled``, ``login.throttled`` (until); ``recovery.wrong``.
+    """
+    candidate = recovery_password.look_up(ctx, username)
+    ctx.db.commit()
+    target = ("account", candidate.account.id) if candidate.account else None
+    try:
+        reservation = recovery_password.reserve(ctx, candidate)
+    except Refusal as refusal:
+        record(ctx, Event.RECOVERY_PASSWORD_REFUSED, target=target, reason=refusal.code)
+        raise
+    if not recovery_password.fits(candidate, typed):
+        record(ctx, Event.RECOVERY_PASSWORD_REFUSED, target=target, reason="wrong")
+        raise Refusal("recovery.wrong")
+    return candidate, reservation
+
+
+def whose(candidate: Candidate) -> str:
+    """Return the id of the account whose recovery password was right."""
+    assert candidate.account is not None  # noqa: S101  (nobody's is never right)
+    return candidate.account.id
+
+
+def proven_account(ctx: Context, candidate: Candidate, reservation: Reservation) -> Account:
+    """Return the account, held, whose recovery password was right and still is.
+
+    :raises Refusal: ``recovery.wrong`` where it was replaced, used or the account blocked meanwhile.
+    """
+    account = locked(ctx, whose(candidate))
+    current = recovery_password.is_current(ctx, account.id, candidate.hash)
+    if account.status != ACTIVE or not current:
+        raise Refusal("recovery.wrong")
+    ctx.throttle.succeeded(ctx.db, reservation)
+    return account
+
+
+def use(ctx: Context, account: Account, hash_: bytes) -> bool:
+    """Use a recovery password up; False where it is gone or replaced.
+
+    Its person is to save a new one, in the profile ``amt24`` before a portal gets its next answer.
+    """
+    if not recovery_password.consume(ctx, account.id, hash_):
+        return False
+    account.recovery_due = account.recovery_due or ctx.settings.password.profile == AMT24
+    record(ctx, Event.RECOVERY_PASSWORD_USED, target=("account", account.id))
+    return True
+
+
+def removes_factors(ctx: Context) -> bool:
+    """Tell whether the recovery password alone takes the second factors with it, as Amt24 documents it."""
+    return ctx.settings.recovery.reset_mfa == "immediate"
+
+
+def remove_factors(ctx: Context, account: Account) -> bool:
+    """Remove an account's second factors; returns whether it had any."""
+    gone = ctx.db.execute(
+        delete(Authenticator)
+        .where(Authenticator.account_id == account.id)
+        .returning(Authenticator.id, Authenticator.kind),
+        execution_options={"synchronize_session": False},
+    ).all()
+    for key, kind in gone:
+        record(
+            ctx,
+            Event.AUTHENTICATOR_REMOVED,
+            target=("account", account.id),
+            old={"authenticator": key, "kind": kind},
+            reason="recovery_password",
+        )
+    return bool(gone)

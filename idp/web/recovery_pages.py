@@ -1,0 +1,101 @@
+"""What pages with a recovery password share: the form that saves it, the sheet to keep (K-03; req 55, 105)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flask import Response as FlaskResponse
+from flask import render_template
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from idp.authentication import login
+from idp.authentication.sessions import LiveSession
+from idp.errors import Refusal
+from idp.flows.models import Flow
+from idp.management import recovery
+from idp.web.context import current
+from idp.web.csrf import is_stale
+from idp.web.flow_pages import refused_until
+from idp.web.forms import form_errors
+from idp.web.recovery_forms import SaveRecoveryForm
+from idp.web.wording import word, word_refusal
+
+Errors = Sequence[tuple[str, str]]
+Show = Callable[..., Response]
+
+
+def values_of(flow: Flow, live: LiveSession) -> dict[str, Any]:
+    """Return what a page with the string needs.
+
+    :raises Refusal: ``flow.lost`` where it was drawn for somebody else.
+    """
+    ctx = current()
+    return {
+        "drawn": recovery.drawn_in(ctx, flow, live.account.id),
+        "asks_password": recovery.asks_password(ctx, flow),
+        "drawn_at": flow.created_at,
+        "username": live.account.username,
+        "removes_factors": recovery.removes_factors(ctx),
+    }
+
+
+def save(load: Callable[[bool], Flow], live: LiveSession, show: Show) -> Response | None:
+    """Save what was drawn; returns the page that says why not, None when it is done.
+
+    :param load: returns the flow, with its row held where it is called with True.
+    :param show: makes the page from the flow, errors and status.
+    :raises Refusal: as ``recovery.save``; ``flow.expired`` where it was saved before.
+    """
+    flow, form, ctx = load(False), SaveRecoveryForm(), current()
+    recovery.drawn_in(ctx, flow, live.account.id)
+    asks = recovery.asks_password(ctx, flow)
+    if is_stale():
+        return show(flow, [("password" if asks else "saved", word("form.stale"))], saved=form.saved.data)
+    form.validate()
+    wrong = form_errors(form)
+    if not form.saved.data:
+        wrong.insert(0, ("saved", word("tick.missing")))
+    if asks and not form.password.data:
+        wrong.append(("password", word("password.empty")))
+    if wrong:
+        return show(flow, wrong, saved=form.saved.data)
+    if asks:
+        refused = _compare(flow, live, str(form.password.data), show)
+        if refused is not None:
+            return refused
+    recovery.save(ctx, load(True), live.account.id)
+    return None
+
+
+def _compare(flow: Flow, live: LiveSession, password: str, show: Show) -> Response | None:
+    """Compare the account's password, counted as at the sign-in; returns the page where it was not right."""
+    ctx = current()
+    candidate = login.of_account(ctx, live.account.id)
+    ctx.db.commit()  # nothing is held while the password is hashed
+    try:
+        attempt = login.check(ctx, candidate, password)
+    except Refusal as refusal:
+        page = show(flow, [("", word_refusal(refusal))], status=429, saved=True)
+        return refused_until(page, refusal)
+    try:
+        login.conclude(ctx, attempt)
+    except Refusal as refusal:
+        words = word("password.wrong") if refusal.code == "login.failed" else word_refusal(refusal)
+        return show(flow, [("password", words)], saved=True)
+    return None
+
+
+def sheet(flow: Flow, live: LiveSession) -> Response:
+    """Return the string as a file: made in the answer, stored nowhere (req 105)."""
+    ctx = current()
+    text = render_template(
+        "pages/recovery_sheet.txt",
+        drawn=recovery.drawn_in(ctx, flow, live.account.id),
+        drawn_at=flow.created_at,
+        username=live.account.username,
+        address=f"{ctx.settings.issuer}/password/recovery",
+    )
+    response = FlaskResponse("\r\n".join(text.strip().splitlines()) + "\r\n", mimetype="text/plain")
+    name = gettext("wiederherstellungspasswort")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.txt"'
+    return response
