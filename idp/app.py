@@ -18,7 +18,7 @@ from idp.delivery import outbox
 from idp.errors import NotReady
 from idp.flows import retention as flow_retention
 from idp.installation import PEPPER, Vault, prepare
-from idp.management import legacy_wrapping
+from idp.management import join_notices, joining, legacy_wrapping
 from idp.oidc import retention as token_retention
 from idp.oidc import signing_keys
 from idp.oidc.logout import deliver_logout_token
@@ -132,9 +132,10 @@ def build_duties(services: Services) -> Duties:
             "sessions": session_retention.purge,
             "tokens": token_retention.purge,
             "legacy": legacy_retention.purge,
+            "joining": joining.purge,
         },
         rotate=signing_keys.rotate,
-        steps={"legacy.wrap": legacy_wrapping.step},
+        steps={"legacy.wrap": legacy_wrapping.step, "joining.tell": join_notices.step},
     )
 
 

@@ -91,6 +91,7 @@ class Event(StrEnum):
     MEMBERSHIP_ENDED = "membership.ended"
     MEMBERSHIP_RESTORED = "membership.restored"
     MEMBERSHIP_ROLE_CHANGED = "membership.role_changed"
+    JOIN_LETTER_CREATED = "join_letter.created"
     PERMISSION_GRANTED = "permission.granted"
     PERMISSION_WITHDRAWN = "permission.withdrawn"
     CATALOGUE_CHANGED = "catalogue.changed"

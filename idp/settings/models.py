@@ -176,19 +176,18 @@ class Registration(_Section):
     ask_username: bool = False
 
 
-<<<<<<< HEAD
 class Organizations(_Section):
     """How people join a company by its customer number, and what such a number looks like."""
 
     join: Literal["admin_approval", "posted_code", "number_only"] = "admin_approval"
     #: None accepts letters and any length
     number_digits: int | None = Field(9, ge=4, le=18)
-=======
+
+
 class Recovery(_Section):
     """What the recovery password does beside a new password."""
 
     reset_mfa: Literal["never", "two_proofs", "immediate"] = "two_proofs"
->>>>>>> dd434b7d4c18127feaa0392ba55592d948af0352
 
 
 class ThrottleSettings(_Section):
@@ -290,11 +289,8 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     password: Password = Password()
     registration: Registration = Registration()
-<<<<<<< HEAD
     organizations: Organizations = Organizations()
-=======
     recovery: Recovery = Recovery()
->>>>>>> dd434b7d4c18127feaa0392ba55592d948af0352
     throttle: ThrottleSettings = ThrottleSettings()
     session: SessionSettings = SessionSettings()
     remember_device: RememberDevice = RememberDevice()

@@ -200,7 +200,6 @@ class Throttle:
         limits = [Limit(self._settings.resets_per_minute, MINUTE)]
         self.network_try("reset", ip, limits=limits, now=now, code="reset.throttled")
 
-<<<<<<< HEAD
     def join_try(self, typed: str, *, account_id: str, ip: str | None, now: datetime) -> None:
         """Count a customer number, or the code of a letter, that somebody typed to join a company (req 59).
 
@@ -214,7 +213,7 @@ class Throttle:
         limits = [Limit(self._settings.joins_per_day, DAY)]
         counted = [(self._key(f"join.{typed}.{limit.period}", account_id), limit) for limit in limits]
         _raise_above(limits, self._windows.hit(counted, now), "join.throttled")
-=======
+
     def recovery_try(
         self, *, account_id: str | None, name: str, ip: str | None, known_device: bool, now: datetime
     ) -> Reservation:
@@ -244,7 +243,6 @@ class Throttle:
         return counters.hit(db.connection(), self._key(f"notice.{kind}", account_id), limit, now).count <= (
             limit.count
         )
->>>>>>> dd434b7d4c18127feaa0392ba55592d948af0352
 
     def mail_try(self, address: str, *, now: datetime) -> None:
         """Count a mail that a stranger causes, whoever has the address (req 59).

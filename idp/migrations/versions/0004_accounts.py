@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Accounts of old portals: directories, imported accounts, links; joining a company by its number."""
-=======
-"""Accounts: old portals with their accounts and links; recovery passwords."""
->>>>>>> dd434b7d4c18127feaa0392ba55592d948af0352
+"""Accounts: old portals with their accounts and links; recovery passwords; joining a company by number."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,11 +8,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-<<<<<<< HEAD
-TABLES = ("legacy_directory", "legacy_account", "legacy_link", "join_request")
-=======
-TABLES = ("legacy_directory", "legacy_account", "legacy_link", "recovery_password")
->>>>>>> dd434b7d4c18127feaa0392ba55592d948af0352
+TABLES = ("legacy_directory", "legacy_account", "legacy_link", "recovery_password", "join_request")
 
 
 def upgrade() -> None:
@@ -24,11 +16,8 @@ def upgrade() -> None:
     _directory()
     _account()
     _link()
-<<<<<<< HEAD
     _joining()
-=======
     _recovery_password()
->>>>>>> dd434b7d4c18127feaa0392ba55592d948af0352
 
 
 def downgrade() -> None:
@@ -130,7 +119,6 @@ def _link() -> None:
     op.create_index("ix_legacy_link_legacy_account_id", "legacy_link", ["legacy_account_id"])
 
 
-<<<<<<< HEAD
 def _joining() -> None:
     op.add_column("organization", sa.Column("address", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("membership", sa.Column("asked_at", sa.BigInteger(), nullable=True))
@@ -163,7 +151,8 @@ def _joining() -> None:
     )
     op.create_index("ix_join_request_membership_id", "join_request", ["membership_id"])
     op.create_index("ix_join_request_asked_at", "join_request", ["asked_at"])
-=======
+
+
 def _recovery_password() -> None:
     op.create_table(
         "recovery_password",
@@ -182,4 +171,3 @@ def _recovery_password() -> None:
     op.add_column(
         "account", sa.Column("recovery_due", sa.Boolean(), nullable=False, server_default=sa.false())
     )
->>>>>>> dd434b7d4c18127feaa0392ba55592d948af0352
