@@ -35,12 +35,16 @@ from idp.web.machine.http import MAX_BODY
 from idp.web.overload import OverloadPage
 from idp.web.pages import (
     account,
+    affiliation,
     choose_account,
     choose_organization,
     confirm_identity,
     consent,
     forgotten_password,
+    link,
+    linked_accounts,
     login,
+    old_account,
     own_password,
     own_recovery,
     recovery,
@@ -112,8 +116,9 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     csrf.init_app(app)
     steps = (login, register, forgotten_password, second_factor, choose_account, choose_organization, consent)
     recovering = (recovery, recovery_reset)
+    linking = (affiliation, link, linked_accounts, old_account)
     own = (account, confirm_identity, own_password, own_recovery)
-    for module in (authorize, device, end_session, *steps, *recovering, start, *own):
+    for module in (authorize, device, end_session, *steps, *recovering, *linking, start, *own):
         app.register_blueprint(module.bp)
     for page in (style_guide, outbox_page):
         page.init_app(app, settings)

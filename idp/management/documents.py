@@ -6,7 +6,8 @@
 descriptions are tables with ``de`` and ``en``.  ``[[organization]]`` has ``customer_number``, ``name``,
 optional ``join_policy`` (else the installation's), ``require_second_factor``, ``address`` (lines under the
 name on a letter) and ``permissions``, a table of client to list of keys, ``*`` for all.
-``[[legacy_directory]]``: see ``idp.management.legacy_documents``.
+``[[legacy_directory]]``: see ``idp.management.legacy_documents``; ``[[product_family]]``: see
+``idp.management.family_documents``.
 """
 
 from collections import Counter
@@ -19,6 +20,8 @@ from sqlalchemy import select
 from idp.context import Context
 from idp.errors import Refusal
 from idp.management import clients, organizations
+from idp.management.affiliation import Family
+from idp.management.family_documents import read_family
 from idp.management.legacy_directories import Wanted as LegacyDirectory
 from idp.management.legacy_documents import read_directory
 from idp.management.permissions import ALL, Entry
@@ -77,6 +80,7 @@ class Document:
     catalogues: list[Catalogue]
     organizations: list[Organization]
     legacy_directories: list[LegacyDirectory]
+    families: list[Family]
 
 
 def read(ctx: Context, document: Mapping[str, Any]) -> Document:
@@ -85,13 +89,14 @@ def read(ctx: Context, document: Mapping[str, Any]) -> Document:
     :raises InvalidMetadata: with every problem of the whole document.
     """
     reader = MetadataReader(document)
-    reader.refuse_unknown(("client", "catalogue", "organization", "legacy_directory"))
+    reader.refuse_unknown(("client", "catalogue", "organization", "legacy_directory", "product_family"))
     problems = reader.problems
     checked = Document(
         [made for table in reader.tables("client") if (made := _client(table, problems))],
         [_catalogue(table, problems) for table in reader.tables("catalogue")],
         [_organization(table, problems) for table in reader.tables("organization")],
         [read_directory(table, problems) for table in reader.tables("legacy_directory")],
+        [read_family(table, problems) for table in reader.tables("product_family")],
     )
     problems += _repeated(checked)
     problems += _unknown_names(ctx, document, checked)
@@ -227,6 +232,11 @@ def _repeated(document: Document) -> list[Problem]:
         *_twice("catalogue", (catalogue.client_id for catalogue in document.catalogues)),
         *_twice("organization", (found.customer_number for found in document.organizations)),
         *_twice("legacy_directory", (found.slug for found in document.legacy_directories)),
+        *_twice("product_family", (found.slug for found in document.families)),
+        *_twice(
+            "legacy_directory.product_families",
+            (slug for found in document.legacy_directories for slug in found.product_families),
+        ),
         *(
             problem
             for catalogue in document.catalogues
@@ -258,6 +268,16 @@ def _unknown_names(ctx: Context, document: Mapping[str, Any], checked: Document)
     for catalogue in checked.catalogues:
         if catalogue.client_id and catalogue.client_id not in known:
             problems.append(_no_client(f"catalogue.{catalogue.client_id}", catalogue.client_id))
+    problems += [
+        _no_client(f"product_family.{family.slug}.home", family.home_client)
+        for family in checked.families
+        if family.home_client and family.home_client not in known
+    ]
+    return problems + _unknown_permissions(ctx, checked, known)
+
+
+def _unknown_permissions(ctx: Context, checked: Document, known: Collection[str]) -> list[Problem]:
+    problems = []
     for place, named in _named_permissions(checked):
         for client_id, keys in named.items():
             if client_id not in known:

@@ -8,11 +8,19 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-TABLES = ("legacy_directory", "legacy_account", "legacy_link", "recovery_password", "join_request")
+TABLES = (
+    "product_family",
+    "legacy_directory",
+    "legacy_account",
+    "legacy_link",
+    "recovery_password",
+    "join_request",
+)
 
 
 def upgrade() -> None:
     """Create the tables."""
+    _product_family()
     _directory()
     _account()
     _link()
@@ -24,10 +32,25 @@ def downgrade() -> None:
     """Drop the tables, the last one first."""
     with op.batch_alter_table("account") as account:
         account.drop_column("recovery_due")
+        account.drop_column("product_family")
     for table in reversed(TABLES):
         op.drop_table(table)
     op.drop_column("membership", "asked_at")
     op.drop_column("organization", "address")
+
+
+def _product_family() -> None:
+    op.create_table(
+        "product_family",
+        sa.Column("slug", sa.String(length=64), nullable=False),
+        sa.Column("country", sa.String(length=2), nullable=False),
+        sa.Column("name_de", sa.String(length=128), nullable=False),
+        sa.Column("name_en", sa.String(length=128), nullable=False),
+        sa.Column("home_client", sa.String(length=64), nullable=True),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("slug", name=op.f("pk_product_family")),
+    )
+    op.add_column("account", sa.Column("product_family", sa.String(length=64), nullable=True))
 
 
 def _directory() -> None:
