@@ -45,7 +45,9 @@ from idp.web.pages import (
     linked_accounts,
     login,
     old_account,
+    own_address,
     own_password,
+    own_profile,
     own_recovery,
     recovery,
     recovery_reset,
@@ -117,7 +119,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     steps = (login, register, forgotten_password, second_factor, choose_account, choose_organization, consent)
     recovering = (recovery, recovery_reset)
     linking = (affiliation, link, linked_accounts, old_account)
-    own = (account, confirm_identity, own_password, own_recovery)
+    own = (account, confirm_identity, own_profile, own_address, own_password, own_recovery)
     for module in (authorize, device, end_session, *steps, *recovering, *linking, start, *own):
         app.register_blueprint(module.bp)
     for page in (style_guide, outbox_page):
