@@ -72,19 +72,18 @@ def of_mail(ctx: Context, token: str) -> MailedLink:
     return MailedLink(directory.name_de, directory.name_en, row.created_at)
 
 
-def undo_by_mail(ctx: Context, token: str) -> MailedLink:
+def undo_by_mail(ctx: Context, token: str) -> None:
     """Use the link of a mail up and undo what it stands for.
 
     :raises Refusal: as :func:`of_mail` and ``linking.undo``.
     """
-    facts = of_mail(ctx, token)
+    of_mail(ctx, token)
     secret = one_time_secrets.consume(ctx, UNDO, token)
     if secret is None:  # two at once
         raise Refusal("token.used")
     account_id = ctx.db.get_one(LegacyLink, secret.target).account_id
     acting = ctx.acting(Actor("account", account_id))
     tell_released(acting, account_id, linking.undo(acting, account_id, secret.target))
-    return facts
 
 
 def _addresses(notices: Notices) -> list[str]:

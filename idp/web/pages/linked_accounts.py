@@ -41,8 +41,7 @@ def release(live: LiveSession, link_id: str) -> Response:
         return _page(live, [("", word_refusal(refusal))])
     link_notices.tell_released(ctx, live.account.id, undone)
     if undone.ended.sessions:  # who has no company left is signed out, here too
-        directory = named(undone.notices.directory_de, undone.notices.directory_en)
-        return show_page("pages/link_undone.html", None, directory=directory, signed_out=True)
+        return go_to("linked_accounts.show_undone", out=1)
     return go_to("linked_accounts.show", released=1)
 
 
@@ -59,9 +58,14 @@ def undo() -> Response:
     token = str(MailedUndoForm().token.data or "")
     if is_stale():
         return _undo_page(token, [("", word("form.stale"))])
-    facts = link_notices.undo_by_mail(current(), token)
-    directory = named(facts.directory_de, facts.directory_en)
-    return show_page("pages/link_undone.html", None, directory=directory, signed_out=False)
+    link_notices.undo_by_mail(current(), token)
+    return go_to("linked_accounts.show_undone")
+
+
+@bp.get("/link/undone")
+def show_undone() -> Response:
+    """Say that it is done; of nobody in particular, since no one is signed in any more."""
+    return show_page("pages/link_undone.html", None, signed_out="out" in request.args)
 
 
 def _page(live: LiveSession, errors: list[tuple[str, str]] | None = None) -> Response:
