@@ -18,7 +18,7 @@ from idp.delivery import outbox
 from idp.errors import NotReady
 from idp.flows import retention as flow_retention
 from idp.installation import PEPPER, Vault, prepare
-from idp.management import legacy_wrapping
+from idp.management import join_notices, joining, legacy_wrapping
 from idp.oidc import retention as token_retention
 from idp.oidc import signing_keys
 from idp.oidc.logout import deliver_logout_token
@@ -35,12 +35,16 @@ from idp.web.machine.http import MAX_BODY
 from idp.web.overload import OverloadPage
 from idp.web.pages import (
     account,
+    affiliation,
     choose_account,
     choose_organization,
     confirm_identity,
     consent,
     forgotten_password,
+    link,
+    linked_accounts,
     login,
+    old_account,
     own_address,
     own_password,
     own_profile,
@@ -114,8 +118,9 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     csrf.init_app(app)
     steps = (login, register, forgotten_password, second_factor, choose_account, choose_organization, consent)
     recovering = (recovery, recovery_reset)
+    linking = (affiliation, link, linked_accounts, old_account)
     own = (account, confirm_identity, own_profile, own_address, own_password, own_recovery)
-    for module in (authorize, device, end_session, *steps, *recovering, start, *own):
+    for module in (authorize, device, end_session, *steps, *recovering, *linking, start, *own):
         app.register_blueprint(module.bp)
     for page in (style_guide, outbox_page):
         page.init_app(app, settings)
@@ -134,9 +139,10 @@ def build_duties(services: Services) -> Duties:
             "sessions": session_retention.purge,
             "tokens": token_retention.purge,
             "legacy": legacy_retention.purge,
+            "joining": joining.purge,
         },
         rotate=signing_keys.rotate,
-        steps={"legacy.wrap": legacy_wrapping.step},
+        steps={"legacy.wrap": legacy_wrapping.step, "joining.tell": join_notices.step},
     )
 
 

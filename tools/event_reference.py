@@ -83,6 +83,8 @@ MEANINGS: Final[Mapping[Event, str]] = MappingProxyType(
         Event.RECOVERY_PASSWORD_CREATED: "A recovery password was saved, also in an older one's place.",
         Event.RECOVERY_PASSWORD_REFUSED: "A recovery password was wrong, or tried too often.",
         Event.RECOVERY_PASSWORD_USED: "A recovery password gave its person a new password.",
+        Event.ACCOUNT_AFFILIATION_CHOSEN: "The person chose a product family.",
+        Event.PRODUCT_FAMILY_CHANGED: "A product family was made or changed; `new` names the fields.",
         Event.LEGACY_ACCOUNT_LINKED: "An old account was linked.",
         Event.LEGACY_ACCOUNT_UNLINKED: "The link was undone.",
         Event.LEGACY_LINK_REFUSED: "An old account was not linked: wrong password, too many tries, or taken.",

@@ -47,6 +47,8 @@ class Account(Base):
     last_sign_in_at: Mapped[datetime | None]
     #: no portal gets an answer before the person has saved a recovery password
     recovery_due: Mapped[bool] = mapped_column(Boolean, default=False)
+    #: what the person uses, by its slug: it picks the old portal and the home portal
+    product_family: Mapped[str | None] = mapped_column(String(64))
     erased_at: Mapped[datetime | None]
 
     identifiers: Mapped[list["Identifier"]] = relationship(back_populates="account", lazy="raise")

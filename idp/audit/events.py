@@ -66,6 +66,8 @@ class Event(StrEnum):
     RECOVERY_PASSWORD_CREATED = "recovery_password.created"  # noqa: S105  (as above)
     RECOVERY_PASSWORD_REFUSED = "recovery_password.refused"  # noqa: S105  (as above)
     RECOVERY_PASSWORD_USED = "recovery_password.used"  # noqa: S105  (as above)
+    ACCOUNT_AFFILIATION_CHOSEN = "account.affiliation_chosen"
+    PRODUCT_FAMILY_CHANGED = "product_family.changed"
     LEGACY_ACCOUNT_LINKED = "legacy_account.linked"
     LEGACY_ACCOUNT_UNLINKED = "legacy_account.unlinked"
     LEGACY_LINK_REFUSED = "legacy_link.refused"
@@ -91,6 +93,7 @@ class Event(StrEnum):
     MEMBERSHIP_ENDED = "membership.ended"
     MEMBERSHIP_RESTORED = "membership.restored"
     MEMBERSHIP_ROLE_CHANGED = "membership.role_changed"
+    JOIN_LETTER_CREATED = "join_letter.created"
     PERMISSION_GRANTED = "permission.granted"
     PERMISSION_WITHDRAWN = "permission.withdrawn"
     CATALOGUE_CHANGED = "catalogue.changed"

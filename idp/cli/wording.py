@@ -29,6 +29,7 @@ _SENTENCES: Final = {
     "link.unknown": "Nobody has linked this old account; see: idp legacy links WHO",
     "membership.status": "The membership is {status}, so one cannot {action} it.",
     "membership.unknown": "This account is no member of that organisation; see: idp organization show NUMBER",
+    "organization.address": "An address has at most {lines} lines of 1 to {signs} visible characters.",
     "organization.join_policy": "There is no join policy {join_policy}.",
     "organization.name": "A name has 1 to 255 visible characters and no blank at its ends.",
     "organization.status": "The organisation is {status}, so this does not apply.",

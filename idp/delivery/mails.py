@@ -112,11 +112,16 @@ class WrongCodes(Mail):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessWaiting(Mail):
-    """M11, to an administrator: *person* wants to join the company."""
+    """M11, to an administrator: *person*, and so many others, want to join the company.
+
+    :param customer_number: set where the company has no administrator: then our own people decide.
+    """
 
     name: ClassVar[str] = "access_waiting"
     person: str
     organization: str
+    others: int = 0
+    customer_number: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ DEVICE: Final = "device"
 REGISTRATION: Final = "registration"
 RESET: Final = "reset"
 RECOVERY: Final = "recovery"
+OLD_ACCOUNT: Final = "old_account"
 ADDRESS: Final = "address"
 ADDRESS_UNDO: Final = "address_undo"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from idp.context import Context
-from idp.management import clients, legacy_directories, organizations, permissions
+from idp.management import affiliation, clients, legacy_directories, organizations, permissions
 from idp.management.actors import require_operator
 from idp.management.documents import Catalogue, Organization, read
 from idp.oidc.client_fields import ClientMetadata
@@ -48,6 +48,7 @@ def apply(ctx: Context, document: Mapping[str, Any], *, dry_run: bool = False) -
         *(change for catalogue in checked.catalogues for change in _catalogue(ctx, catalogue)),
         *(_organization(ctx, organization) for organization in checked.organizations),
         *(_legacy_directory(ctx, directory) for directory in checked.legacy_directories),
+        *(_family(ctx, family, position) for position, family in enumerate(checked.families)),
     ]
     ctx.db.flush()
     if dry_run:
@@ -72,13 +73,14 @@ def _catalogue(ctx: Context, catalogue: Catalogue) -> list[Change]:
 
 def _organization(ctx: Context, wanted: Organization) -> Change:
     found = organizations.find_id(ctx, wanted.customer_number)
+    settings = wanted.settings(ctx.settings.organizations.join)
     action = UNCHANGED
     detail: list[str] = []
     if found is None:
-        found = organizations.create(ctx, customer_number=wanted.customer_number, **wanted.settings())
+        found = organizations.create(ctx, customer_number=wanted.customer_number, **settings)
         action = CREATED
     else:
-        detail = organizations.change(ctx, found, **wanted.settings())
+        detail = organizations.change(ctx, found, **settings)
     for client_id, keys in wanted.permissions.items():
         granted = permissions.grant_to_organization(ctx, found, client_id, keys)
         detail += [f"{client_id}/{key}" for key in granted]
@@ -90,3 +92,8 @@ def _organization(ctx: Context, wanted: Organization) -> Change:
 def _legacy_directory(ctx: Context, wanted: legacy_directories.Wanted) -> Change:
     action, fields = legacy_directories.define(ctx, wanted)
     return Change("legacy directory", wanted.slug, action, tuple(fields))
+
+
+def _family(ctx: Context, wanted: affiliation.Family, position: int) -> Change:
+    action, fields = affiliation.define(ctx, wanted, position)
+    return Change("product family", wanted.slug, action, tuple(fields))

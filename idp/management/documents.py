@@ -4,8 +4,10 @@
 ``[[catalogue.group]]`` (``key``, ``name``, optional ``description``) and its ``[[catalogue.permission]]``
 (``key``, ``name``, ``description``, optional ``group`` and ``delegable``) in their order; names and
 descriptions are tables with ``de`` and ``en``.  ``[[organization]]`` has ``customer_number``, ``name``,
-optional ``join_policy``, ``require_second_factor`` and ``permissions``, a table of client to list of keys,
-``*`` for all.  ``[[legacy_directory]]``: see ``idp.management.legacy_documents``.
+optional ``join_policy`` (else the installation's), ``require_second_factor``, ``address`` (lines under the
+name on a letter) and ``permissions``, a table of client to list of keys, ``*`` for all.
+``[[legacy_directory]]``: see ``idp.management.legacy_documents``; ``[[product_family]]``: see
+``idp.management.family_documents``.
 """
 
 from collections import Counter
@@ -18,6 +20,8 @@ from sqlalchemy import select
 from idp.context import Context
 from idp.errors import Refusal
 from idp.management import clients, organizations
+from idp.management.affiliation import Family
+from idp.management.family_documents import read_family
 from idp.management.legacy_directories import Wanted as LegacyDirectory
 from idp.management.legacy_documents import read_directory
 from idp.management.permissions import ALL, Entry
@@ -34,6 +38,7 @@ _ORGANIZATION_FIELDS: Final = (
     "name",
     "join_policy",
     "require_second_factor",
+    "address",
     "permissions",
 )
 
@@ -52,16 +57,18 @@ class Organization:
 
     customer_number: str
     name: str
-    join_policy: str
+    join_policy: str | None
     require_second_factor: bool
+    address: list[str]
     permissions: Mapping[str, list[str]]
 
-    def settings(self) -> dict[str, Any]:
-        """Return what a later file may change."""
+    def settings(self, join: str) -> dict[str, Any]:
+        """Return what a later file may change; *join* is the installation's policy."""
         return {
             "name": self.name,
-            "join_policy": self.join_policy,
+            "join_policy": self.join_policy or join,
             "require_second_factor": self.require_second_factor,
+            "address": self.address,
         }
 
 
@@ -73,6 +80,7 @@ class Document:
     catalogues: list[Catalogue]
     organizations: list[Organization]
     legacy_directories: list[LegacyDirectory]
+    families: list[Family]
 
 
 def read(ctx: Context, document: Mapping[str, Any]) -> Document:
@@ -81,13 +89,14 @@ def read(ctx: Context, document: Mapping[str, Any]) -> Document:
     :raises InvalidMetadata: with every problem of the whole document.
     """
     reader = MetadataReader(document)
-    reader.refuse_unknown(("client", "catalogue", "organization", "legacy_directory"))
+    reader.refuse_unknown(("client", "catalogue", "organization", "legacy_directory", "product_family"))
     problems = reader.problems
     checked = Document(
         [made for table in reader.tables("client") if (made := _client(table, problems))],
         [_catalogue(table, problems) for table in reader.tables("catalogue")],
         [_organization(table, problems) for table in reader.tables("organization")],
         [read_directory(table, problems) for table in reader.tables("legacy_directory")],
+        [read_family(table, problems) for table in reader.tables("product_family")],
     )
     problems += _repeated(checked)
     problems += _unknown_names(ctx, document, checked)
@@ -193,10 +202,9 @@ def _organization(table: Mapping[str, object], problems: list[Problem]) -> Organ
     organization = Organization(
         customer_number=normalized_customer_number(number),
         name=reader.text("name", "", _accepted_by(organizations.checked_name)),
-        join_policy=reader.text(
-            "join_policy", organizations.JOIN_POLICIES[0], _one_of(organizations.JOIN_POLICIES)
-        ),
+        join_policy=reader.optional("join_policy", _one_of(organizations.JOIN_POLICIES)),
         require_second_factor=reader.flag("require_second_factor", False),
+        address=_address(reader),
         permissions={
             client: granted.texts(client, (), lambda key: None if key == ALL else _key(key))
             for client in reader.table("permissions")
@@ -204,6 +212,16 @@ def _organization(table: Mapping[str, object], problems: list[Problem]) -> Organ
     )
     problems += reader.problems + granted.problems
     return organization
+
+
+def _address(reader: MetadataReader) -> list[str]:
+    lines = reader.texts("address", (), lambda _: None)
+    try:
+        return organizations.checked_address(lines)
+    except Refusal as refusal:
+        most = "must have at most {lines} lines of 1 to {signs} visible characters"
+        reader.problem("address", lines, most.format(**refusal.params))
+        return []
 
 
 def _repeated(document: Document) -> list[Problem]:
@@ -214,6 +232,11 @@ def _repeated(document: Document) -> list[Problem]:
         *_twice("catalogue", (catalogue.client_id for catalogue in document.catalogues)),
         *_twice("organization", (found.customer_number for found in document.organizations)),
         *_twice("legacy_directory", (found.slug for found in document.legacy_directories)),
+        *_twice("product_family", (found.slug for found in document.families)),
+        *_twice(
+            "legacy_directory.product_families",
+            (slug for found in document.legacy_directories for slug in found.product_families),
+        ),
         *(
             problem
             for catalogue in document.catalogues
@@ -245,6 +268,16 @@ def _unknown_names(ctx: Context, document: Mapping[str, Any], checked: Document)
     for catalogue in checked.catalogues:
         if catalogue.client_id and catalogue.client_id not in known:
             problems.append(_no_client(f"catalogue.{catalogue.client_id}", catalogue.client_id))
+    problems += [
+        _no_client(f"product_family.{family.slug}.home", family.home_client)
+        for family in checked.families
+        if family.home_client and family.home_client not in known
+    ]
+    return problems + _unknown_permissions(ctx, checked, known)
+
+
+def _unknown_permissions(ctx: Context, checked: Document, known: Collection[str]) -> list[Problem]:
+    problems = []
     for place, named in _named_permissions(checked):
         for client_id, keys in named.items():
             if client_id not in known:

@@ -33,12 +33,12 @@ def read_directory(table: Mapping[str, object], problems: list[Problem]) -> Want
     name = MetadataReader(reader.table("name"), place=f"{place}name.")
     name.refuse_unknown(("de", "en"))
     wanted = Wanted(
-        slug=reader.text("slug", "", _slug),
-        name_de=name.text("de", "", _visible),
-        name_en=name.text("en", "", _visible),
+        slug=reader.text("slug", "", slug_problem),
+        name_de=name.text("de", "", visible_problem),
+        name_en=name.text("en", "", visible_problem),
         kind=reader.text("kind", IMPORTED, _kind),
         endpoint=reader.optional("endpoint", _endpoint),
-        product_families=reader.texts("product_families", (), _slug),
+        product_families=reader.texts("product_families", (), slug_problem),
         offer_at_sign_in=reader.flag("offer_at_sign_in", False),
         permission_map=_permission_map(reader, problems),
     )
@@ -62,11 +62,13 @@ def _permission_map(reader: MetadataReader, problems: list[Problem]) -> dict[str
     return found
 
 
-def _slug(text: str) -> str | None:
+def slug_problem(text: str) -> str | None:
+    """Say what is wrong with a slug."""
     return None if is_slug(text) else "must have 1 to 64 small letters, digits and hyphens"
 
 
-def _visible(text: str) -> str | None:
+def visible_problem(text: str) -> str | None:
+    """Say what is wrong with a name."""
     fine = text.strip() and len(text) <= 128 and text.isprintable()
     return None if fine else "must have 1 to 128 visible characters"
 

@@ -1,9 +1,10 @@
 """Operations on organisations: create, change, suspend, resume (req 23)."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select
 
@@ -22,7 +23,12 @@ from idp.organizations.models import ACTIVE, BLOCKED, Membership, Organization
 
 # At most 31 characters: a number can never look like an id.
 _CUSTOMER_NUMBER: Final = re.compile(r"[A-Z0-9](?:[A-Z0-9./-]{0,29}[A-Z0-9])?")
-JOIN_POLICIES: Final = ("admin_approval", "posted_code", "number_only")
+ADMIN_APPROVAL, POSTED_CODE, NUMBER_ONLY = "admin_approval", "posted_code", "number_only"
+JOIN_POLICIES: Final = (ADMIN_APPROVAL, POSTED_CODE, NUMBER_ONLY)
+
+#: what fits into the window of an envelope under a name of two lines (DIN 5008)
+_ADDRESS_LINES: Final = 4
+_ADDRESS_SIGNS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,8 @@ class OrganizationFacts:
     status: str
     require_second_factor: bool
     created_at: datetime
+    join_policy: str
+    address: list[str]
 
 
 def create(
@@ -42,15 +50,20 @@ def create(
     *,
     name: str,
     customer_number: str,
-    join_policy: str = JOIN_POLICIES[0],
+    join_policy: str | None = None,
     require_second_factor: bool = False,
+    address: Sequence[str] = (),
 ) -> str:
     """Create an organisation and return its id.
 
+    :param join_policy: None means the installation's, ``organizations.join``.
+    :param address: lines under its name on a letter.
     :raises Refusal: ``actor.not_allowed``, ``organization.name``, ``customer.format``, ``customer.taken``,
-        ``organization.join_policy``.
+        ``organization.join_policy``, ``organization.address``.
     """
     require_operator(ctx)
+    if join_policy is None:
+        join_policy = ctx.settings.organizations.join
     if join_policy not in JOIN_POLICIES:
         raise Refusal("organization.join_policy", join_policy=join_policy)
     number = checked_customer_number(customer_number)
@@ -60,6 +73,7 @@ def create(
         "customer_number": number,
         "join_policy": join_policy,
         "require_second_factor": require_second_factor,
+        "address": checked_address(address),
         "created_at": ctx.now,
     }
     if not insert_once(ctx.db, Organization.metadata.tables["organization"], values):
@@ -81,11 +95,12 @@ def change(
     name: str | None = None,
     require_second_factor: bool | None = None,
     join_policy: str | None = None,
+    address: Sequence[str] | None = None,
 ) -> list[str]:
     """Change what is named and return the fields that differed.
 
     :raises Refusal: ``actor.not_allowed``, ``organization.unknown``, ``organization.name``,
-        ``organization.join_policy``.
+        ``organization.join_policy``, ``organization.address``.
     """
     require_operator(ctx)
     if join_policy is not None and join_policy not in JOIN_POLICIES:
@@ -95,8 +110,9 @@ def change(
         "name": None if name is None else checked_name(name),
         "require_second_factor": require_second_factor,
         "join_policy": join_policy,
+        "address": None if address is None else checked_address(address),
     }
-    new = {k: v for k, v in wanted.items() if v is not None and v != getattr(organization, k)}
+    new: dict[str, Any] = {k: v for k, v in wanted.items() if v is not None and v != getattr(organization, k)}
     if not new:
         return []
     old = {field: getattr(organization, field) for field in new}
@@ -205,6 +221,19 @@ def checked_name(name: str) -> str:
     return name
 
 
+def checked_address(lines: Sequence[str]) -> list[str]:
+    """Return the lines of an address as a letter can have them; no line means no letters.
+
+    :raises Refusal: ``organization.address``.
+    """
+    found = [line.strip() for line in lines]
+    if len(found) > _ADDRESS_LINES or any(
+        not line or len(line) > _ADDRESS_SIGNS or not line.isprintable() for line in found
+    ):
+        raise Refusal("organization.address", lines=_ADDRESS_LINES, signs=_ADDRESS_SIGNS)
+    return found
+
+
 def _change_status(organization: Organization, old: str, new: str) -> None:
     if organization.status != old:
         raise Refusal("organization.status", status=organization.status)
@@ -217,8 +246,8 @@ def _record(
     event: Event,
     organization: Organization,
     *,
-    old: dict[str, str | bool] | None = None,
-    new: dict[str, str | bool] | None = None,
+    old: dict[str, Any] | None = None,
+    new: dict[str, Any] | None = None,
     reason: str | None = None,
 ) -> None:
     target = ("organization", organization.id)
@@ -234,4 +263,6 @@ def _facts(row: Organization) -> OrganizationFacts:
         status=row.status,
         require_second_factor=row.require_second_factor,
         created_at=row.created_at,
+        join_policy=row.join_policy,
+        address=row.address,
     )

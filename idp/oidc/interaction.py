@@ -86,6 +86,11 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class FindCompany:
+    """Have somebody who belongs to no company bring an old account along, or ask a company."""
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
     """Ask what the client may have."""
 
@@ -107,6 +112,7 @@ Step = (
     | ChooseOrganization
     | Waiting
     | Refused
+    | FindCompany
     | Consent
     | Issue
 )
@@ -154,6 +160,8 @@ def _decide(
         session_membership=_chosen_membership(done, person),
         require_membership=client.require_membership,
     )
+    if isinstance(choice, policy.Missing) and request.organization is None:
+        return FindCompany()
     step = _membership_step(choice, person)
     if isinstance(step, Issue) and _must_consent(request, client, person, done):
         return Consent(step.membership_id)
@@ -226,7 +234,7 @@ def _membership_step(choice: policy.Choice, person: Person) -> Step:
             return Waiting(memberships)
         case policy.Blocked(memberships):
             return Refused(memberships)
-    return Refused()  # policy.Missing: a membership is demanded that the person does not have
+    return Refused()  # policy.Missing: a company was named that the person does not belong to
 
 
 def _must_consent(
@@ -257,7 +265,7 @@ def _silent_refusal(step: Step) -> OAuth2Error:
             return OAuth2Error("the person must sign in", error="login_required")
         case ChooseAccount() | ChooseOrganization():
             return OAuth2Error("the person must choose", error="account_selection_required")
-        case Waiting() | Refused():
+        case Waiting() | Refused() | FindCompany():
             return OAuth2Error("the person has no usable membership", error="access_denied")
         case Consent():
             return OAuth2Error("the person has not consented to all of this", error="consent_required")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, bindparam, or_, select
 
 from idp.context import Context
 from idp.errors import Refusal
@@ -92,11 +92,21 @@ _FACTS: Final[Select[*tuple[Any, ...]]] = (
 )
 
 
-_OF_ACCOUNT: Final = Prepared(_FACTS.where(Membership.account_id == bindparam("account_id")))
+# Who typed a customer number must not learn from what waits that the number is one, nor whose (req 59).
+_OF_ACCOUNT: Final = Prepared(
+    _FACTS.where(
+        Membership.account_id == bindparam("account_id"),
+        or_(Membership.status != PENDING, Membership.asked_at.is_(None)),
+    )
+)
 
 
 def for_account(ctx: Context, account_id: str) -> list[MembershipFacts]:
-    """Return all memberships of an account, ended ones too, ordered by the organisation's name."""
+    """Return the memberships an account may know of, ended ones too, ordered by the organisation's name.
+
+    Those that wait because somebody typed a customer number are left out: ``management.joining`` shows the
+    number in their place.
+    """
     return [MembershipFacts(*row) for row in _OF_ACCOUNT.rows(ctx.db, account_id=account_id)]
 
 

@@ -26,6 +26,8 @@ class Organization(Base):
     products: Mapped[list[str]] = mapped_column(JSON, default=list)
     attributes: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     dealer: Mapped[str | None] = mapped_column(String(64))
+    #: lines under its name on a letter: street, then postal code and place
+    address: Mapped[list[str]] = mapped_column(JSON, default=list)
     #: raised when its name, number or permissions change: caches of claims are keyed by it
     version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime]
@@ -64,8 +66,35 @@ class Membership(Base):
     changed_by: Mapped[str | None] = mapped_column(String(ID_LENGTH))
     ended_at: Mapped[datetime | None]
     restore_until: Mapped[datetime | None]
+    #: somebody typed the customer number; while it waits, the person sees no more than of a number nobody has
+    asked_at: Mapped[datetime | None]
 
     organization: Mapped[Organization] = relationship(lazy="raise")
+
+
+class JoinRequest(Base):
+    """A customer number that a person typed to join a company, whether any company has it or not (req 59)."""
+
+    __tablename__ = "join_request"
+    __table_args__ = (
+        UniqueConstraint("account_id", "customer_number"),
+        Index("ix_join_request_membership_id", "membership_id"),
+        Index("ix_join_request_asked_at", "asked_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
+    #: as it was understood: without D, blanks and leading zeros
+    customer_number: Mapped[str] = mapped_column(String(32))
+    #: what waits for an answer, None where no company is asked
+    membership_id: Mapped[str | None] = mapped_column(ForeignKey("membership.id", ondelete="SET NULL"))
+    asked_at: Mapped[datetime]
+    #: when those who decide were told
+    told_at: Mapped[datetime | None]
+    #: when a letter with a code was made
+    letter_at: Mapped[datetime | None]
+    #: codes that were typed since
+    tries: Mapped[int] = mapped_column(Integer, default=0)
 
 
 class Permission(Base):

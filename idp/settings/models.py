@@ -177,6 +177,14 @@ class Registration(_Section):
     ask_username: bool = False
 
 
+class Organizations(_Section):
+    """How people join a company by its customer number, and what such a number looks like."""
+
+    join: Literal["admin_approval", "posted_code", "number_only"] = "admin_approval"
+    #: None accepts letters and any length
+    number_digits: int | None = Field(9, ge=4, le=18)
+
+
 class Recovery(_Section):
     """What the recovery password does beside a new password."""
 
@@ -199,6 +207,8 @@ class ThrottleSettings(_Section):
     resets_per_minute: int = Field(5, ge=1)
     mails_per_hour: int = Field(5, ge=1)
     mails_per_day: int = Field(10, ge=1)
+    joins_per_day: int = Field(5, ge=1)
+    joins_per_hour: int = Field(20, ge=1)
 
 
 class SessionSettings(_Section):
@@ -280,6 +290,7 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     password: Password = Password()
     registration: Registration = Registration()
+    organizations: Organizations = Organizations()
     recovery: Recovery = Recovery()
     throttle: ThrottleSettings = ThrottleSettings()
     session: SessionSettings = SessionSettings()

@@ -201,6 +201,20 @@ class Throttle:
         limits = [Limit(self._settings.resets_per_minute, MINUTE)]
         self.network_try("reset", ip, limits=limits, now=now, code="reset.throttled")
 
+    def join_try(self, typed: str, *, account_id: str, ip: str | None, now: datetime) -> None:
+        """Count a customer number, or the code of a letter, that somebody typed to join a company (req 59).
+
+        Right ones count as well: else a number of one's own would clear the way to try others'.
+
+        :param typed: ``number`` or ``code``; each is counted for itself.
+        :raises Refusal: ``join.throttled`` (until).
+        """
+        limits = [Limit(self._settings.joins_per_hour, HOUR)]
+        self.network_try(f"join.{typed}", ip, limits=limits, now=now, code="join.throttled")
+        limits = [Limit(self._settings.joins_per_day, DAY)]
+        counted = [(self._key(f"join.{typed}.{limit.period}", account_id), limit) for limit in limits]
+        _raise_above(limits, self._windows.hit(counted, now), "join.throttled")
+
     def recovery_try(
         self, *, account_id: str | None, name: str, ip: str | None, known_device: bool, now: datetime
     ) -> Reservation:

@@ -100,12 +100,23 @@ def show(
 
 
 def begun_from(flow: Flow) -> Flow | None:
-    """Return the flow that led to this one, with its row held; None where it is over or another browser's."""
-    then = flow.request.get("then")
+    """Return the flow that led to this one, with its row held; None where it is over or another browser's.
+
+    A sign-in for one of our own pages still leads there when it is over.
+    """
+    ctx, then = current(), flow.request.get("then")
+    if not then:
+        return None
     try:
-        return engine.load(current(), then, known_flow_browser(), lock=True) if then else None
+        return engine.load(ctx, then, known_flow_browser(), lock=True)
+    except Refusal as refusal:
+        if refusal.code != "flow.expired":
+            return None
+    try:
+        over = engine.load_finished(ctx, then, known_flow_browser())
     except Refusal:
         return None
+    return over if over.purpose == engine.SIGN_IN else None
 
 
 def portal_of_flow(flow: Flow | None) -> Portal | None:
@@ -130,7 +141,8 @@ def go_on(flow: Flow | None) -> Response:
     page = flow.request.get("page") if flow is not None else None
     if flow is None or not getattr(current_app.view_functions.get(page or ""), OWN_PAGE, False):
         return go_to("start.show")
-    return go_to(str(page), **flow.request["of"], kept=flow.id if flow.form_data else None)
+    kept = flow.id if flow.form_data else None
+    return go_to(str(page), **flow.request["of"], flow=flow.request.get("flow"), kept=kept)
 
 
 def go_to(endpoint: str, **values: Any) -> Response:

@@ -16,6 +16,7 @@ from idp.context import Actor, Context
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
+from idp.management import affiliation
 from idp.oidc import consent, interaction, subject
 from idp.oidc.authorization import issue
 from idp.oidc.authorization_request import AuthorizationRequest, read
@@ -33,6 +34,7 @@ PAGES: Final[Mapping[type[Any], str]] = {
     interaction.SaveRecoveryPassword: "/recovery",
     interaction.ChooseAccount: "/choose-account",
     interaction.ChooseOrganization: "/choose-organization",
+    interaction.FindCompany: "/link",
     interaction.Consent: "/consent",
 }
 """The page of each step that a person can take; any other step is a state, and shown where the hub is."""
@@ -210,7 +212,11 @@ def next_step(
 ) -> interaction.Step:
     """Return the next step of a request; raises as ``interaction.next_step`` does."""
     done = {} if flow is None else flow.done
-    return interaction.next_step(wanted, client, _person(ctx, client, live), done, ctx.now)
+    step = interaction.next_step(wanted, client, _person(ctx, client, live), done, ctx.now)
+    if isinstance(step, interaction.FindCompany) and live is not None:
+        # asked for such people alone: all others cost no statement more
+        return step if affiliation.can_find_company(ctx, live.account.id) else interaction.Refused()
+    return step
 
 
 def _person(ctx: Context, client: RegisteredClient, live: LiveSession | None) -> interaction.Person | None:

@@ -25,7 +25,7 @@ from idp.flows import engine
 from idp.flows.models import Flow
 from idp.web.browser_session import current_session, flow_browser, known_flow_browser
 from idp.web.context import current
-from idp.web.flow_pages import OWN_PAGE, go_to
+from idp.web.flow_pages import OWN_PAGE, flow_of_request, go_to
 
 View = Callable[..., Any]
 
@@ -40,6 +40,7 @@ ENTRIES: Final[tuple[tuple[str, LazyString], ...]] = (
     (OVERVIEW, _("Übersicht")),
     ("own_password.show", _("Passwort")),
     ("own_recovery.show", _("Wiederherstellung")),
+    ("linked_accounts.show", _("Verknüpfte Konten")),
     ("own_profile.show", _("Profil")),
 )
 
@@ -141,11 +142,18 @@ def _begin(live: LiveSession | None = None) -> Flow:
     """Begin a sign-in that leads back to the page of this request."""
     ctx = current()
     page, of = _page_of_request()
+    came_in = _flow_of_request()
     flow = engine.start(
         ctx,
         engine.SIGN_IN,
         browser_hash=flow_browser(),
-        request={"page": page, "of": of, "account": live.account.id if live else None},
+        client_id=came_in.client_id if came_in else None,
+        request={
+            "page": page,
+            "of": of,
+            "account": live.account.id if live else None,
+            "flow": came_in.id if came_in else None,
+        },
     )
     fields = [
         pair
@@ -157,11 +165,19 @@ def _begin(live: LiveSession | None = None) -> Flow:
     return flow
 
 
+def _flow_of_request() -> Flow | None:
+    """Return the flow this page was opened in on the way to a portal, which it goes back to."""
+    try:
+        return flow_of_request()
+    except Refusal:
+        return None
+
+
 def _page_of_request() -> tuple[str, dict[str, Any]]:
     """Return the page of ours at this address, or the nearest one above it, and the parts of its address."""
     adapter = current_app.create_url_adapter(request)
     path = request.path
-    while adapter is not None and path.count("/") > 1:
+    while adapter is not None and path:
         try:
             endpoint, values = adapter.match(path, method="GET")
         except (HTTPException, RequestRedirect):

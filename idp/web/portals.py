@@ -78,3 +78,9 @@ def portals() -> list[Portal]:
     """Return all portals that have a home, by name."""
     known = provider().snapshots.current().clients.values()
     return sorted((portal_of(client) for client in known if client.home_uri), key=lambda portal: portal.name)
+
+
+def portal_by_id(client_id: str) -> Portal | None:
+    """Return the portal of a client id, or None."""
+    client = provider().snapshots.current().clients.get(client_id)
+    return portal_of(client) if client else None

@@ -50,6 +50,10 @@ SAMPLES: dict[str, Mail] = {
     "wrong codes after a link": mails.WrongCodes(user_agent=FIREFOX, portal=PORTAL, means="link"),
     "wrong codes after recovery": mails.WrongCodes(user_agent=FIREFOX, means="recovery_password"),
     "waiting": mails.AccessWaiting(person="Emil Weber", organization=COMPANY),
+    "waiting, several": mails.AccessWaiting(person="Emil Weber", organization=COMPANY, others=3),
+    "waiting, for staff": mails.AccessWaiting(
+        person="Emil Weber", organization=COMPANY, customer_number="100200300"
+    ),
     "activated": mails.AccessActivated(organization=COMPANY),
     "activated, portal": mails.AccessActivated(organization=COMPANY, portal=PORTAL),
     "declined": mails.AccessDeclined(organization=COMPANY),

@@ -12,7 +12,7 @@ from idp.audit.models import AuditEvent
 from idp.context import Actor, Context, Services
 from idp.errors import Refusal
 from idp.installation import Installation
-from idp.management import legacy_directories, organizations, permissions
+from idp.management import affiliation, legacy_directories, organizations, permissions
 from idp.management.apply import apply
 from idp.oidc.client_metadata import InvalidMetadata
 from idp.oidc.clients import load_clients
@@ -397,3 +397,62 @@ def test_a_legacy_directory_stands_once(services: Services, document: dict[str, 
     table = {"slug": "servicewelt", "name": {"de": "S", "en": "S"}}
     with unit_of_work(services, actor=OPERATOR) as ctx:
         assert "legacy_directory" in problems(ctx, document | {"legacy_directory": [table, table]})
+
+
+FAMILY: dict[str, Any] = {
+    "slug": "sage-100",
+    "country": "DE",
+    "name": {"de": "Sage 100", "en": "Sage 100"},
+    "home": "portal",
+}
+
+
+def test_product_families(services: Services, document: dict[str, Any]) -> None:
+    """Made once, changed where the file says so, listed in its order."""
+    other = FAMILY | {"slug": "sage-dpw", "country": "AT"}
+
+    def made(*families: dict[str, Any]) -> list[tuple[str, str, tuple[str, ...]]]:
+        with unit_of_work(services, actor=OPERATOR) as ctx:
+            changes = apply(ctx, document | {"product_family": list(families)})
+        return [(one.name, one.action, one.detail) for one in changes if one.kind == "product family"]
+
+    assert made(FAMILY, other) == [("sage-100", "created", ()), ("sage-dpw", "created", ())]
+    assert made(FAMILY, other) == [("sage-100", "unchanged", ()), ("sage-dpw", "unchanged", ())]
+    assert made(other, FAMILY | {"country": "CH"}) == [
+        ("sage-dpw", "updated", ("position",)),
+        ("sage-100", "updated", ("country", "position")),
+    ]
+    with unit_of_work(services) as ctx:
+        assert [found.slug for found in affiliation.families(ctx)] == ["sage-dpw", "sage-100"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "expected"),
+    [
+        ({"slug": "Sage 100"}, "slug", "small letters"),
+        ({"country": "de"}, "country", "two capital letters"),
+        ({"country": "DEU"}, "country", "two capital letters"),
+        ({"name": {"de": "S"}}, "name.en", "visible"),
+        ({"home": "nobody"}, "home", "registered client"),
+        ({"colour": "blue"}, "colour", "known field"),
+    ],
+)
+def test_what_is_wrong_with_a_family(
+    services: Services, document: dict[str, Any], change: dict[str, Any], field: str, expected: str
+) -> None:
+    with unit_of_work(services, actor=OPERATOR) as ctx, pytest.raises(InvalidMetadata) as caught:
+        apply(ctx, document | {"product_family": [FAMILY | change]})
+    assert any(found.field.endswith(field) and expected in found.expected for found in caught.value.problems)
+
+
+def test_a_family_is_named_once_and_picks_one_directory(services: Services, document: dict[str, Any]) -> None:
+    directories = [
+        {"slug": slug, "name": {"de": "S", "en": "S"}, "product_families": ["sage-100"]} for slug in "ab"
+    ]
+    wanted = document | {"product_family": [FAMILY, FAMILY], "legacy_directory": directories}
+    with unit_of_work(services, actor=OPERATOR) as ctx, pytest.raises(InvalidMetadata) as caught:
+        apply(ctx, wanted)
+    assert {found.field for found in caught.value.problems} == {
+        "product_family",
+        "legacy_directory.product_families",
+    }

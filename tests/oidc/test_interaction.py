@@ -16,6 +16,7 @@ from idp.oidc.interaction import (
     ChooseAccount,
     ChooseOrganization,
     Consent,
+    FindCompany,
     Issue,
     Login,
     Person,
@@ -204,7 +205,7 @@ def test_which_level_is_asked(request_: dict[str, Any], person: Person, step: St
 
 ORGANIZATIONS: list[tuple[str, dict[str, Any], Person, dict[str, Any], bool, Step]] = [
     ("none, none needed", {}, PERSON, {}, False, Issue(None)),
-    ("none, but one is needed", {}, PERSON, {}, True, Refused()),
+    ("none, but one is needed", {}, PERSON, {}, True, FindCompany()),
     ("the only one", {}, _members(PERSON, FIRST), {}, True, Issue("m1")),
     ("several", {}, _members(PERSON, FIRST, OTHER), {}, False, ChooseOrganization((FIRST, OTHER))),
     (

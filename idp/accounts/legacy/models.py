@@ -28,6 +28,22 @@ STRONG, WEAK, WRAPPED, BROKEN = "strong", "weak", "wrapped", "broken"
 """States of an imported hash: good enough, waits for Argon2id, has it, cannot be read."""
 
 
+class ProductFamily(Base):
+    """What people of a country use; they choose it once, and it picks the old portal and the home portal."""
+
+    __tablename__ = "product_family"
+
+    slug: Mapped[str] = mapped_column(String(64), primary_key=True)
+    #: ISO 3166-1 alpha-2
+    country: Mapped[str] = mapped_column(String(2))
+    name_de: Mapped[str] = mapped_column(String(128))
+    name_en: Mapped[str] = mapped_column(String(128))
+    #: client id of the portal that is its people's home
+    home_client: Mapped[str | None] = mapped_column(String(64))
+    #: in the order of the file
+    position: Mapped[int] = mapped_column(Integer)
+
+
 class LegacyDirectory(Base):
     """An old portal whose people may link their accounts."""
 

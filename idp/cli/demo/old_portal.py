@@ -62,6 +62,11 @@ OLD_ACCOUNTS = (
 )
 
 
+def document() -> dict[str, Any]:
+    """Return old portal and product families as ``idp apply`` reads them."""
+    return {"legacy_directory": [directory()], "product_family": product_families()}
+
+
 def directory() -> dict[str, Any]:
     """Return the directory as ``idp apply`` reads it."""
     names = {
@@ -74,9 +79,24 @@ def directory() -> dict[str, Any]:
         "slug": SLUG,
         "name": {"de": "Servicewelt", "en": "Servicewelt"},
         "kind": "imported",
+        "product_families": ["sage-100", "sage-b7", "sage-dpw"],
         "offer_at_sign_in": True,
         "permissions": {old: {PORTAL: [key]} for old, key in names.items()},
     }
+
+
+def product_families() -> list[dict[str, Any]]:
+    """Return what people of three countries use, as ``idp apply`` reads it."""
+    names = (
+        ("sage-100", "DE", "Sage 50 Connected, Sage 50 Handwerk, Sage 100, Sage HR Suite", PORTAL),
+        ("sage-b7", "DE", "Sage b7, Sage Wincarat, Sage X3", PORTAL),
+        ("sage-dpw", "AT", "Sage DPW", PORTAL),
+        ("sage-50-ch", "CH", "Sage 50 Extra, Sage 200 Extra", PORTAL),
+    )
+    return [
+        {"slug": slug, "country": country, "name": {"de": name, "en": name}, "home": home}
+        for slug, country, name, home in names
+    ]
 
 
 def import_accounts(ctx: Context) -> None:

@@ -63,7 +63,7 @@ def prepare(plan: Plan) -> None:
 def _register(ctx: Context, plan: Plan, known: Secrets) -> Secrets:
     """Apply the document and return the secrets of all confidential clients; one nobody knows is replaced."""
     try:
-        changes = apply(ctx, document(plan) | {"legacy_directory": [old_portal.directory()]})
+        changes = apply(ctx, document(plan) | old_portal.document())
     except InvalidMetadata as error:
         listed = "".join(f"\n  {problem}" for problem in error.problems)
         raise Refused(f"the demo's clients cannot be registered:{listed}") from error

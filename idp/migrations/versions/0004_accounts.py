@@ -1,4 +1,4 @@
-"""Accounts: old portals with their accounts and links; recovery passwords."""
+"""Accounts: old portals with their accounts and links; recovery passwords; joining a company by number."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,14 +8,23 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-TABLES = ("legacy_directory", "legacy_account", "legacy_link", "recovery_password")
+TABLES = (
+    "product_family",
+    "legacy_directory",
+    "legacy_account",
+    "legacy_link",
+    "recovery_password",
+    "join_request",
+)
 
 
 def upgrade() -> None:
     """Create the tables."""
+    _product_family()
     _directory()
     _account()
     _link()
+    _joining()
     _recovery_password()
     _partial_index("ix_flow_reset_account", "account_id", "purpose = 'reset'", "flow")
 
@@ -25,8 +34,25 @@ def downgrade() -> None:
     op.drop_index("ix_flow_reset_account", "flow")
     with op.batch_alter_table("account") as account:
         account.drop_column("recovery_due")
+        account.drop_column("product_family")
     for table in reversed(TABLES):
         op.drop_table(table)
+    op.drop_column("membership", "asked_at")
+    op.drop_column("organization", "address")
+
+
+def _product_family() -> None:
+    op.create_table(
+        "product_family",
+        sa.Column("slug", sa.String(length=64), nullable=False),
+        sa.Column("country", sa.String(length=2), nullable=False),
+        sa.Column("name_de", sa.String(length=128), nullable=False),
+        sa.Column("name_en", sa.String(length=128), nullable=False),
+        sa.Column("home_client", sa.String(length=64), nullable=True),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("slug", name=op.f("pk_product_family")),
+    )
+    op.add_column("account", sa.Column("product_family", sa.String(length=64), nullable=True))
 
 
 def _directory() -> None:
@@ -114,6 +140,40 @@ def _link() -> None:
     )
     op.create_index("ix_legacy_link_account_id", "legacy_link", ["account_id"])
     op.create_index("ix_legacy_link_legacy_account_id", "legacy_link", ["legacy_account_id"])
+
+
+def _joining() -> None:
+    op.add_column("organization", sa.Column("address", sa.JSON(), nullable=False, server_default="[]"))
+    op.add_column("membership", sa.Column("asked_at", sa.BigInteger(), nullable=True))
+    op.create_table(
+        "join_request",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("customer_number", sa.String(length=32), nullable=False),
+        sa.Column("membership_id", sa.String(length=32), nullable=True),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.Column("told_at", sa.BigInteger(), nullable=True),
+        sa.Column("letter_at", sa.BigInteger(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+            name=op.f("fk_join_request_account_id_account"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["membership_id"],
+            ["membership.id"],
+            name=op.f("fk_join_request_membership_id_membership"),
+            ondelete="SET NULL",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_join_request")),
+        sa.UniqueConstraint(
+            "account_id", "customer_number", name=op.f("uq_join_request_account_id_customer_number")
+        ),
+    )
+    op.create_index("ix_join_request_membership_id", "join_request", ["membership_id"])
+    op.create_index("ix_join_request_asked_at", "join_request", ["asked_at"])
 
 
 def _recovery_password() -> None:

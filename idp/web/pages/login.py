@@ -10,7 +10,8 @@ from idp.authentication.login import Attempt, Recognised
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
-from idp.web import sign_in
+from idp.management import legacy_proof
+from idp.web import old_account_offers, sign_in
 from idp.web.browser_session import current_session, device_cookie, flow_browser, has_cookies
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
@@ -54,6 +55,10 @@ def submit() -> Response:
     try:
         recognised = login.conclude(current(), attempt)
     except Refusal as refusal:
+        if refusal.code == "login.failed":
+            return _offered(username, str(form.password.data)) or _refused(
+                flow_of_request(), username, refusal
+            )
         return _refused(flow, username, refusal)
     return _second_factor(flow, recognised) or sign_in.complete(
         flow,
@@ -69,6 +74,13 @@ def _compare(username: str, password: str) -> Attempt:
     candidate = login.look_up(ctx, username)
     ctx.db.commit()
     return login.check(ctx, candidate, password)
+
+
+def _offered(username: str, password: str) -> Response | None:
+    """Return the way to an old account that these credentials open, None where they open none."""
+    current().db.commit()  # the failure is kept; nothing is held while old portals are asked
+    found = legacy_proof.offer(current(), username, password)
+    return old_account_offers.begin(flow_of_request(), found) if found is not None else None
 
 
 def _second_factor(flow: Flow | None, recognised: Recognised) -> Response | None:

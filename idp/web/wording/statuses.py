@@ -30,6 +30,11 @@ REFUSALS_OF_LINKS: Mapping[str, StatusWords] = {
         _("Er gilt nur einmal."),
         _("Melden Sie sich an. Geht das nicht, beginnen Sie noch einmal von vorn."),
     ),
+    "link.undone": StatusWords(
+        _("Diese Verknüpfung ist schon gelöst."),
+        _("Für das alte Portal gilt wieder das alte Passwort."),
+        _("Sie müssen nichts tun."),
+    ),
 }
 
 _GO_BACK = _("Gehen Sie zurück und versuchen Sie es noch einmal.")

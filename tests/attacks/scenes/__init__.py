@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from tests.attacks.live import Answer
-from tests.attacks.scenes import account, recovery, registration, sign_in
+from tests.attacks.scenes import account, linking, recovery, registration, sign_in
 from tests.attacks.scenes.stage import Filled, Stage, build
 
 #: name of a view that changes something → the way to its form
 FORMS: dict[str, Callable[[Stage], Filled]] = (
-    sign_in.FORMS | registration.FORMS | account.FORMS | recovery.FORMS
+    sign_in.FORMS | registration.FORMS | account.FORMS | recovery.FORMS | linking.FORMS
 )
 
 #: views that other sites may post to, as the specification demands; they only begin a flow
@@ -19,7 +19,7 @@ READING = frozenset({"own_recovery.download", "recovery.download"})
 
 #: a page → the way to it; errors are pages too
 PAGES: dict[str, Callable[[Stage], Answer]] = (
-    sign_in.PAGES | registration.PAGES | account.PAGES | recovery.PAGES
+    sign_in.PAGES | registration.PAGES | account.PAGES | recovery.PAGES | linking.PAGES
 )
 
 __all__ = ["CROSS_SITE", "FORMS", "PAGES", "READING", "Filled", "Stage", "build"]

@@ -1,0 +1,171 @@
+"""K-11: the linked old accounts, and the ways to undo a link (req 55, 68, 89, 90; C5)."""
+
+import pytest
+from sqlalchemy import select
+
+from idp.accounts.legacy.models import LegacyAccount
+from idp.accounts.models import Account
+from idp.organizations.models import Membership
+from tests.legacy import OLD_PASSWORD
+from tests.web.pages.house import Browser, House, Person, forms
+from tests.web.pages.test_link import ben, bring, house, links, mails
+
+__all__ = ["ben", "house"]
+
+
+@pytest.fixture
+def linked(house: House, browser: Browser, ben: Person) -> Person:
+    """Somebody who linked an old account, before the list of them."""
+    with house.work() as ctx:
+        ctx.db.get_one(Account, ben.id).product_family = "sage-100"
+    browser.get("/login")
+    browser.sign_in(ben)
+    browser.get("/link")
+    bring(browser)
+    browser.get("/account/linked")
+    return ben
+
+
+def _free(house: House) -> bool:
+    with house.work() as ctx:
+        return ctx.db.scalars(select(LegacyAccount)).one().linked_at is None
+
+
+def _release(browser: Browser) -> int:
+    return next(number for number, (at, _) in enumerate(forms(browser.text)) if at.endswith("/release"))
+
+
+def _try_to_release(browser: Browser, link_id: str) -> None:
+    """Send the form that the page does not show."""
+    browser.get("/affiliation")
+    browser.post(f"/account/linked/{link_id}/release", forms(browser.text)[0][1])
+
+
+def test_empty(house: House, browser: Browser, ben: Person) -> None:
+    browser.get("/account/linked")
+    browser.sign_in(ben)
+    assert browser.heading == "Verknüpfte Konten"
+    assert "kein alter Zugang verknüpft" in browser.text
+
+
+def test_after_linking_the_home_portal_is_named(house: House, browser: Browser, linked: Person) -> None:
+    """The security question leads to the recovery password first; afterwards the list names the way on."""
+    assert "smueller" in browser.text
+    assert "Muster GmbH" in browser.text
+    [link] = links(house)
+    browser.get(f"/account/linked?linked={link.id}")
+    assert "Weiter zu Kundenportal" in browser.text
+    browser.get("/account/linked?linked=another")
+    assert "Weiter zu Kundenportal" not in browser.text
+
+
+def test_undone_all_is_as_before(house: House, browser: Browser, linked: Person) -> None:
+    """Who belongs to no company any more is signed out everywhere, and told so."""
+    browser.send(form=_release(browser))
+    assert "Alles ist wieder wie vorher" in browser.text
+    assert "überall abgemeldet" in browser.text
+    assert _free(house)
+    with house.work() as ctx:
+        assert [each.status for each in ctx.db.scalars(select(Membership))] == ["ended"]
+    released = [mail.to for mail in mails(house) if "zurückgenommen" in mail.subject]
+    assert set(released) == {"ben@muster.example", "sabine@alt.example"}
+    browser.get("/link")
+    browser.sign_in(linked)
+    bring(browser)
+    assert len(links(house)) == 2
+
+
+def test_who_belongs_to_another_company_stays_signed_in(
+    house: House, browser: Browser, linked: Person
+) -> None:
+    """And of two clicks the second hears that it is done."""
+    with house.work() as ctx:
+        house.join(ctx, linked.id, "Beispiel AG", "active")
+    browser.get("/account/linked")
+    shown, address = browser.text, browser.address
+    browser.send(form=_release(browser))
+    assert "Die Verknüpfung ist gelöst." in browser.text
+    browser.page.set_data(shown)
+    browser.address = address
+    browser.send(form=_release(browser))
+    assert "Diese Verknüpfung ist schon gelöst." in browser.text
+
+
+def test_after_30_days_it_stays(house: House, browser: Browser, linked: Person) -> None:
+    [link] = links(house)
+    house.clock.advance(days=31)
+    browser.get("/account/linked")
+    browser.sign_in(linked)
+    assert "Die Verknüpfung bleibt." in browser.text
+    assert "/release" not in browser.text
+    _try_to_release(browser, link.id)
+    assert "lässt sich nicht mehr lösen" in browser.text
+    assert not _free(house)
+
+
+def test_another_persons_link(house: House, browser: Browser, linked: Person) -> None:
+    [link] = links(house)
+    thief = house.browser()
+    thief.get("/account/linked")
+    thief.sign_in(house.add("carl"))
+    _try_to_release(thief, link.id)
+    assert "Diese Verknüpfung gibt es nicht." in thief.text
+    assert not _free(house)
+
+
+def test_an_old_session_proves_itself_first(house: House, browser: Browser, linked: Person) -> None:
+    """(req 89)"""
+    house.clock.advance(minutes=16)
+    browser.send(form=_release(browser))
+    assert browser.heading == "Bestätigen Sie Ihre Identität"
+    assert not _free(house)
+
+
+class TestByMail:
+    """Whoever had the old account undoes a link that was not theirs."""
+
+    @pytest.fixture
+    def address(self, house: House, linked: Person) -> str:
+        [mail] = [mail for mail in mails(house) if mail.to == "sabine@alt.example"]
+        return mail.link.removeprefix(house.settings.public_url)
+
+    def test_opening_changes_nothing_and_pressing_undoes(self, house: House, address: str) -> None:
+        """(req 68)"""
+        owner = house.browser()
+        for _ in range(2):
+            owner.get(address)
+            assert owner.heading == "Verknüpfung zurücknehmen"
+            assert "ben" not in owner.text
+        assert not _free(house)
+        owner.send(form=0)
+        assert owner.heading == "Verknüpfung zurückgenommen"
+        assert _free(house)
+        owner.get(address)
+        assert owner.page.status_code == 410
+
+    def test_the_other_mail_then_says_so(self, house: House, browser: Browser, address: str) -> None:
+        browser.get("/account/linked")
+        browser.send(form=_release(browser))
+        owner = house.browser()
+        owner.get(address)
+        assert owner.page.status_code == 410
+        assert "schon gelöst" in owner.text
+
+    def test_too_late_unknown_or_stale(self, house: House, address: str) -> None:
+        owner = house.browser()
+        owner.get(address)
+        owner.send(form=0, csrf_token="x")
+        assert not _free(house)
+        owner.get("/link/undo?token=unknown")
+        assert owner.page.status_code == 410
+        house.clock.advance(days=31)
+        owner.get(address)
+        assert owner.page.status_code == 410
+
+
+def test_the_old_password_is_dead(house: House, browser: Browser, linked: Person) -> None:
+    """At the sign-in it opens nothing and offers nothing (req 90)."""
+    other = house.browser()
+    other.get("/login")
+    other.send(username="smueller", password=OLD_PASSWORD)
+    assert "stimmt nicht" in other.text
