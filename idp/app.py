@@ -50,6 +50,7 @@ from idp.web.pages import (
     start,
     style_guide,
 )
+from idp.web.pages import joining as joining_pages
 from idp.web.pages import outbox as outbox_page
 from idp.web.protocol import authorize, device, end_session
 from idp.worker import Duties, Sender
@@ -112,7 +113,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     csrf.init_app(app)
     steps = (login, register, forgotten_password, second_factor, choose_account, choose_organization, consent)
     recovering = (recovery, recovery_reset)
-    own = (account, confirm_identity, own_password, own_recovery)
+    own = (account, joining_pages, confirm_identity, own_password, own_recovery)
     for module in (authorize, device, end_session, *steps, *recovering, start, *own):
         app.register_blueprint(module.bp)
     for page in (style_guide, outbox_page):

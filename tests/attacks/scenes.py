@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from idp.management import memberships
+from idp.management import accounts, joining, memberships
 from tests import cast
 from tests.attacks.live import FORM, Answer, Live, absolute, target_of
 from tests.attacks.parties import Party, parsed
@@ -201,6 +201,21 @@ def _unknown_user_code(stage: Stage) -> Answer:
     return visitor.submit("/device", code="BCDF-GHJK")
 
 
+def _join_code(stage: Stage) -> Filled:
+    visitor = stage.visitor("nora")
+    visitor.get("/join/code")
+    return _filled(visitor, "/join/code", code="BCDF-GHJK-LMNP")
+
+
+def _join_waiting(stage: Stage, target: str = "/join") -> Answer:
+    """Ask for a company that exists and one that does not."""
+    visitor = stage.visitor("nora")
+    with unit_of_work(stage.live.services, datetime.now(UTC), actor=OPERATOR) as ctx:
+        for number in ("100200300", "999888777"):
+            joining.ask(ctx, accounts.find(ctx, "nora"), number)
+    return visitor.get(target, **(stage.members.parameters() if target == "/authorize" else {}))
+
+
 #: name of a view that changes something → the way to its form
 FORMS: dict[str, Callable[[Stage], Filled]] = {
     "login.submit": _login,
@@ -215,6 +230,7 @@ FORMS: dict[str, Callable[[Stage], Filled]] = {
     "device.decide": _device_question,
     "device.decline": _device_decline,
     "end_session.decide": _decide,
+    "joining.submit_code": _join_code,
 }
 
 #: views that other sites may post to, as the specification demands; they only begin a flow
@@ -297,6 +313,9 @@ PAGES: dict[str, Callable[[Stage], Answer]] = {
     "start": lambda stage: _shown(stage, None, "/"),
     "access blocked": _blocked,
     "access pending": lambda stage: stage.visitor("emil").get("/authorize", **stage.members.parameters()),
+    "join, waiting": _join_waiting,
+    "join, waiting at a portal": lambda stage: _join_waiting(stage, "/authorize"),
+    "join, code": _page_of(_join_code),
     "no organisation": lambda stage: stage.visitor("nora").get("/authorize", **stage.members.parameters()),
     "portal's mistake": lambda stage: stage.ask(stage.visitor(), redirect_uri="https://evil.example/"),
     "unknown portal": lambda stage: stage.ask(stage.visitor(), client_id=f"nobody{stage.mark}"),
