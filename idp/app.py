@@ -41,7 +41,9 @@ from idp.web.pages import (
     consent,
     forgotten_password,
     login,
+    own_address,
     own_password,
+    own_profile,
     own_recovery,
     recovery,
     recovery_reset,
@@ -113,7 +115,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     csrf.init_app(app)
     steps = (login, register, forgotten_password, second_factor, choose_account, choose_organization, consent)
     recovering = (recovery, recovery_reset)
-    own = (account, joining_pages, confirm_identity, own_password, own_recovery)
+    own = (account, joining_pages, confirm_identity, own_profile, own_address, own_password, own_recovery)
     for module in (authorize, device, end_session, *steps, *recovering, start, *own):
         app.register_blueprint(module.bp)
     for page in (style_guide, outbox_page):

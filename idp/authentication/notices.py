@@ -71,14 +71,14 @@ def of_sign_in(
     mail = mails.NewSignIn(
         user_agent=ctx.origin.user_agent[:200], portal=portal, failures=failures if many else 0
     )
+    found: list[Row] = []
     if not known:
         found = _OF_A_NEW_DEVICE.rows(
             ctx.db, account_id=account_id, device_id=device.id, since=ctx.now - _A_DAY
         )
-        return _rows(ctx, found, mail)
-    if not many or not ctx.throttle.notice(ctx.db, "failures", account_id, now=ctx.now):
-        return []
-    return _rows(ctx, _ADDRESSES.rows(ctx.db, account_id=account_id), mail)
+    if not found and many and ctx.throttle.notice(ctx.db, "failures", account_id, now=ctx.now):
+        found = _ADDRESSES.rows(ctx.db, account_id=account_id)
+    return _rows(ctx, found, mail)
 
 
 def wrong_codes(

@@ -52,9 +52,10 @@ class VerifyAddress(Mail):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlreadyRegistered(Mail):
-    """M02: somebody registered the address of an account there is."""
+    """M02: somebody registered the address of an account, or (*change*) wanted it for another one."""
 
     name: ClassVar[str] = "already_registered"
+    change: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

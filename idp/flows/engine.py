@@ -26,6 +26,8 @@ DEVICE: Final = "device"
 REGISTRATION: Final = "registration"
 RESET: Final = "reset"
 RECOVERY: Final = "recovery"
+ADDRESS: Final = "address"
+ADDRESS_UNDO: Final = "address_undo"
 
 _TABLE: Final = Flow.__tablename__
 
@@ -60,12 +62,14 @@ def start(
     browser_hash: bytes,
     request: Mapping[str, Any],
     client_id: str | None = None,
+    lifetime: timedelta | None = None,
 ) -> Flow:
     """Begin a flow and return its row.
 
     :param client_id: table key of the client the person comes from, None without one.
     :param browser_hash: SHA-256 of this browser's ``__Host-flow`` secret, or :data:`UNBOUND`.
     :param request: what was asked for, validated, as JSON; it is never read from a request again.
+    :param lifetime: None means that of the settings.
     """
     row = {
         "id": random_token(),
@@ -75,7 +79,7 @@ def start(
         "request": dict(request),
         "done": {},
         "created_at": ctx.now,
-        "expires_at": ctx.now + timedelta(minutes=ctx.settings.flow.minutes),
+        "expires_at": ctx.now + (lifetime or timedelta(minutes=ctx.settings.flow.minutes)),
     }
     insert_rows(ctx.db, (Flow, row))
     return _attached(ctx.db, {**dict.fromkeys(_NAMES), **row})

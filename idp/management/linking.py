@@ -95,8 +95,7 @@ def link(ctx: Context, proof: Proof) -> Linked:
         names=identity.permissions,
         permission_map=directory.permission_map,
     )
-    due = identity.security_question and recovery.made_at(ctx, account.id) is None
-    account.recovery_due = account.recovery_due or due
+    due = identity.security_question and recovery.make_due(ctx, account)
     row = LegacyLink(
         id=new_id(),
         account_id=account.id,

@@ -118,6 +118,13 @@ def made_at(ctx: Context, account_id: str) -> datetime | None:
     return recovery_password.created_at(ctx, account_id)
 
 
+def make_due(ctx: Context, account: Account) -> bool:
+    """Have a person save one before a portal gets its answer; False where there is one."""
+    due = recovery_password.created_at(ctx, account.id) is None
+    account.recovery_due = account.recovery_due or due
+    return due
+
+
 def is_due(ctx: Context, account_id: str) -> bool:
     """Tell whether the person has to save one before a portal gets its answer."""
     return ctx.db.get_one(Account, account_id).recovery_due

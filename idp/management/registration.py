@@ -18,7 +18,7 @@ from idp.accounts.models import ACTIVE, Account, Identifier
 from idp.accounts.password_policy import password_problems
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.authentication.models import Authenticator
+from idp.authentication.models import Authenticator, RecoveryPassword
 from idp.context import Actor, Context
 from idp.crypto import random_token
 from idp.db import new_id
@@ -65,7 +65,7 @@ def problems(ctx: Context, applicant: Applicant, password: str) -> list[tuple[st
     found += [
         (field, Refusal(f"{field}.empty"))
         for field in ("given_name", "family_name")
-        if not _is_name(getattr(applicant, field))
+        if not is_name(getattr(applicant, field))
     ]
     if applicant.username is not None:
         refusal = identifiers.username_refusal(ctx, applicant.username)
@@ -97,8 +97,11 @@ def is_address(typed: str) -> bool:
     return len(typed) <= identifiers.LONGEST_EMAIL
 
 
-def _is_name(typed: str) -> bool:
-    """Any script; something that can be seen, and no control signs, which could break a mail's line."""
+def is_name(typed: str) -> bool:
+    """Tell whether it can be a name, in any script.
+
+    Something that can be seen, and no control signs, which could break a mail's line.
+    """
     return bool(typed.strip()) and len(typed) <= LONGEST_NAME and typed.isprintable()
 
 
@@ -266,7 +269,7 @@ def _create(ctx: Context, flow: Flow) -> SignInFacts:
             if username is not None and identifiers.username_refusal(ctx, username) is None:
                 identifiers.set_username(ctx, account, username)  # else somebody took it meanwhile
             address = identifiers.add_email(ctx, account.id, typed["email"])
-            _disown(ctx, address)
+            disown(ctx, address)
             identifiers.verify(ctx, address)
     except IntegrityError as error:
         raise Refusal("email.taken") from error
@@ -280,7 +283,7 @@ def _create(ctx: Context, flow: Flow) -> SignInFacts:
     return SignInFacts(account.id, account.status, account.epoch, account.password_hash)
 
 
-def _disown(ctx: Context, address: Identifier) -> None:
+def disown(ctx: Context, address: Identifier) -> None:
     """Take everything from accounts that waited under this address and have proven none (req 88)."""
     proven = select(Identifier.account_id).where(Identifier.verified_at.is_not(None))
     waiting = select(Account).where(
@@ -299,7 +302,8 @@ def _disown(ctx: Context, address: Identifier) -> None:
         account.password_hash = account.password_changed_at = None
         account.epoch += 1
         account.updated_at = ctx.now
-        ctx.db.execute(delete(Authenticator).where(Authenticator.account_id == account.id))
+        for table in (Authenticator, RecoveryPassword):
+            ctx.db.execute(delete(table).where(table.account_id == account.id))
         record(ctx, Event.ACCOUNT_CHANGED, target=("account", account.id), reason="address_proven_by_another")
         ctx.db.flush()
         end_account(ctx, account.id, "address proven")

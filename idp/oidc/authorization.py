@@ -240,13 +240,7 @@ def revoke(
         if value is not None:
             conditions.append(column == value)
     if spared_session is not None:
-        conditions.append(
-            or_(
-                Authorization.session_id.is_(None),
-                Authorization.session_id != spared_session,
-                Authorization.offline,
-            )
-        )
+        conditions.append(_outlives(spared_session))
     if session_id is not None:
         conditions += [Authorization.session_id == session_id, Authorization.offline.is_(False)]
     if len(conditions) == 1:
@@ -262,6 +256,13 @@ def revoke(
     ids = [row.id for row in ended]
     _record_revoked(ctx, ids, reason)
     return ids
+
+
+def _outlives(session_id: str) -> ColumnElement[bool]:
+    """Say which authorizations do not end with a session."""
+    return or_(
+        Authorization.session_id.is_(None), Authorization.session_id != session_id, Authorization.offline
+    )
 
 
 def end_own_tokens(ctx: Context, client_row_id: str) -> None:

@@ -119,10 +119,11 @@ class Keys(_Section):
 
 
 class Product(_Section):
-    """What people read at the top of each page, and the language where they name none."""
+    """What people read on each page, and the language where they name none."""
 
     name: str = Field("Lotse", min_length=1, max_length=60)
     default_locale: Literal["de", "en"] = "de"
+    mark_required: bool = False
 
 
 class Support(_Section):
@@ -187,7 +188,7 @@ class Organizations(_Section):
 class Recovery(_Section):
     """What the recovery password does beside a new password."""
 
-    reset_mfa: Literal["never", "two_proofs", "immediate"] = "two_proofs"
+    reset_mfa: Literal["never", "immediate"] = "never"
 
 
 class ThrottleSettings(_Section):

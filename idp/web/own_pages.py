@@ -39,7 +39,8 @@ OVERVIEW: Final = "account.show"
 ENTRIES: Final[tuple[tuple[str, LazyString], ...]] = (
     (OVERVIEW, _("Übersicht")),
     ("own_password.show", _("Passwort")),
-    ("own_recovery.show", _("Wiederherstellungspasswort")),
+    ("own_recovery.show", _("Wiederherstellung")),
+    ("own_profile.show", _("Profil")),
 )
 
 _SECRETS: Final = ("password", "code", "token")
@@ -61,6 +62,9 @@ def signed_in(view: View) -> View:
     @wraps(view)
     def asked(*args: Any, **kwargs: Any) -> Any:
         live = current_session()
+        if live is None and request.method == "POST":  # nothing is written for who may come from anywhere
+            page, of = _page_of_request()
+            return go_to(page, **of)
         if live is None:
             return go_to("login.show", flow=_begin().id)
         g.ui_locales = live.account.locale
@@ -148,8 +152,7 @@ def _begin(live: LiveSession | None = None) -> Flow:
         for pair in request.form.items(multi=True)
         if not any(word in pair[0] for word in _SECRETS) and "\0" not in pair[1]
     ]
-    # for the person who typed it alone, so not where nobody is signed in
-    if live is not None and fields and sum(len(value) for _, value in fields) <= _KEPT_AT_MOST:
+    if fields and sum(len(value) for _, value in fields) <= _KEPT_AT_MOST:
         engine.put(ctx, flow, {"typed": fields})
     return flow
 

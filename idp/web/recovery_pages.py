@@ -1,10 +1,10 @@
-"""What pages with a recovery password share: the form that saves it, the sheet to keep (K-03; req 55, 105)."""
+"""What pages of a recovery password share: the form that saves it, the sheet to keep (K-03; req 55, 105)."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Response as FlaskResponse
-from flask import render_template
+from flask import render_template, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
@@ -35,6 +35,7 @@ def values_of(flow: Flow, live: LiveSession) -> dict[str, Any]:
         "asks_password": recovery.asks_password(ctx, flow),
         "drawn_at": flow.created_at,
         "username": live.account.username,
+        "recovery_address": _address(),
         "removes_factors": recovery.removes_factors(ctx),
     }
 
@@ -93,9 +94,14 @@ def sheet(flow: Flow, live: LiveSession) -> Response:
         drawn=recovery.drawn_in(ctx, flow, live.account.id),
         drawn_at=flow.created_at,
         username=live.account.username,
-        address=f"{ctx.settings.issuer}/password/recovery",
+        address=_address(),
     )
     response = FlaskResponse("\r\n".join(text.strip().splitlines()) + "\r\n", mimetype="text/plain")
     name = gettext("wiederherstellungspasswort")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.txt"'
     return response
+
+
+def _address() -> str:
+    """Return where the recovery password is used, for a sheet of paper."""
+    return f"{current().settings.issuer}{url_for('recovery_reset.show')}"

@@ -53,17 +53,13 @@ def complete(
         cookie = devices.remember(ctx, device, cookie)
         record(ctx, Event.DEVICE_REMEMBERED, target=("account", account.id))
     live, value = _session(ctx, account, methods, device)
+    facts = {"known_device": known, "earlier_failures": earlier_failures}
     happened = audit_rows(
         ctx,
         Event.SIGN_IN_SUCCEEDED,
         target=("account", account.id),
         session=live.session.id,
-        new={
-            "methods": [method for method, _ in methods],
-            "acr": live.assurance.acr,
-            "known_device": known,
-            "earlier_failures": earlier_failures,
-        },
+        new={"methods": [method for method, _ in methods], "acr": live.assurance.acr} | facts,
     )
     if not told:
         happened += notices.of_sign_in(

@@ -10,6 +10,7 @@ from tests.attacks.live import Live, target_of
 from tests.attacks.parties import parsed
 from tests.attacks.scenes import Stage
 from tests.attacks.visitor import Visitor
+from tests.builders import PASSWORD
 from tests.plain_browser import claims
 
 pytestmark = pytest.mark.enable_socket
@@ -204,7 +205,7 @@ def test_cookies_have_their_flags(stage: Stage) -> None:
     ):
         lines += [value for name, value in answer.headers if name == "Set-Cookie"]
     form = visitor.form("/login")
-    answer = visitor.post_once(form.action, form.fields | {"username": "anna", "password": scenes.PASSWORD})
+    answer = visitor.post_once(form.action, form.fields | {"username": "anna", "password": PASSWORD})
     lines += [value for name, value in answer.headers if name == "Set-Cookie"]
     names = {line.partition("=")[0] for line in lines}
     assert {SID, FLOW, DEVICE, FORM} <= names

@@ -7,7 +7,7 @@ import pytest
 from tests.attacks import scenes
 from tests.attacks.bad_input import NAMES, places
 from tests.attacks.live import ISSUER, Answer, Live, absolute
-from tests.attacks.scenes import FORMS, Stage
+from tests.attacks.scenes import FORMS, READING, Stage
 from tests.attacks.visitor import Visitor, leads_outside
 from tests.cast import REDIRECT, SIGNED_OUT
 
@@ -172,7 +172,7 @@ def test_no_field_of_a_form_leads_away(stage: Stage, view: str) -> None:
         assert _stays(answer), payload
     everything = dict.fromkeys((*RETURNS, "redirect_uri", "post_logout_redirect_uri", "state"), PAYLOADS[0])
     answer = filled.visitor.post_once(filled.target, everything | filled.fields)
-    assert answer.status == 303
+    assert answer.status == (200 if view in READING else 303)
     assert _stays(answer)
 
 

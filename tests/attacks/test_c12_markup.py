@@ -92,6 +92,13 @@ def test_typed_values_are_escaped(stage: Stage) -> None:
     ), "code"
 
 
+def test_what_a_registration_types_is_escaped(stage: Stage) -> None:
+    """Mistakes show what was typed as text, and so does the way back to another address (C12)."""
+    answer = PAGES["register, mistakes"](stage)
+    assert _markup(answer) is None
+    assert answer.text.count("lotsemark=1") > 1
+
+
 def test_machine_answers_are_no_markup(stage: Stage) -> None:
     """JSON with its own type and nosniff, whatever was sent (C12)."""
     body = urlencode(dict.fromkeys(NAMES, MARK))

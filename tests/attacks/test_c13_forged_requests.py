@@ -7,7 +7,7 @@ import pytest
 from idp.flows.engine import UNBOUND
 from tests.attacks import scenes
 from tests.attacks.live import FORM, ISSUER, Live
-from tests.attacks.scenes import CROSS_SITE, FORMS, Filled, Stage
+from tests.attacks.scenes import CROSS_SITE, FORMS, READING, Filled, Stage
 from tests.attacks.visitor import SAME_ORIGIN, Visitor
 from tests.builders import PASSWORD
 
@@ -70,7 +70,7 @@ def test_a_forged_request_changes_nothing(stage: Stage, view: str) -> None:
         assert status in (200, 400), f"{view}: {name}: {status}"
     assert live.rows() == before
     filled.visitor.post(filled.target, filled.fields)
-    assert live.rows() != before, f"{view}: the sweep sends a form that never does anything"
+    assert (live.rows() == before) == (view in READING), f"{view}: the sweep sends a form that does nothing"
 
 
 @pytest.mark.parametrize("view", FORMS)

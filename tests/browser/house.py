@@ -19,6 +19,7 @@ from idp.authentication import totp
 from idp.cli.demo.people import BEISPIEL, MUSTER
 from idp.context import Actor, Context, Services
 from idp.delivery import mails, outbox
+from idp.delivery.preview import Shown, list_shown
 from idp.management import accounts, clients, memberships, organizations, permissions
 from idp.settings import load_settings
 from tests.demo_process import Demo
@@ -58,6 +59,11 @@ class Somebody:
     password: str
     totp_secret: str | None = None
     given_name: str = ""
+
+    @property
+    def email(self) -> str:
+        """The person's address."""
+        return f"{self.username}@muster.example"
 
     def code(self) -> str:
         """Return what the person's app shows."""
@@ -161,6 +167,11 @@ class House:
         """Put a mail into the demo's outbox."""
         with self.operator() as ctx:
             mails.post(ctx, mail, to=to, locale=locale, expires_at=ctx.now + timedelta(minutes=10))
+
+    def newest_mail(self, to: str) -> Shown:
+        """Return the mail that an address got last."""
+        with self.operator() as ctx:
+            return next(mail for mail in list_shown(ctx) if mail.to == to)
 
     def send(self, kind: str, recipient: str, **payload: str) -> None:
         """Put a message into the demo's outbox."""
@@ -310,6 +321,16 @@ class Visits:
         """Return a person at a fresh browser that speaks German, unless told otherwise."""
         context = self.browser.new_context(**{"locale": "de-DE", "reduced_motion": "reduce", **wishes})
         return Visitor(self.house, context)
+
+    def like(self, visitor: Visitor) -> Visitor:
+        """Return somebody at another browser of the same language, theme and size."""
+        page = visitor.page
+        dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+        return self.new(
+            locale=page.evaluate("navigator.language"),
+            color_scheme="dark" if dark else "light",
+            viewport=page.viewport_size,
+        )
 
 
 __all__ = ["AT_CLIENT", "BEISPIEL", "CALLBACK", "FRAMED", "MUSTER", "House", "Somebody", "Visitor", "Visits"]

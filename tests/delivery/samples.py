@@ -28,6 +28,7 @@ SAMPLES: dict[str, Mail] = {
     "verify, portal": mails.VerifyAddress(code="482913", link=LINK, portal=PORTAL),
     "verify, change": mails.VerifyAddress(code="482913", link=LINK, change=True),
     "already registered": mails.AlreadyRegistered(),
+    "already registered, change": mails.AlreadyRegistered(change=True),
     "reset": mails.ResetPassword(link=LINK),
     "reset, portal": mails.ResetPassword(link=LINK, portal=PORTAL),
     "changed": mails.PasswordChanged(signed_out=False),

@@ -13,7 +13,7 @@ from idp.accounts.legacy.questions import recovery_due, recovery_made
 from idp.accounts.models import Account
 from idp.audit.events import Event
 from idp.audit.log import tail
-from idp.authentication import sessions
+from idp.authentication import recovery_password, sessions
 from idp.context import Actor, Context, Services
 from idp.errors import Refusal
 from idp.management import accounts, legacy_directories, linking, memberships, organizations, permissions
@@ -377,8 +377,33 @@ def test_recovery_is_due_until_it_is_made(services: Services, ids: dict[str, str
     link_account(services, ids["clara"], "second")
     with unit_of_work(services) as ctx:
         assert (recovery_due(ctx, ids["ben"]), recovery_due(ctx, ids["clara"])) == (True, False)
+        assert ctx.db.get_one(Account, ids["ben"]).recovery_due
+        assert not ctx.db.get_one(Account, ids["clara"]).recovery_due
         recovery_made(ctx, ids["ben"])
         assert not recovery_due(ctx, ids["ben"])
+
+
+def test_undone_it_is_no_longer_due(services: Services, ids: dict[str, str]) -> None:
+    """An undo restores the exact state; what another link or nobody asked for stays."""
+    linked = link_account(services, ids["ben"])
+    with unit_of_work(services) as ctx:
+        assert ctx.db.get_one(Account, ids["ben"]).recovery_due
+    undo(services, ids["ben"], linked.link_id)
+    with unit_of_work(services) as ctx:
+        assert not ctx.db.get_one(Account, ids["ben"]).recovery_due
+        ctx.db.get_one(Account, ids["clara"]).recovery_due = True
+    other = link_account(services, ids["clara"], "second")
+    undo(services, ids["clara"], other.link_id)
+    with unit_of_work(services) as ctx:
+        assert ctx.db.get_one(Account, ids["clara"]).recovery_due
+
+
+def test_who_has_a_recovery_password_needs_no_other(services: Services, ids: dict[str, str]) -> None:
+    with unit_of_work(services) as ctx:
+        recovery_password.replace(ctx, ids["ben"], recovery_password.draw())
+    assert not link_account(services, ids["ben"]).recovery_due
+    with unit_of_work(services) as ctx:
+        assert not ctx.db.get_one(Account, ids["ben"]).recovery_due
 
 
 def test_links_as_their_person_sees_them(services: Services, ids: dict[str, str]) -> None:

@@ -8,12 +8,21 @@ from typing import Any
 from flask import Flask, render_template
 
 from idp.accounts.password_policy import requirements
+from idp.management.account_overview import Overview
 from idp.settings import Settings
 from idp.settings.models import Legal, Support
 from idp.texts import template_folder
 from idp.web import ui
+from idp.web.account_forms import AddressForm, ProfileForm
 from idp.web.disclosure import Item
-from idp.web.forms import DeviceForm, ForgottenPasswordForm, MailedCodeForm, RegistrationForm, TotpForm
+from idp.web.forms import (
+    DeviceForm,
+    ForgottenPasswordForm,
+    LoginForm,
+    MailedCodeForm,
+    RegistrationForm,
+    TotpForm,
+)
 from idp.web.pages import style_guide
 from idp.web.wording import word
 from idp.web.wording.statuses import OVERLOAD
@@ -287,7 +296,112 @@ def _overload() -> Page:
     return "errors/http.html", {**shown, "words": OVERLOAD, "choices": False}
 
 
+def _address_link(own: bool, errors: list[tuple[str, str]] | None = None) -> Page:
+    return "pages/address_link.html", {
+        "token": HOSTILE,
+        "action": "/account/email/link",
+        "email": HOSTILE,
+        "own": own,
+        "errors": errors or [],
+    }
+
+
+def _own(name: str, errors: list[tuple[str, str]] | None = None, **values: Any) -> Callable[[], Page]:
+    """Return a page of the account centre."""
+    entries = [
+        Shown(href="/account", name="Übersicht", current="page"),
+        Shown(href="/account/profile", name=HOSTILE, current=None),
+    ]
+    shown = {"entries": entries, "person": HOSTILE, "action": "/account", "errors": errors or []}
+    return lambda: (f"pages/account/{name}.html", {**shown, **values})
+
+
+def _overview(next_step: str | None, *apps: str) -> Callable[[], Page]:
+    found = Overview(
+        username=HOSTILE,
+        emails=(HOSTILE,) if apps else (),
+        password_changed_at=NOW if apps else None,
+        recovery_since=NOW if apps else None,
+        apps=apps,
+        sessions=3,
+        portals=(HOSTILE,),
+        next_step=next_step,
+    )
+    return _own("overview", found=found)
+
+
+_CODE_SENT = {
+    "resend_url": "/resend",
+    "email": HOSTILE,
+    "sent_at": NOW,
+    "valid_until": NOW,
+}
+
 PAGES: dict[str, Callable[[], Page]] = {
+    "account-overview": _overview("address"),
+    "account-overview-with-app": _overview(None, HOSTILE),
+    "account-confirm": _own("confirm", [("password", word("password.wrong"))], username=HOSTILE),
+    "account-confirm-by-code": _own(
+        "confirm", by_code=True, authenticators=[Shown(id="a", label=HOSTILE), Shown(id="b", label="B")]
+    ),
+    "account-password": _own(
+        "password",
+        [("password", word("password.wrong")), ("new_password", word("password.same"))],
+        username=HOSTILE,
+        end_elsewhere=True,
+        password_rule=requirements(profile="amt24", single_factor=True),
+    ),
+    "account-password-changed": _own("password_changed"),
+    "account-profile": lambda: _own(
+        "profile",
+        [("username", word("username.taken")), ("locale", word("choice.unknown"))],
+        form=ProfileForm(data={"given_name": HOSTILE, "family_name": HOSTILE, "username": HOSTILE}),
+        emails=[HOSTILE],
+        languages=[("de", "Deutsch"), ("en", "English")],
+    )(),
+    "account-email": lambda: _own(
+        "email", [("email", word("email.same"))], form=AddressForm(data={"email": HOSTILE}), emails=[HOSTILE]
+    )(),
+    "account-email-code": lambda: _own("email_code", **_CODE_SENT | {"form": MailedCodeForm()})(),
+    "recovery-reset": lambda: (
+        "pages/password_recovery.html",
+        {
+            "form": LoginForm(data={"username": HOSTILE}),
+            "action": "/password/recovery",
+            "link_url": "/password/forgot",
+            "sign_in_url": "/login",
+            "password_rule": requirements(profile="modern", single_factor=True),
+            "removes_factors": True,
+            "portal": PORTAL,
+            "errors": [("recovery_password", word("recovery.wrong"))],
+        },
+    ),
+    "recovery-due": lambda: (
+        "pages/recovery_due.html",
+        {"action": "/recovery", "had_question": True, "portal": PORTAL, "cancel_url": "/leave"},
+    ),
+    "recovery-save": lambda: (
+        "pages/recovery_save.html",
+        {
+            "drawn": "34679-ACDEF",
+            "drawn_at": NOW,
+            "username": HOSTILE,
+            "asks_password": True,
+            "action": "/recovery",
+            "file_url": "/recovery/file",
+            "cancel_url": "/leave",
+            "portal": PORTAL,
+            "errors": [("saved", word("tick.missing", what="x"))],
+        },
+    ),
+    "address-link": lambda: _address_link(True),
+    "address-link-elsewhere": lambda: _address_link(False, [("password", word("password.wrong"))]),
+    "address-undo": lambda: (
+        "pages/address_undo.html",
+        {"token": HOSTILE, "action": "/account/email/undo", "errors": [("", word("email.taken"))]},
+    ),
+    "address-changed": lambda: ("pages/address_changed.html", {"undone": False}),
+    "address-undone": lambda: ("pages/address_changed.html", {"undone": True}),
     "form-post": _form_post,
     "login": _login,
     "login-empty": lambda: _login(

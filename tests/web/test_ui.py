@@ -43,7 +43,8 @@ def elements(document: Any, name: str) -> Iterator[Any]:
 def test_every_template_is_shown() -> None:
     """A page that no sample shows would escape every test below."""
     with make_app().test_request_context():
-        shown = {page()[0] for page in PAGES.values()} | {"pages/style_guide.html"}
+        pages = {page()[0] for page in PAGES.values()} | {"pages/style_guide.html"}
+    shown = {name for name in pages if not name.startswith("pages/account/")}
     folder = template_folder()
     written = {
         path.relative_to(folder).as_posix()

@@ -67,7 +67,10 @@ def submit() -> Response:
 @bp.post("/recovery/later")
 def later() -> Response:
     """Go on without one, where it is not due."""
-    flow, live = flow_of(engine.RECOVERY, lock=True), current_session()
+    flow, live = _open()
+    if isinstance(flow, Response):
+        return flow
+    flow = flow_of(engine.RECOVERY, lock=True)
     if live is not None and recovery.is_due(current(), live.account.id):
         return go_to("recovery.show", flow=flow.id)
     recovery.decline(current(), flow)

@@ -5,9 +5,11 @@ from werkzeug.wrappers import Response
 
 from idp.accounts.password_policy import requirements
 from idp.authentication import assurance
+from idp.authentication.recovery_password import Candidate
 from idp.errors import Refusal
 from idp.flows.models import Flow
 from idp.management import password_reset, recovery
+from idp.throttling import Reservation
 from idp.web import sign_in
 from idp.web.browser_session import flow_browser, has_cookies
 from idp.web.context import current
@@ -51,12 +53,16 @@ def submit() -> Response:
     except Refusal as refusal:
         return _refused(flow, form, refusal)
     # only who has the recovery password learns what the account's own words forbid
-    wrong = [
-        ("new_password", word_refusal(refusal))
-        for refusal in password_reset.problems(ctx, recovery.whose(candidate), str(form.new_password.data))
-    ]
-    if wrong:
-        return _page(flow, form, wrong)
+    password = str(form.new_password.data)
+    forbidden = password_reset.problems(ctx, recovery.whose(candidate), password)
+    if forbidden:
+        return _page(flow, form, [("new_password", word_refusal(forbidden[0]))])
+    return _keep(form, candidate, reservation)
+
+
+def _keep(form: RecoveryResetForm, candidate: Candidate, reservation: Reservation) -> Response:
+    """Keep the new password for the second factor, or take it at once where there is none."""
+    ctx = current()
     ctx.db.commit()  # nothing is held while the password is hashed
     password_hash = ctx.passwords.hash(str(form.new_password.data))
     then = flow_of_request(lock=True)  # before the account's row, in the order every step keeps

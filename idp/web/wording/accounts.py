@@ -8,6 +8,7 @@ _ = lazy_gettext
 REFUSALS: dict[str, LazyString] = {
     "email.taken": _("Diese E-Mail-Adresse gehört schon zu einem anderen Konto."),
     "phone.taken": _("Diese Telefonnummer gehört schon zu einem anderen Konto."),
+    "email.same": _("Das ist schon Ihre E-Mail-Adresse."),
     "email.format": _("Die E-Mail-Adresse braucht ein @ und eine Domain, z. B. name@beispiel.de."),
     "given_name.empty": _("Geben Sie Ihren Vornamen ein."),
     "family_name.empty": _("Geben Sie Ihren Nachnamen ein."),
@@ -30,6 +31,9 @@ REFUSALS: dict[str, LazyString] = {
     "token.used": _("Dieser Link wurde schon benutzt."),
     "phone.format": _("Die Telefonnummer beginnt mit + und der Vorwahl des Landes, z. B. +49 341 5550100."),
     "username.format": _("Der Benutzername hat höchstens 128 Zeichen und kein @."),
+    "username.needed": _(
+        "Ihr Konto hat keine bestätigte E-Mail-Adresse. Zum Anmelden brauchen Sie den Benutzernamen."
+    ),
     "username.taken": _("Diesen Benutzernamen gibt es schon. Wählen Sie einen anderen."),
     "recovery.wrong": _("Das Wiederherstellungspasswort stimmt nicht."),
     "tick.missing": _("Setzen Sie den Haken, wenn Sie das Wiederherstellungspasswort gespeichert haben."),

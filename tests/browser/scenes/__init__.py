@@ -1,6 +1,6 @@
 """Every page a person can meet in the demo, each with the way to it."""
 
-from tests.browser.scenes import account, portals, provider
+from tests.browser.scenes import account, portals, provider, recovery, registration
 from tests.browser.scenes.book import SCENES
 
-__all__ = ["SCENES", "account", "portals", "provider"]
+__all__ = ["SCENES", "account", "portals", "provider", "recovery", "registration"]

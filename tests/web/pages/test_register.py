@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from idp.accounts import identifiers
 from idp.accounts.models import Account, Identifier
+from idp.authentication import recovery_password
 from idp.authentication.models import Authenticator, Session
 from idp.delivery.preview import Shown, list_shown
 from idp.flows.models import Flow
@@ -60,6 +61,12 @@ def _accounts(house: House) -> list[Account]:
         return list(ctx.db.scalars(select(Account)))
 
 
+def _not_now(browser: Browser) -> None:
+    """Go on without a recovery password."""
+    assert browser.heading == "Wiederherstellungspasswort setzen"
+    browser.send(form=2)
+
+
 def test_the_whole_way(house: House, browser: Browser) -> None:
     """Portal, form, code, portal: the account has what was typed, the person is signed in."""
     _register(browser)
@@ -68,6 +75,7 @@ def test_the_whole_way(house: House, browser: Browser) -> None:
     mail = _mails(house)[0]
     assert (mail.to, mail.subject) == ("Neu+Portal@Müller.example", "Verifizieren Sie Ihre E-Mail-Adresse")
     browser.send(code=f"{mail.code[:3]} {mail.code[3:]}")
+    _not_now(browser)
     assert browser.arrived["code"]
     (account,) = _accounts(house)
     assert (account.given_name, account.family_name, account.name) == (
@@ -165,6 +173,7 @@ def test_five_wrong_codes_and_a_new_one(house: House, browser: Browser) -> None:
     browser.send(form=1)
     assert "Wir haben Ihnen einen neuen Code gesendet." in browser.text
     browser.send(code=_code(house))
+    _not_now(browser)
     assert browser.arrived["code"]
 
 
@@ -177,6 +186,7 @@ def test_an_old_code_is_replaced_by_a_new_one(house: House, browser: Browser) ->
     assert "Der Code ist abgelaufen. Wir haben Ihnen einen neuen gesendet." in browser.text
     assert len(_mails(house)) == 2
     browser.send(code=_code(house))
+    _not_now(browser)
     assert browser.arrived["code"]
 
 
@@ -190,6 +200,7 @@ def test_another_address_keeps_the_names(house: House, browser: Browser) -> None
     assert CHOSEN not in browser.text
     browser.send(**ENTRIES | {"email": "richtig@muster.example"})
     browser.send(code=_code(house))
+    _not_now(browser)
     assert browser.arrived["code"]
 
 
@@ -200,6 +211,7 @@ def test_a_form_that_is_sent_twice(house: House, browser: Browser) -> None:
     fields = hidden | {"code": _code(house)}
     browser.post(action, fields, follow=False)
     browser.post(action, fields)
+    _not_now(browser)
     assert browser.arrived["code"]
     assert len(_accounts(house)) == 1
 
@@ -231,6 +243,7 @@ class TestLink:
         assert _accounts(house) == []
         browser.get(_link(house))
         browser.send()
+        _not_now(browser)
         assert browser.arrived["code"]
 
     def test_in_another_browser_it_needs_the_password(self, house: House, browser: Browser) -> None:
@@ -242,7 +255,10 @@ class TestLink:
         assert "nicht das Passwort" in other.text
         assert _accounts(house) == []
         assert "form-action 'self' http://localhost:8001" in other.page.headers["Content-Security-Policy"]
-        other.send(follow=False, password=CHOSEN)
+        other.send(password=CHOSEN)
+        assert other.heading == "Wiederherstellungspasswort setzen"
+        assert "form-action 'self' http://localhost:8001" in other.page.headers["Content-Security-Policy"]
+        other.send(form=2, follow=False)
         assert other.page.headers["Location"] == "http://localhost:8001/"
         other.get("/")
         assert other.heading == "Willkommen, Jörg O'Neill-Çelik"
@@ -328,11 +344,13 @@ def test_who_waited_under_the_address_loses_everything(house: House, browser: Br
             ctx.db.delete(identifier)
         ctx.db.flush()
         identifiers.add_email(ctx, squatter.id, "neu+portal@müller.example")
+        recovery_password.replace(ctx, squatter.id, recovery_password.draw())
     inside = house.browser()
     inside.get("/login")
     inside.sign_in(squatter)
     _register(browser)
     browser.send(code=_code(house))
+    _not_now(browser)
     assert browser.arrived["code"]
     with house.work() as ctx:
         account = ctx.db.get_one(Account, squatter.id)
@@ -340,6 +358,7 @@ def test_who_waited_under_the_address_loses_everything(house: House, browser: Br
         assert (
             ctx.db.scalars(select(Authenticator).where(Authenticator.account_id == squatter.id)).all() == []
         )
+        assert recovery_password.created_at(ctx, squatter.id) is None
         open_sessions = select(Session).where(Session.account_id == squatter.id, Session.ended_at.is_(None))
         assert ctx.db.scalars(open_sessions).all() == []
     again = house.browser()

@@ -1,0 +1,108 @@
+"""The forms and pages of the recovery password."""
+
+from collections.abc import Callable
+
+from sqlalchemy import update
+
+from idp.accounts.models import Account
+from idp.authentication import recovery_password
+from idp.management import accounts
+from tests.attacks.live import Answer
+from tests.attacks.scenes.registration import FORMS as REGISTRATION
+from tests.attacks.scenes.stage import Filled, Stage, filled, page_of
+from tests.attacks.visitor import Visitor
+from tests.builders import OPERATOR, PASSWORD
+from tests.installation import unit_of_work
+
+CHOSEN = "Möwen über dem Hafen 7"
+SAVED = {"saved": "y"}
+
+
+def _given(stage: Stage, username: str = "anna") -> str:
+    """Give somebody a recovery password."""
+    text = recovery_password.draw()
+    with unit_of_work(stage.live.services) as ctx:
+        recovery_password.replace(ctx, accounts.find(ctx.acting(OPERATOR), username), text)
+    return text
+
+
+def _reset(stage: Stage) -> Filled:
+    text, visitor = _given(stage), stage.visitor()
+    stage.ask(visitor)
+    visitor.get("/password/recovery")
+    typed = {"username": "anna", "new_password": CHOSEN, "confirm_password": CHOSEN}
+    return filled(visitor, "/password/recovery", **typed, recovery_password=text)
+
+
+def _wrong(stage: Stage) -> Answer:
+    form = _reset(stage)
+    typed = form.fields | {"username": stage.mark or "x", "recovery_password": f"{stage.mark}x"}
+    return form.visitor.post(form.target, typed)
+
+
+def _changed(stage: Stage) -> Answer:
+    form = _reset(stage)
+    return form.visitor.post(form.target, form.fields)
+
+
+def _own(stage: Stage) -> Filled:
+    visitor = stage.visitor("anna")
+    visitor.get("/account/recovery")
+    return filled(visitor, "/account/recovery")
+
+
+def _drawn(stage: Stage, action: str = "", **typed: str) -> Filled:
+    form = _own(stage)
+    form.visitor.post(form.target, form.fields)
+    assert form.visitor.page is not None
+    address = form.visitor.page.url.partition("?")[0]
+    return filled(form.visitor, address.rpartition("/")[2] + action, **typed)
+
+
+def _save(stage: Stage) -> Filled:
+    form = _drawn(stage, "/file")
+    return Filled(
+        form.visitor, form.target.removesuffix("/file"), form.fields | SAVED | {"password": PASSWORD}
+    )
+
+
+def _own_saved(stage: Stage) -> Answer:
+    form = _save(stage)
+    return form.visitor.post(form.target, form.fields)
+
+
+def _offered(stage: Stage, action: str = "/recovery?", **typed: str) -> Filled:
+    form = REGISTRATION["register.submit_code"](stage)
+    form.visitor.post(form.target, form.fields)
+    return filled(form.visitor, action, **typed)
+
+
+def _due(stage: Stage) -> Filled:
+    with unit_of_work(stage.live.services) as ctx:
+        ctx.db.execute(update(Account).where(Account.username == "anna").values(recovery_due=True))
+    visitor: Visitor = stage.visitor("anna")
+    stage.ask(visitor)
+    return filled(visitor, "/recovery/new")
+
+
+FORMS: dict[str, Callable[[Stage], Filled]] = {
+    "recovery_reset.submit": _reset,
+    "own_recovery.draw": _own,
+    "own_recovery.save": _save,
+    "own_recovery.download": lambda stage: _drawn(stage, "/file"),
+    "recovery.submit": lambda stage: _offered(stage, **SAVED),
+    "recovery.later": lambda stage: _offered(stage, "/recovery/later"),
+    "recovery.download": lambda stage: _offered(stage, "/recovery/file"),
+    "recovery.draw": _due,
+}
+
+PAGES: dict[str, Callable[[Stage], Answer]] = {
+    "recovery, reset": page_of(_reset),
+    "recovery, reset, wrong": _wrong,
+    "recovery, reset, done": _changed,
+    "recovery, own": page_of(_own),
+    "recovery, own, drawn": page_of(_save),
+    "recovery, own, saved": _own_saved,
+    "recovery, offered": page_of(_offered),
+    "recovery, due": page_of(_due),
+}

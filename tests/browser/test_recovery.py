@@ -1,0 +1,97 @@
+"""The recovery password in a browser, in German: Amt24's A5 and A6 (features §1.7), and its effort (§1.8)."""
+
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.browser.house import PASSWORD, Visits
+from tests.browser.scenes.recovery import give, reset
+from tests.browser.test_effort import Effort
+
+
+def test_set_it_and_come_back_with_it(visits: Visits) -> None:
+    """A5 and A6: generate, download, tick, confirm; later a new password with it, and on to the portal."""
+    visitor, nora = visits.new(), visits.house.newcomer()
+    page = visitor.page
+    page.goto(f"{visits.house.issuer}/account")
+    visitor.fill(nora)
+    page.get_by_role("link", name="Wiederherstellung", exact=True).click()
+    expect(page.locator("h1")).to_have_text("Wiederherstellungspasswort setzen")
+    page.get_by_role("button", name="Erzeugen").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Herunterladen").click()
+    assert download.value.suggested_filename == "wiederherstellungspasswort.txt"
+    text = page.locator("#recovery-string").inner_text()
+    assert text in Path(download.value.path()).read_text("utf-8")
+    page.get_by_label("Ich habe das Wiederherstellungspasswort gespeichert.").check()
+    page.get_by_label("Kennwort", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Wiederherstellungspasswort speichern").click()
+    expect(page.get_by_text("Ihr neues Wiederherstellungspasswort gilt ab sofort.")).to_be_visible()
+    assert visits.house.newest_mail(nora.email).subject == "Neue Wiederherstellungsdaten"
+
+    elsewhere = visits.new()
+    reset(visits, elsewhere, nora, text.lower())
+    elsewhere.press()
+    expect(elsewhere.page.locator("h1")).to_have_text("Passwort geändert!")
+    elsewhere.page.get_by_role("link", name="Weiter").click()
+    expect(elsewhere.page.locator("h1")).to_have_text("Willkommen, Nora")
+
+
+def test_the_second_step_stays(visits: Visits) -> None:
+    """A6, made safe: the string sets a password, the app is asked all the same."""
+    visitor, nora = visits.new(), visits.house.newcomer(apps=("Handy",))
+    reset(visits, visitor, nora, give(visits, nora))
+    visitor.press()
+    expect(visitor.page.locator("h1")).to_have_text("Zweistufige Anmeldung")
+    visitor.fill_code(nora.code())
+    expect(visitor.page.locator("h1")).to_have_text("Passwort geändert!")
+
+
+def test_how_much_it_asks(visits: Visits) -> None:
+    """Two pages, five clicks, one field (§1.8); the page that says it is done asks nothing more."""
+    visitor, effort = visits.new(), Effort(visits.house.issuer)
+    page = visitor.page
+    page.goto(f"{visits.house.issuer}/account")
+    visitor.fill(visits.house.newcomer())
+    effort.watch(page)
+    page.reload()
+    start = len(effort.pages)
+    page.get_by_role("link", name="Wiederherstellung", exact=True).click()
+    page.get_by_role("button", name="Erzeugen").click()
+    with page.expect_download():
+        page.get_by_role("button", name="Herunterladen").click()
+    page.get_by_label("Ich habe das Wiederherstellungspasswort gespeichert.").check()
+    page.get_by_label("Kennwort", exact=True).fill(PASSWORD)
+    asked = len(effort.pages) - start
+    page.get_by_role("button", name="Wiederherstellungspasswort speichern").click()
+    expect(page.get_by_text("gilt ab sofort")).to_be_visible()
+    assert (asked, effort.clicks, len(effort.fields)) == (2, 5, 1)
+
+
+def test_without_a_script_it_is_a_file(visits: Visits) -> None:
+    """No dead buttons; the download works."""
+    visitor = visits.new(java_script_enabled=False)
+    page = visitor.page
+    page.goto(f"{visits.house.issuer}/account/recovery")
+    visitor.fill(visits.house.newcomer())
+    visitor.press()
+    expect(page.get_by_role("button", name="Kopieren")).to_be_hidden()
+    expect(page.get_by_role("button", name="Drucken")).to_be_hidden()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Herunterladen").click()
+    assert download.value.suggested_filename.endswith(".txt")
+
+
+def test_what_is_printed(visits: Visits) -> None:
+    """The sheet with string, service and date; nothing else of the page."""
+    visitor = visits.new()
+    page = visitor.page
+    page.goto(f"{visits.house.issuer}/account/recovery")
+    visitor.fill(visits.house.newcomer())
+    visitor.press()
+    page.emulate_media(media="print")
+    expect(page.locator("#recovery-string")).to_be_visible()
+    expect(page.get_by_text("Erzeugt am")).to_be_visible()
+    expect(page.get_by_role("button")).to_have_count(0)
+    expect(page.locator("h1")).to_be_hidden()
+    expect(page.get_by_label("Kennwort", exact=True)).to_be_hidden()

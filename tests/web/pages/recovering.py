@@ -1,0 +1,57 @@
+"""What people do with a recovery password in tests: find the string on a page, save it, reset with it."""
+
+import html
+import re
+
+from idp.authentication import recovery_password
+from idp.delivery.preview import Shown, list_shown
+from tests.web.pages.house import PASSWORD, Browser, House, Person
+
+FRESH = "Leuchtturm vor der Insel 9"
+
+
+def string_on(browser: Browser) -> str:
+    """Return the string that a page shows, without markup."""
+    found = re.search(r'<code id="recovery-string">(.*?)</code>', browser.text, re.DOTALL)
+    assert found is not None, browser.text
+    return html.unescape(re.sub(r"<[^>]*>", "", found[1]))
+
+
+def give(house: House, person: Person) -> str:
+    """Give a person a recovery password, and return it."""
+    text = recovery_password.draw()
+    with house.work() as ctx:
+        recovery_password.replace(ctx, person.id, text)
+    return text
+
+
+def has(house: House, person: Person, text: str) -> bool:
+    """Tell whether this is the person's recovery password now."""
+    with house.work() as ctx:
+        candidate = recovery_password.look_up(ctx, person.name)
+        return recovery_password.fits(candidate, text)
+
+
+def reset(browser: Browser, text: str, name: str = "ben", password: str = FRESH) -> None:
+    """Fill in P-04."""
+    browser.get("/password/recovery")
+    browser.send(username=name, new_password=password, confirm_password=password, recovery_password=text)
+
+
+def posted(house: House) -> list[Shown]:
+    """Return the mails, newest first."""
+    with house.work() as ctx:
+        return list_shown(ctx)
+
+
+def linked(browser: Browser, words: str) -> str:
+    """Return where the link with these words leads."""
+    return html.unescape(browser.text.partition(f'">{words}</a>')[0].rpartition('href="')[2])
+
+
+def signs_in(house: House, password: str = PASSWORD, name: str = "ben") -> bool:
+    """Tell whether a password is right."""
+    browser = house.browser()
+    browser.get("/login")
+    browser.send(username=name, password=password)
+    return "stimmt nicht" not in browser.text

@@ -1,0 +1,105 @@
+"""What the owner hears of sign-ins: new devices, many failures, wrong codes (req 60)."""
+
+from tests.web.pages.house import WRONG, Browser, House, Person
+from tests.web.pages.recovering import posted
+
+
+def _subjects(house: House) -> list[str]:
+    return [mail.subject for mail in posted(house)]
+
+
+def test_a_new_device(house: House, browser: Browser) -> None:
+    """Not the first one of all, not a known one; the mail names the portal (M07)."""
+    ben = house.add("ben")
+    browser.ask()
+    browser.sign_in(ben)
+    browser.ask(prompt="login")
+    browser.sign_in(ben)
+    assert _subjects(house) == []
+    other = house.browser()
+    other.ask()
+    other.sign_in(ben)
+    assert _subjects(house) == ["Neue Anmeldung"]
+    assert "Kundenportal" in posted(house)[0].text
+    other.ask(prompt="login")
+    other.sign_in(ben)
+    assert len(posted(house)) == 1
+
+
+def test_who_only_knows_the_password_is_no_new_device(house: House, browser: Browser, anna: Person) -> None:
+    """Before the second factor nobody is in, and nothing is told as if (M07)."""
+    browser.get("/login")
+    browser.sign_in(anna)
+    other = house.browser()
+    other.get("/login")
+    other.give_password(anna)
+    assert _subjects(house) == []
+
+
+def test_a_success_after_many_failures(house: House, browser: Browser) -> None:
+    """Also from a known device."""
+    ben = house.add("ben")
+    browser.get("/login")
+    browser.sign_in(ben)
+    browser.client.delete_cookie("sid", domain="localhost")
+    browser.get("/login")
+    for _ in range(6):
+        browser.send(username="ben", password=WRONG)
+    browser.give_password(ben)
+    assert _subjects(house) == ["Neue Anmeldung nach falschen Versuchen"]
+
+
+class TestWrongCodes:
+    """A right password, then codes that are not."""
+
+    def test_five_of_them(self, house: House, browser: Browser, anna: Person) -> None:
+        browser.ask()
+        browser.give_password(anna)
+        for _ in range(4):
+            browser.send(code=anna.wrong_code())
+        assert _subjects(house) == []
+        browser.send(code=anna.wrong_code())
+        (mail,) = posted(house)
+        assert mail.subject == "Falsche Codes nach Ihrem richtigen Passwort"
+        assert "Kundenportal" in mail.text
+
+    def test_few_at_a_time(self, house: House, browser: Browser, anna: Person) -> None:
+        """Who stops before the fifth meets the hour's limit, and the owner hears of that."""
+        for _ in range(3):
+            browser.get("/login")
+            browser.give_password(anna)
+            for _ in range(4):
+                browser.send(code=anna.wrong_code())
+            browser.client.delete_cookie("flow", domain="localhost")
+        assert "Zu viele Versuche" in browser.text
+        assert _subjects(house)[0] == "Falsche Codes nach Ihrem richtigen Passwort"
+
+    def test_a_flood_of_them(self, house: House, browser: Browser, anna: Person) -> None:
+        """Who knows the password does not fill the mailbox."""
+        for _ in range(20):
+            visitor = house.browser()
+            visitor.get("/login")
+            visitor.give_password(anna)
+            visitor.send(code=anna.wrong_code())
+        assert len(posted(house)) <= 5
+
+    def test_after_a_link(self, house: House, browser: Browser, anna: Person) -> None:
+        """The mailbox is not what protected the account."""
+        browser.get("/password/forgot")
+        browser.send(email="anna@muster.example")
+        browser.get(posted(house)[0].link.removeprefix(house.settings.public_url))
+        browser.send(new_password="Leuchtturm vor der Insel 9", confirm_password="Leuchtturm vor der Insel 9")
+        for _ in range(5):
+            browser.send(code=anna.wrong_code())
+        assert "Falsche Codes beim Ändern Ihres Passworts" in _subjects(house)
+
+    def test_where_one_is_confirmed(self, house: House, browser: Browser, anna: Person) -> None:
+        """A stolen session guesses codes (K-06)."""
+        browser.get("/login")
+        browser.sign_in(anna)
+        house.clock.advance(minutes=20)
+        browser.get("/account/recovery")
+        assert browser.heading == "Bestätigen Sie Ihre Identität"
+        for _ in range(5):
+            browser.send(code=anna.wrong_code())
+        assert _subjects(house) == ["Falsche Codes nach Ihrem richtigen Passwort"]
