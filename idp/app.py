@@ -56,6 +56,7 @@ from idp.web.pages import (
     start,
     style_guide,
 )
+from idp.web.pages import joining as joining_pages
 from idp.web.pages import outbox as outbox_page
 from idp.web.protocol import authorize, device, end_session
 from idp.worker import Duties, Sender
@@ -118,9 +119,14 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     csrf.init_app(app)
     steps = (login, register, forgotten_password, second_factor, choose_account, choose_organization, consent)
     recovering = (recovery, recovery_reset)
+<<<<<<< HEAD
     linking = (affiliation, link, linked_accounts, old_account)
     own = (account, confirm_identity, own_profile, own_address, own_password, own_recovery)
     for module in (authorize, device, end_session, *steps, *recovering, *linking, start, *own):
+=======
+    own = (account, joining_pages, confirm_identity, own_profile, own_address, own_password, own_recovery)
+    for module in (authorize, device, end_session, *steps, *recovering, start, *own):
+>>>>>>> 39bf2d1a2d7a37e13b069194a9d3f73ba226d700
         app.register_blueprint(module.bp)
     for page in (style_guide, outbox_page):
         page.init_app(app, settings)

@@ -108,6 +108,7 @@ MEANINGS: Final[Mapping[Event, str]] = MappingProxyType(
         Event.MEMBERSHIP_ENDED: "A membership ended.",
         Event.MEMBERSHIP_RESTORED: "An ended membership was taken up again.",
         Event.MEMBERSHIP_ROLE_CHANGED: "A member got another role.",
+        Event.JOIN_LETTER_CREATED: "A letter with a code was made for a person who asked to join.",
         Event.PERMISSION_GRANTED: "A member got a permission.",
         Event.PERMISSION_WITHDRAWN: "A member lost a permission.",
         Event.CATALOGUE_CHANGED: "The permissions a client knows changed.",

@@ -22,6 +22,12 @@ from idp.context import Context
 from idp.errors import Refusal
 from idp.management import accounts, memberships, organizations, permissions
 
+_address_option = click.option(
+    "--address",
+    metavar="LINE",
+    multiple=True,
+    help="A line under the name on letters; several in their order.",
+)
 _reason_option = click.option("--reason", help="A sentence for the audit log.")
 
 
@@ -40,15 +46,21 @@ def organization() -> None:
     "--join",
     "join_policy",
     type=click.Choice(organizations.JOIN_POLICIES),
-    default=organizations.JOIN_POLICIES[0],
-    show_default=True,
-    help="How people become members.",
+    help="How people become members, unless as organizations.join says.",
 )
 @click.option("--require-second-factor", is_flag=True, help="Its members must use a second factor.")
+@_address_option
 @as_json_option
 @pass_state
 def create(
-    state: State, name: str, number: str, *, join_policy: str, require_second_factor: bool, as_json: bool
+    state: State,
+    name: str,
+    number: str,
+    *,
+    join_policy: str | None,
+    require_second_factor: bool,
+    address: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Create an organisation with a customer number."""
     with state.operation() as ctx:
@@ -58,12 +70,51 @@ def create(
             customer_number=number,
             join_policy=join_policy,
             require_second_factor=require_second_factor,
+            address=address,
         )
         facts = organizations.find(ctx, number)
     if as_json:
         write_json(asdict(facts))
     else:
         click.echo(f"Created organisation {facts.name}, customer number {facts.customer_number}.")
+
+
+@organization.command()
+@click.argument("number")
+@click.option("--name", help="What it is called from now on.")
+@click.option(
+    "--join",
+    "join_policy",
+    type=click.Choice(organizations.JOIN_POLICIES),
+    help="How people become members from now on.",
+)
+@click.option(
+    "--require-second-factor/--no-require-second-factor", default=None, help="Whether members must use one."
+)
+@_address_option
+@as_json_option
+@pass_state
+def update(
+    state: State,
+    number: str,
+    *,
+    name: str | None,
+    join_policy: str | None,
+    require_second_factor: bool | None,
+    address: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Change what is named, and leave the rest as it is."""
+    with state.operation() as ctx:
+        changed = organizations.change(
+            ctx,
+            organizations.find(ctx, number).id,
+            name=name,
+            join_policy=join_policy,
+            require_second_factor=require_second_factor,
+            address=address or None,
+        )
+    write_done(f"Changed: {', '.join(changed) or 'nothing'}.", as_json=as_json, changed=changed)
 
 
 @organization.command("list")
@@ -171,7 +222,7 @@ def add_member(state: State, number: str, who: str, *, role: str, status: str, a
 def activate_member(state: State, number: str, who: str, *, as_json: bool) -> None:
     """Approve a membership that waits."""
     with state.operation() as ctx:
-        memberships.activate(ctx, *_membership(ctx, number, who))
+        memberships.activate(ctx, *membership_of(ctx, number, who))
     write_done(f"{who} is active in {number}.", as_json=as_json, status="active")
 
 
@@ -184,7 +235,7 @@ def activate_member(state: State, number: str, who: str, *, as_json: bool) -> No
 def block_member(state: State, number: str, who: str, *, reason: str | None, as_json: bool) -> None:
     """Block a person in one organisation, at once."""
     with state.operation() as ctx:
-        ended = memberships.block(ctx, *_membership(ctx, number, who), reason=reason)
+        ended = memberships.block(ctx, *membership_of(ctx, number, who), reason=reason)
     write_done(
         f"{who} is blocked in {number}. {ended_sentence(ended)}",
         as_json=as_json,
@@ -202,7 +253,7 @@ def block_member(state: State, number: str, who: str, *, reason: str | None, as_
 def unblock_member(state: State, number: str, who: str, *, reason: str | None, as_json: bool) -> None:
     """Lift a block; what ended stays ended."""
     with state.operation() as ctx:
-        memberships.unblock(ctx, *_membership(ctx, number, who), reason=reason)
+        memberships.unblock(ctx, *membership_of(ctx, number, who), reason=reason)
     write_done(f"{who} is active in {number} again.", as_json=as_json, status="active")
 
 
@@ -217,7 +268,7 @@ def end_member(state: State, number: str, who: str, *, reason: str | None, yes: 
     """End a membership."""
     confirm(f"End the membership of {who} in {number}?", yes=yes)
     with state.operation() as ctx:
-        ended = memberships.end(ctx, *_membership(ctx, number, who), reason=reason)
+        ended = memberships.end(ctx, *membership_of(ctx, number, who), reason=reason)
     write_done(
         f"{who} is no member of {number} any more. {ended_sentence(ended)}",
         as_json=as_json,
@@ -242,7 +293,7 @@ def grant(
             found = organizations.find(ctx, number)
             changed = permissions.grant_to_organization(ctx, found.id, client, keys)
         else:
-            changed = permissions.grant_to_member(ctx, *_membership(ctx, number, member), client, keys)
+            changed = permissions.grant_to_member(ctx, *membership_of(ctx, number, member), client, keys)
     write_done(f"Granted: {', '.join(changed) or 'nothing new'}.", as_json=as_json, granted=changed)
 
 
@@ -262,11 +313,11 @@ def withdraw(
             found = organizations.find(ctx, number)
             changed = permissions.withdraw_from_organization(ctx, found.id, client, keys)
         else:
-            changed = permissions.withdraw_from_member(ctx, *_membership(ctx, number, member), client, keys)
+            changed = permissions.withdraw_from_member(ctx, *membership_of(ctx, number, member), client, keys)
     write_done(f"Withdrawn: {', '.join(changed) or 'nothing'}.", as_json=as_json, withdrawn=changed)
 
 
-def _membership(ctx: Context, number: str, who: str) -> tuple[str, str]:
+def membership_of(ctx: Context, number: str, who: str) -> tuple[str, str]:
     """Return the ids of the organisation and of a person's membership in it; raises Refusal."""
     organization_id = organizations.find(ctx, number).id
     account_id = accounts.find(ctx, who)

@@ -28,7 +28,7 @@ _NOUNS = {
     "keys": ("idp.cli.keys", "keys", "Signing keys and the master key."),
     "legacy": ("idp.cli.legacy", "legacy", "Old portals: import their accounts, wrap hashes, undo links."),
     "mail": ("idp.cli.mail", "mail", "The mail server: try it."),
-    "organization": ("idp.cli.organization", "organization", "Companies, their members and permissions."),
+    "organization": ("idp.cli.joining", "organization", "Companies, their members and permissions."),
     "serve": ("idp.cli.serve", "serve", "Run the server with its worker and its hash pool."),
 }
 

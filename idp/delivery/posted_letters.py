@@ -19,10 +19,10 @@ _FONTS: Final = Path(__file__).parent / "data"
 _FONT: Final = "letter"
 _LEFT, _RIGHT = 25.0, 20.0
 #: DIN 5008 form B: the address field from above, and how far apart its lines are
-_RETURN_TOP, _ADDRESS_TOP, _ADDRESS_LINE, _ADDRESS_WIDTH = 57.7, 62.7, 5.0, 80.0
+_RETURN_TOP, _ADDRESS_TOP, _ADDRESS_LINE, _ADDRESS_WIDTH = 57.7, 62.7, 4.5, 80.0
 _SUBJECT_TOP: Final = 103.4
 _FOLD_MARKS: Final = (105.0, 210.0, 148.5)
-_SIZE, _SMALL, _CODE = 11, 8, 20
+_SIZE, _SMALL, _CODE, _ADDRESS = 11, 8, 20, 10
 _LINE: Final = 5.5
 
 
@@ -94,7 +94,7 @@ class _Page:
         pdf.set_xy(_LEFT, _RETURN_TOP)
         self._cell(self._settings.product.name, 4)
         pdf.line(_LEFT, _RETURN_TOP + 4, _LEFT + _ADDRESS_WIDTH, _RETURN_TOP + 4)
-        self._font("", _SIZE)
+        self._font("", _ADDRESS)
         pdf.set_xy(_LEFT, _ADDRESS_TOP)
         name = self._wrapped(letter.organization, _ADDRESS_WIDTH)[:2]
         for line in [*name, *letter.address]:
@@ -116,8 +116,8 @@ class _Page:
         )
         self._text(f"Name, wie angegeben: {letter.person}")
         self._text(
-            "Gehört diese Person zu Ihrem Unternehmen und soll sie den Zugang haben? Dann geben Sie ihr diesen"
-            " Code:"
+            "Gehört diese Person zu Ihrem Unternehmen und soll sie den Zugang haben?"
+            " Dann geben Sie ihr diesen Code:"
         )
         self._font("B", _CODE)
         self._text(letter.code, line=10)
@@ -127,8 +127,8 @@ class _Page:
             f"{self._settings.issuer}/join/code"
         )
         self._text(
-            f"Der Code gilt bis zum {day(letter.until, 'de')}, nur einmal und nur für diese Person. Wir fragen"
-            " nie am Telefon oder per E-Mail danach."
+            f"Der Code gilt bis zum {day(letter.until, 'de')}, nur einmal und nur für diese Person."
+            " Wir fragen nie am Telefon oder per E-Mail danach."
         )
         self._text(
             "Kennen Sie die Person nicht, werfen Sie den Brief weg. Ohne den Code sieht sie nichts von Ihrem"

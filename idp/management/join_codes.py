@@ -102,6 +102,7 @@ def redeem(ctx: Context, account_id: str, typed: str) -> Joined:
         .join(JoinRequest, JoinRequest.membership_id == Membership.id)
         .where(
             JoinRequest.id == opened,
+            JoinRequest.letter_at.is_not(None),  # a request that began anew has no letter yet
             Membership.account_id == account_id,
             Membership.status == PENDING,
             Organization.status == ACTIVE,

@@ -28,7 +28,7 @@ JOIN_POLICIES: Final = (ADMIN_APPROVAL, POSTED_CODE, NUMBER_ONLY)
 
 #: what fits into the window of an envelope under a name of two lines (DIN 5008)
 _ADDRESS_LINES: Final = 4
-_ADDRESS_SIGNS: Final = 60
+_ADDRESS_SIGNS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,18 @@
 """What the hub decided, as an answer of the pages: a redirect, a form, words for a state (screens L-15)."""
 
+from typing import Any
+
 from flask import g, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from idp.flows.models import Flow
+from idp.management import joining
 from idp.oidc import interaction
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.authorization_response import FORM_POST
 from idp.oidc.clients import RegisteredClient
+from idp.web.browser_session import current_session
+from idp.web.context import current
 from idp.web.flow_pages import SEE_OTHER, decline_url
 from idp.web.hub import Answered, Asking, Outcome
 from idp.web.portals import portal_of, provider
@@ -46,11 +51,22 @@ def page_for(asking: Asking) -> Response:
             return _state_page("pages/access_pending.html", flow, wanted, client, found[0].organization_name)
         case interaction.Refused(found) if found:
             return _state_page("pages/access_blocked.html", flow, wanted, client, found[0].organization_name)
+    live = current_session()
+    requests = joining.open_requests(current(), live.account.id) if live else []
+    if requests:
+        code_url = url_for("joining.show_code", flow=flow.id)
+        facts = {"requests": requests, "code_url": code_url}
+        return _state_page("pages/join_waiting.html", flow, wanted, client, None, **facts)
     return _state_page("pages/access_no_organization.html", flow, wanted, client, wanted.organization)
 
 
 def _state_page(
-    template: str, flow: Flow, wanted: AuthorizationRequest, client: RegisteredClient, company: str | None
+    template: str,
+    flow: Flow,
+    wanted: AuthorizationRequest,
+    client: RegisteredClient,
+    company: str | None,
+    **facts: Any,
 ) -> Response:
     allow_form_target(wanted.redirect_uri)
     g.ui_locales = wanted.ui_locales
@@ -62,5 +78,6 @@ def _state_page(
         told=None,
         return_url=decline_url(flow),
         switch_url=url_for("choose_account.switch", flow=flow.id),
+        **facts,
     )
     return Response(page, mimetype="text/html")

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from idp.accounts.models import Account
 from idp.audit.events import Event
 from idp.audit.log import tail
-from idp.context import Actor, Context, Origin, Services
+from idp.context import Origin, Services
 from idp.errors import Refusal
 from idp.management import accounts, joining, memberships, organizations, permissions
 from idp.organizations.memberships import for_account
@@ -26,43 +26,13 @@ from tests.builders import (
 )
 from tests.driver import counted
 from tests.installation import NOW, unit_of_work
-
-MUSTER, BEISPIEL, UNKNOWN = "100200300", "100200400", "999888777"
+from tests.joining import BEISPIEL, MUSTER, UNKNOWN, ask, member, people, person
 
 
 @pytest.fixture
 def ids(services: Services) -> dict[str, str]:
-    """Muster GmbH with Anna, its administrator; Beispiel AG without one; Ben and Clara of no company."""
-    with unit_of_work(services, actor=OPERATOR) as ctx:
-        made = {
-            "muster": make_organization(ctx, MUSTER),
-            "beispiel": organizations.create(
-                ctx, name="Beispiel AG", customer_number=BEISPIEL, join_policy="number_only"
-            ),
-            "anna": make_account(ctx, "anna", emails=["anna@muster.example"]),
-            "ben": make_account(ctx, "ben", emails=["ben@muster.example"]),
-            "clara": make_account(ctx, "clara"),
-        }
-        make_membership(ctx, made["muster"], made["anna"], role="administrator")
-    return made
-
-
-def person(account_id: str) -> Actor:
-    return Actor(kind="account", id=account_id)
-
-
-def ask(
-    services: Services, account_id: str, typed: str = MUSTER, *, later: timedelta = timedelta(0)
-) -> joining.Asked:
-    with unit_of_work(services, NOW + later, actor=person(account_id)) as ctx:
-        return joining.ask(ctx, account_id, typed)
-
-
-def member(ctx: Context, organization_id: str, account_id: str) -> Membership | None:
-    mine = select(Membership).where(
-        Membership.organization_id == organization_id, Membership.account_id == account_id
-    )
-    return ctx.db.scalar(mine)
+    """Companies and people."""
+    return people(services)
 
 
 def waiting(services: Services, account_id: str, *, later: timedelta = timedelta(0)) -> list[str]:
