@@ -26,6 +26,7 @@ DEVICE: Final = "device"
 REGISTRATION: Final = "registration"
 RESET: Final = "reset"
 RECOVERY: Final = "recovery"
+DELETION: Final = "deletion"
 
 _TABLE: Final = Flow.__tablename__
 

@@ -17,12 +17,15 @@ def upgrade() -> None:
     _account()
     _link()
     _recovery_password()
+    _deletion()
 
 
 def downgrade() -> None:
     """Drop the tables, the last one first."""
     with op.batch_alter_table("account") as account:
-        account.drop_column("recovery_due")
+        account.drop_index("ix_account_deletion_due_at")
+        for column in ("recovery_due", "deletion_due_at", "restore_status"):
+            account.drop_column(column)
     for table in reversed(TABLES):
         op.drop_table(table)
 
@@ -133,4 +136,17 @@ def _recovery_password() -> None:
     # the default fills the rows there are; the model says it for new ones
     op.add_column(
         "account", sa.Column("recovery_due", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
+
+
+def _deletion() -> None:
+    op.add_column("account", sa.Column("deletion_due_at", sa.BigInteger(), nullable=True))
+    op.add_column("account", sa.Column("restore_status", sa.String(length=16), nullable=True))
+    where = sa.text("deletion_due_at IS NOT NULL")
+    op.create_index(
+        "ix_account_deletion_due_at",
+        "account",
+        ["deletion_due_at"],
+        sqlite_where=where,
+        postgresql_where=where,
     )
