@@ -18,7 +18,7 @@ from idp.delivery import outbox
 from idp.errors import NotReady
 from idp.flows import retention as flow_retention
 from idp.installation import PEPPER, Vault, prepare
-from idp.management import legacy_wrapping
+from idp.management import account_deletion, legacy_wrapping
 from idp.oidc import retention as token_retention
 from idp.oidc import signing_keys
 from idp.oidc.logout import deliver_logout_token
@@ -41,8 +41,13 @@ from idp.web.pages import (
     consent,
     forgotten_password,
     login,
+    own_activity,
+    own_data,
+    own_deletion,
     own_password,
+    own_portals,
     own_recovery,
+    own_sessions,
     recovery,
     recovery_reset,
     register,
@@ -113,7 +118,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     steps = (login, register, forgotten_password, second_factor, choose_account, choose_organization, consent)
     recovering = (recovery, recovery_reset)
     own = (account, confirm_identity, own_password, own_recovery)
-    for module in (authorize, device, end_session, *steps, *recovering, start, *own):
+    own_records = (own_sessions, own_portals, own_activity, own_data, own_deletion)
+    for module in (authorize, device, end_session, *steps, *recovering, start, *own, *own_records):
         app.register_blueprint(module.bp)
     for page in (style_guide, outbox_page):
         page.init_app(app, settings)
@@ -132,6 +138,7 @@ def build_duties(services: Services) -> Duties:
             "sessions": session_retention.purge,
             "tokens": token_retention.purge,
             "legacy": legacy_retention.purge,
+            "accounts": account_deletion.erase_due,
         },
         rotate=signing_keys.rotate,
         steps={"legacy.wrap": legacy_wrapping.step},

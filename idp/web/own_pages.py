@@ -40,6 +40,10 @@ ENTRIES: Final[tuple[tuple[str, LazyString], ...]] = (
     (OVERVIEW, _("Übersicht")),
     ("own_password.show", _("Passwort")),
     ("own_recovery.show", _("Wiederherstellungspasswort")),
+    ("own_sessions.show", _("Anmeldungen und Geräte")),
+    ("own_portals.show", _("Verbundene Portale")),
+    ("own_activity.show", _("Aktivität")),
+    ("own_data.show", _("Meine Daten")),
 )
 
 _SECRETS: Final = ("password", "code", "token")

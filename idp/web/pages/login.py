@@ -10,6 +10,7 @@ from idp.authentication.login import Attempt, Recognised
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
+from idp.management import account_deletion
 from idp.web import sign_in
 from idp.web.browser_session import current_session, device_cookie, flow_browser, has_cookies
 from idp.web.context import current
@@ -54,6 +55,8 @@ def submit() -> Response:
     try:
         recognised = login.conclude(current(), attempt)
     except Refusal as refusal:
+        if refusal.code == "account.deletion_planned":
+            return _offer_undo(flow, str(attempt.candidate.account_id))
         return _refused(flow, username, refusal)
     return _second_factor(flow, recognised) or sign_in.complete(
         flow,
@@ -61,6 +64,12 @@ def submit() -> Response:
         [(assurance.PASSWORD, None)],
         earlier_failures=recognised.earlier_failures,
     )
+
+
+def _offer_undo(flow: Flow | None, account_id: str) -> Response:
+    """Lead who planned the deletion of the account to where it is undone (K-14)."""
+    made = account_deletion.offer(current(), account_id, then=flow, browser_hash=flow_browser())
+    return go_to("own_deletion.show_undo", flow=made.id)
 
 
 def _compare(username: str, password: str) -> Attempt:

@@ -33,6 +33,7 @@ REFUSALS: dict[str, LazyString] = {
     "username.taken": _("Diesen Benutzernamen gibt es schon. Wählen Sie einen anderen."),
     "recovery.wrong": _("Das Wiederherstellungspasswort stimmt nicht."),
     "tick.missing": _("Setzen Sie den Haken, wenn Sie das Wiederherstellungspasswort gespeichert haben."),
+    "deletion.tick": _("Setzen Sie den Haken, wenn Sie Ihr Konto löschen wollen."),
     "password.wrong": _("Das Passwort stimmt nicht."),
     "password.same": _("Das ist Ihr jetziges Passwort. Wählen Sie ein anderes."),
     "password.mismatch": _("Die beiden Passwörter sind verschieden."),
