@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import LargeBinary, Table, select
 
 import idp.migrations.models  # noqa: F401  (declares every table)
+from idp.accounts.legacy.models import LegacyAccount, LegacyDirectory, LegacyLink
 from idp.audit.models import AuditEvent
 from idp.context import Actor, Origin, Services
 from idp.db import Base
@@ -117,3 +118,46 @@ def test_others_are_refused(services: Services, anna: str) -> None:
     for actor in (Actor("account", other), Actor("anonymous"), Actor("client", anna)):
         with unit_of_work(services, actor=actor) as ctx, pytest.raises(Refusal, match=r"actor\.not_allowed"):
             own_data.export(ctx, anna, "json")
+
+
+def test_old_accounts(services: Services, anna: str) -> None:
+    """With what they say while they are the person's own; nothing of it once one was given back."""
+    with unit_of_work(services, actor=Actor("account", anna)) as ctx:
+        moments = {"created_at": ctx.now, "updated_at": ctx.now}
+        ctx.db.add(
+            LegacyDirectory(id="d", slug="d", name_de="Servicewelt", name_en="", kind="imported", **moments)
+        )
+        ctx.db.flush()
+        personal = ctx.vault.seal_json({"username": "smueller"}, table="legacy_account", row="l")
+        old = LegacyAccount(
+            id="l",
+            directory_id="d",
+            lookup=b"l",
+            personal=personal,
+            owner_id=anna,
+            permissions=["x"],
+            **moments,
+        )
+        ctx.db.add(old)
+        ctx.db.flush()
+        ctx.db.add(
+            LegacyLink(
+                id="k",
+                account_id=anna,
+                legacy_account_id="l",
+                created_at=ctx.now,
+                undo_until=ctx.now,
+                changes={},
+            )
+        )
+        ctx.db.flush()
+        [told] = own_data.export(ctx, anna, "json")["old_accounts"]
+        assert (told["directory"], told["username"], told["permissions"]) == (
+            "Servicewelt",
+            "smueller",
+            ["x"],
+        )
+        old.owner_id = None
+        ctx.db.flush()
+        [told] = own_data.export(ctx, anna, "json")["old_accounts"]
+        assert "username" not in told
