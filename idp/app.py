@@ -18,7 +18,7 @@ from idp.delivery import outbox
 from idp.errors import NotReady
 from idp.flows import retention as flow_retention
 from idp.installation import PEPPER, Vault, prepare
-from idp.management import join_notices, joining, legacy_wrapping
+from idp.management import account_deletion, join_notices, joining, legacy_wrapping
 from idp.oidc import retention as token_retention
 from idp.oidc import signing_keys
 from idp.oidc.logout import deliver_logout_token
@@ -45,10 +45,15 @@ from idp.web.pages import (
     linked_accounts,
     login,
     old_account,
+    own_activity,
     own_address,
+    own_data,
+    own_deletion,
     own_password,
+    own_portals,
     own_profile,
     own_recovery,
+    own_sessions,
     recovery,
     recovery_reset,
     register,
@@ -119,14 +124,11 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     csrf.init_app(app)
     steps = (login, register, forgotten_password, second_factor, choose_account, choose_organization, consent)
     recovering = (recovery, recovery_reset)
-<<<<<<< HEAD
     linking = (affiliation, link, linked_accounts, old_account)
-    own = (account, confirm_identity, own_profile, own_address, own_password, own_recovery)
-    for module in (authorize, device, end_session, *steps, *recovering, *linking, start, *own):
-=======
     own = (account, joining_pages, confirm_identity, own_profile, own_address, own_password, own_recovery)
-    for module in (authorize, device, end_session, *steps, *recovering, start, *own):
->>>>>>> 39bf2d1a2d7a37e13b069194a9d3f73ba226d700
+    own_records = (own_sessions, own_portals, own_activity, own_data, own_deletion)
+    pages = (*steps, *recovering, *linking, start, *own, *own_records)
+    for module in (authorize, device, end_session, *pages):
         app.register_blueprint(module.bp)
     for page in (style_guide, outbox_page):
         page.init_app(app, settings)
@@ -146,6 +148,7 @@ def build_duties(services: Services) -> Duties:
             "tokens": token_retention.purge,
             "legacy": legacy_retention.purge,
             "joining": joining.purge,
+            "accounts": account_deletion.erase_due,
         },
         rotate=signing_keys.rotate,
         steps={"legacy.wrap": legacy_wrapping.step, "joining.tell": join_notices.step},

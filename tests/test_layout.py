@@ -42,6 +42,8 @@ TESTED_ELSEWHERE = {
     "idp.authentication.transaction": "tests/web/pages/test_second_factor.py",
     "idp.management.address_change": "tests/web/pages/test_own_address.py",
     "idp.management.actors": "tests/management/test_accounts.py",
+    "idp.accounts.deletion": "tests/management/test_account_deletion.py",
+    "idp.management.own_data_fields": "tests/management/test_own_data.py",
     "idp.management.documents": "tests/management/test_apply.py",
     "idp.management.own_password": "tests/web/pages/test_own_password.py",
     "idp.management.password_reset": "tests/web/pages/test_forgotten_password.py",

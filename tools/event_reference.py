@@ -68,6 +68,7 @@ MEANINGS: Final[Mapping[Event, str]] = MappingProxyType(
         Event.ACCOUNT_UNBLOCKED: "It may sign in again.",
         Event.ACCOUNT_DELETED: "Access ended.",
         Event.ACCOUNT_RESTORED: "A deletion was undone.",
+        Event.ACCOUNT_EXPORTED: "Its owner downloaded everything that is held about them.",
         Event.ACCOUNT_ERASED: "Its personal data are gone.",
         Event.IDENTIFIER_ADDED: "An address or number was added; the text itself is not in the log.",
         Event.IDENTIFIER_VERIFIED: "An address or number was proven.",

@@ -11,11 +11,19 @@ from idp.installation import SEALED
 
 ACTIVE, INVITED, BLOCKED, DELETED = "active", "invited", "blocked", "deleted"
 
+_DELETED = text("deletion_due_at IS NOT NULL")
+
 
 class Account(Base):
     """A person's record.  ``sub`` is random, never the key, never given to anyone else (req 38)."""
 
     __tablename__ = "account"
+    # partial: the job asks for what is left to do, however many accounts there are
+    __table_args__ = (
+        Index(
+            "ix_account_deletion_due_at", "deletion_due_at", sqlite_where=_DELETED, postgresql_where=_DELETED
+        ),
+    )
 
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
     sub: Mapped[str] = mapped_column(String(43), unique=True)
@@ -49,6 +57,10 @@ class Account(Base):
     recovery_due: Mapped[bool] = mapped_column(Boolean, default=False)
     #: what the person uses, by its slug: it picks the old portal and the home portal
     product_family: Mapped[str | None] = mapped_column(String(64))
+    #: of a deleted one: when its personal data goes
+    deletion_due_at: Mapped[datetime | None]
+    #: of one that its owner deleted: the status that undoing gives back, which a block changes meanwhile
+    restore_status: Mapped[str | None] = mapped_column(String(16))
     erased_at: Mapped[datetime | None]
 
     identifiers: Mapped[list["Identifier"]] = relationship(back_populates="account", lazy="raise")

@@ -52,6 +52,7 @@ class Event(StrEnum):
     ACCOUNT_DELETED = "account.deleted"
     ACCOUNT_RESTORED = "account.restored"
     ACCOUNT_ERASED = "account.erased"
+    ACCOUNT_EXPORTED = "account.exported"
     IDENTIFIER_ADDED = "identifier.added"
     IDENTIFIER_VERIFIED = "identifier.verified"
     IDENTIFIER_REMOVED = "identifier.removed"

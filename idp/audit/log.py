@@ -8,7 +8,7 @@ facts without personal data, for the chain covers them for good; what a person m
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -197,6 +197,34 @@ def tail(
         query = query.where(_concerns(account))
     if event is not None:
         query = query.where(AuditEvent.event == event.value)
+    return [_entry(ctx.vault, *row) for row in ctx.db.execute(query)]
+
+
+def about(
+    ctx: Context,
+    targets: Select[str],
+    *,
+    events: Collection[Event] | None = None,
+    limit: int | None = None,
+    before: str | None = None,
+) -> list[Entry]:
+    """Return what happened to an account, a session or a membership of one person, newest first.
+
+    :param targets: selects their ids.
+    :param events: only these.
+    :param before: id of one of them: only what is older; an unknown one begins nowhere.
+    """
+    mine = AuditEvent.target_kind.in_(("account", "session", "membership")) & AuditEvent.target_id.in_(
+        targets
+    )
+    query = _rows().where(mine).order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(limit)
+    if events is not None:
+        query = query.where(AuditEvent.event.in_([event.value for event in events]))
+    if before is not None:
+        last = ctx.db.scalar(select(AuditEvent.at).where(mine, AuditEvent.id == before))
+        if last is None:
+            return []
+        query = query.where(or_(AuditEvent.at < last, (AuditEvent.at == last) & (AuditEvent.id < before)))
     return [_entry(ctx.vault, *row) for row in ctx.db.execute(query)]
 
 

@@ -186,3 +186,15 @@ def forget(ctx: Context, account_id: str) -> int:
         .returning(Device.id)
     )
     return len(gone.all())
+
+
+def forget_one(ctx: Context, account_id: str, device_id: str) -> bool:
+    """End the trust of one browser of an account; False where it had none."""
+    gone = ctx.db.execute(
+        update(Device)
+        .where(Device.id == device_id, Device.account_id == account_id, Device.trust_hash.is_not(None))
+        .values(trust_hash=None, trusted_until=None)
+        .returning(Device.id)
+        .execution_options(synchronize_session=False)
+    )
+    return gone.first() is not None

@@ -7,6 +7,7 @@ Four steps, so that nothing waits for a hash while it holds a transaction (the s
     account = conclude(ctx, attempt)               # all that changes, in one transaction
 
 An unknown, deleted or passwordless account costs and answers what a wrong password does (req 59).
+Who planned the deletion and knows the password hears of it, for it can be undone (K-14).
 """
 
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from typing import Final
 
 from sqlalchemy import bindparam, update
 
-from idp.accounts import identifiers
+from idp.accounts import deletion, identifiers
 from idp.accounts.identifiers import SignInFacts
-from idp.accounts.models import ACTIVE, BLOCKED, Account
+from idp.accounts.models import ACTIVE, BLOCKED, DELETED, Account
 from idp.audit.events import Event
 from idp.audit.log import record
 from idp.authentication import devices
@@ -67,7 +68,7 @@ def look_up(ctx: Context, typed: str) -> Candidate:
     """Find whom a typed user name or e-mail address may mean; the statements are the same for nobody."""
     account = identifiers.find_account(ctx, typed)
     known = devices.find(ctx, account.id if account else _NOBODY, ctx.origin.device)
-    usable = account is not None and account.status in (ACTIVE, BLOCKED)
+    usable = account is not None and account.status in (ACTIVE, BLOCKED, DELETED)
     return Candidate(
         typed=identifiers.sign_in_key(typed),
         account_id=account.id if account else None,
@@ -122,8 +123,8 @@ def check(ctx: Context, candidate: Candidate, password: str) -> Attempt:
 def conclude(ctx: Context, attempt: Attempt) -> Recognised:
     """Say whose password it was; one transaction, which the caller commits also after a refusal.
 
-    :raises Refusal: ``login.failed``; after a right password ``account.blocked`` or
-        ``login.blocked`` (``company``).
+    :raises Refusal: ``login.failed``; after a right password ``account.blocked``,
+        ``account.deletion_planned`` or ``login.blocked`` (``company``).
     """
     account = _proven_account(ctx, attempt)
     if account is None:
@@ -164,13 +165,18 @@ def _proven_account(ctx: Context, attempt: Attempt) -> SignInFacts | None:
     if not attempt.verification.valid or attempt.candidate.account_id is None:
         return None
     account = identifiers.locked_account(ctx, attempt.candidate.account_id)
-    if account is None or account.status not in (ACTIVE, BLOCKED):
+    if account is None or account.status not in (ACTIVE, BLOCKED, DELETED):
+        return None
+    if account.status == DELETED and deletion.planned(ctx, account.id) is None:
         return None
     return account if account.password_hash == attempt.candidate.password_hash else None
 
 
 def standing(ctx: Context, account: SignInFacts) -> Refusal | None:
     """Return why the person may not come in, or None (design §2, Block; req 23)."""
+    if account.status == DELETED:
+        undoable = deletion.can_be_undone(deletion.planned(ctx, account.id))
+        return Refusal("account.deletion_planned" if undoable else "account.blocked")
     if account.status == BLOCKED:
         return Refusal("account.blocked")
     mine = memberships.for_account(ctx, account.id)

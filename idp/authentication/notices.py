@@ -50,10 +50,18 @@ _OF_A_NEW_DEVICE = Prepared(
 )
 
 
+def addresses(ctx: Context, account_id: str) -> list[str]:
+    """Return every proven address of an account, the oldest first."""
+    return [
+        ctx.vault.open(sealed, table=Identifier.__tablename__, row=key).decode()
+        for key, sealed, _ in _ADDRESSES.rows(ctx.db, account_id=account_id)
+    ]
+
+
 def tell(ctx: Context, account_id: str, *told: mails.Mail) -> None:
     """Send mails to every proven address of an account, in the current unit of work."""
-    addresses = _ADDRESSES.rows(ctx.db, account_id=account_id)
-    rows = [row for mail in told for row in _rows(ctx, addresses, mail)]
+    proven = _ADDRESSES.rows(ctx.db, account_id=account_id)
+    rows = [row for mail in told for row in _rows(ctx, proven, mail)]
     if rows:
         insert_rows(ctx.db, *rows)
 

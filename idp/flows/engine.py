@@ -29,6 +29,7 @@ RECOVERY: Final = "recovery"
 OLD_ACCOUNT: Final = "old_account"
 ADDRESS: Final = "address"
 ADDRESS_UNDO: Final = "address_undo"
+DELETION: Final = "deletion"
 
 _TABLE: Final = Flow.__tablename__
 

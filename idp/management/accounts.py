@@ -2,30 +2,31 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import select
 
 from idp.accounts import identifiers
+from idp.accounts.deletion import UNDO
+from idp.accounts.legacy.models import LegacyLink
 from idp.accounts.legacy.retention import forget_owned
 from idp.accounts.models import ACTIVE, BLOCKED, DELETED, Account, Identifier
 from idp.accounts.password_policy import password_problems
 from idp.audit.events import Event
 from idp.audit.log import erase as erase_from_log
 from idp.audit.log import record
-from idp.authentication.models import Authenticator, Device, RecoveryPassword
+from idp.authentication.models import Authenticator, Device, RecoveryPassword, Session
 from idp.context import Context
 from idp.crypto import random_token
 from idp.db import new_id
 from idp.errors import Refusal
+from idp.flows.models import Flow, OneTimeSecret
 from idp.management.actors import require_operator
 from idp.management.ending import Ended, end_account
-from idp.oidc.models import Consent
-from idp.organizations.models import ENDED, Membership
-
-UNDO: Final = timedelta(days=14)
+from idp.oidc.models import Authorization, Consent
+from idp.organizations.models import ENDED, Membership, MembershipPermission
 
 #: claims of OIDC Core §5.1 that an account keeps as they are
 PROFILE: Final = (
@@ -42,6 +43,32 @@ PROFILE: Final = (
     "zoneinfo",
     "locale",
     "address",
+)
+
+
+#: what of an account's row says something about a person
+_PERSONAL: Final = (
+    *PROFILE,
+    "username",
+    "username_key",
+    "password_hash",
+    "password_changed_at",
+    "home_organization_id",
+    "last_sign_in_at",
+    "deletion_due_at",
+    "restore_status",
+)
+#: rows that go with a person, with all that hangs on them; authorizations before the sessions they name
+_OWNED: Final = (
+    Authorization,
+    Session,
+    Device,
+    Identifier,
+    Authenticator,
+    RecoveryPassword,
+    Consent,
+    Flow,
+    LegacyLink,
 )
 
 
@@ -127,11 +154,14 @@ def set_password(ctx: Context, account_id: str, password: str) -> Ended:
 def block(ctx: Context, account_id: str, *, reason: str | None = None) -> Ended:
     """Block an account: at once, everywhere, whatever it belongs to (design §2).
 
+    One that its owner deleted cannot be brought back while it is blocked.
+
     :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``account.status`` (status).
     """
     require_operator(ctx)
     account = locked(ctx, account_id)
-    _change_status(ctx, account, ACTIVE, BLOCKED)
+    if not _change_restored(account, ACTIVE, BLOCKED):
+        _change_status(ctx, account, ACTIVE, BLOCKED)
     account.epoch += 1
     record(ctx, Event.ACCOUNT_BLOCKED, target=("account", account.id), reason=reason)
     ctx.db.flush()
@@ -145,7 +175,8 @@ def unblock(ctx: Context, account_id: str, *, reason: str | None = None) -> None
     """
     require_operator(ctx)
     account = locked(ctx, account_id)
-    _change_status(ctx, account, BLOCKED, ACTIVE)
+    if not _change_restored(account, BLOCKED, ACTIVE):
+        _change_status(ctx, account, BLOCKED, ACTIVE)
     record(ctx, Event.ACCOUNT_UNBLOCKED, target=("account", account.id), reason=reason)
     ctx.db.flush()
 
@@ -162,6 +193,7 @@ def delete(ctx: Context, account_id: str, *, reason: str | None = None) -> Ended
     account.status = DELETED
     account.epoch += 1
     account.updated_at = ctx.now
+    account.deletion_due_at = ctx.now + UNDO
     memberships = select(Membership).where(Membership.account_id == account.id, Membership.status != ENDED)
     for membership in ctx.db.scalars(memberships.order_by(Membership.id).with_for_update()):
         membership.status = ENDED
@@ -185,16 +217,42 @@ def erase(ctx: Context, account_id: str) -> None:
     account = locked(ctx, account_id)
     if account.status != DELETED or account.erased_at is not None:
         raise Refusal("account.status", status=account.status)
-    for field in (*PROFILE, "username", "username_key", "password_hash", "home_organization_id"):
+    for field in _PERSONAL:
         setattr(account, field, None)
+    account.recovery_due = False
     account.erased_at = account.updated_at = ctx.now
+    _erase_memberships(ctx, account.id)
     ctx.db.flush()
-    for table in (Identifier, Authenticator, RecoveryPassword, Device, Consent):
-        ctx.db.execute(sql_delete(table).where(table.account_id == account.id))
+    for table in _OWNED:
+        owned = sql_delete(table).where(table.account_id == account.id)
+        ctx.db.execute(owned, execution_options={"synchronize_session": False})
+    made_for = sql_delete(OneTimeSecret).where(OneTimeSecret.target == account.id)
+    ctx.db.execute(made_for, execution_options={"synchronize_session": False})
     forget_owned(ctx, account.id)
     record(ctx, Event.ACCOUNT_ERASED, target=("account", account.id))
     ctx.db.flush()
     erase_from_log(ctx, account.id)
+
+
+def _erase_memberships(ctx: Context, account_id: str) -> None:
+    """End what of an account's memberships has not ended; that there were any, the companies' logs tell."""
+    mine = select(Membership).where(Membership.account_id == account_id).order_by(Membership.id)
+    for membership in ctx.db.scalars(mine.with_for_update()).all():
+        membership.restore_until = None
+        held = sql_delete(MembershipPermission).where(MembershipPermission.membership_id == membership.id)
+        ctx.db.execute(held, execution_options={"synchronize_session": False})
+        if membership.status == ENDED:
+            continue
+        membership.status = ENDED
+        membership.epoch += 1
+        membership.ended_at = membership.changed_at = ctx.now
+        record(
+            ctx,
+            Event.MEMBERSHIP_ENDED,
+            target=("account", account_id),
+            organization=membership.organization_id,
+            reason="account erased",
+        )
 
 
 def find(ctx: Context, typed: str) -> str:
@@ -251,6 +309,14 @@ def _change_status(ctx: Context, account: Account, old: str, new: str) -> None:
         raise Refusal("account.status", status=account.status)
     account.status = new
     account.updated_at = ctx.now
+
+
+def _change_restored(account: Account, old: str, new: str) -> bool:
+    """Change what undoing a deletion would give back; False where none can be undone."""
+    if account.status != DELETED or account.restore_status != old:
+        return False
+    account.restore_status = new
+    return True
 
 
 def _check_password(ctx: Context, account: Account, password: str, addresses: Iterable[str]) -> None:

@@ -61,6 +61,42 @@ def list_all(ctx: Context, account_id: str) -> list[ConsentFacts]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class UsedPortal:
+    """A portal that was used and needed no consent."""
+
+    client_id: str
+    client_name: str
+    first_party: bool
+    first_used_at: datetime
+    last_used_at: datetime
+
+
+def used_without(ctx: Context, account_id: str) -> list[UsedPortal]:
+    """Return the portals a person used that no consent stands for, by their names.
+
+    They are the operator's own, or the consent was withdrawn; what is told of use goes when its time is over.
+
+    :raises Refusal: ``actor.not_allowed``.
+    """
+    require_person_or_operator(ctx, account_id)
+    allowed = select(Consent.client_id).where(Consent.account_id == account_id)
+    used = (
+        select(
+            Client.client_id,
+            Client.client_name,
+            Client.first_party,
+            func.min(Authorization.created_at),
+            func.max(Authorization.created_at),
+        )
+        .join(Authorization, Authorization.client_id == Client.id)
+        .where(Authorization.account_id == account_id, Client.id.not_in(allowed))
+        .group_by(Client.id, Client.client_id, Client.client_name, Client.first_party)
+        .order_by(Client.client_name, Client.client_id)
+    )
+    return [UsedPortal(*row) for row in ctx.db.execute(used)]
+
+
 def withdraw(ctx: Context, account_id: str, client_id: str) -> Ended:
     """Take back what a person lets a portal have: all that was issued to it ends, offline access too.
 

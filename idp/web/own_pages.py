@@ -40,8 +40,12 @@ ENTRIES: Final[tuple[tuple[str, LazyString], ...]] = (
     (OVERVIEW, _("Übersicht")),
     ("own_password.show", _("Passwort")),
     ("own_recovery.show", _("Wiederherstellung")),
+    ("own_sessions.show", _("Anmeldungen und Geräte")),
+    ("own_portals.show", _("Verbundene Portale")),
     ("linked_accounts.show", _("Verknüpfte Konten")),
     ("own_profile.show", _("Profil")),
+    ("own_activity.show", _("Aktivität")),
+    ("own_data.show", _("Meine Daten")),
 )
 
 _SECRETS: Final = ("password", "code", "token")

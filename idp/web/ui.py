@@ -17,7 +17,7 @@ from idp.web.cookies import cookie_name, set_cookie
 from idp.web.csrf import answers_a_link
 from idp.web.extensions import babel, csrf
 from idp.web.ribbon import ribbon
-from idp.web.wording import names, statuses
+from idp.web.wording import devices, names, statuses
 
 THEMES = ("light", "dark", "system")
 _PREFERENCE_SECONDS = 365 * 24 * 3600
@@ -86,6 +86,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals.update(
         asset_url=assets.asset_url,
         time_element=formats.time_element,
+        device_words=devices.device_words,
         status_words=statuses.status_words,
         roles=names.ROLES,
         membership_states=names.MEMBERSHIP_STATES,

@@ -1,6 +1,7 @@
 """K-10: what people let portals have, seen and taken back by themselves and by operators (req 16, 23)."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -54,6 +55,23 @@ def test_people_see_what_they_allowed(services: Services, people: dict[str, str]
         assert found[0].created_at == found[0].updated_at == found[0].last_used_at == NOW
 
 
+def test_portals_that_needed_no_consent(services: Services, people: dict[str, str]) -> None:
+    """One's own use alone, with first and last time; a withdrawn one is among them."""
+    ben = people["ben"]
+    with unit_of_work(services, NOW + timedelta(hours=1), actor=Actor("account", ben)) as ctx:
+        make_client(ctx, "kunden", client_name="Kundenportal", first_party=True)
+        sign_in(ctx, ben, "kunden")
+        consents.withdraw(ctx, ben, "wetter")
+        sign_in(ctx, people["clara"], "kunden")
+        found = consents.used_without(ctx, ben)
+    assert [(used.client_name, used.first_party) for used in found] == [
+        ("Kundenportal", True),
+        ("Wetter", False),
+    ]
+    assert found[0].first_used_at == found[0].last_used_at == NOW + timedelta(hours=1)
+    assert found[1].last_used_at == NOW
+
+
 def test_withdrawing(services: Services, people: dict[str, str]) -> None:
     """Row and authorizations of this person at this portal, of nobody else; one event (req 23)."""
     ben, clara = people["ben"], people["clara"]
@@ -73,6 +91,7 @@ def test_withdrawing(services: Services, people: dict[str, str]) -> None:
 
 OPERATIONS: dict[str, Callable[[Context, str], Any]] = {
     "list": consents.list_all,
+    "used without": consents.used_without,
     "withdraw": lambda ctx, account_id: consents.withdraw(ctx, account_id, "wetter"),
 }
 

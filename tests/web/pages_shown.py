@@ -162,6 +162,10 @@ def _totp(apps: int, errors: list[tuple[str, str]] | None = None, remember_days:
     }
 
 
+def _undo(**values: Any) -> dict[str, Any]:
+    return {"due": NOW, "action": "/account/delete/undo", "portal": None, "errors": []} | values
+
+
 def _accounts() -> Page:
     accounts = [
         Shown(id="1", name=f"Anna {HOSTILE}", masked_mail="an•••@muster.example", company="Muster GmbH"),
@@ -459,6 +463,13 @@ PAGES: dict[str, Callable[[], Page]] = {
     "logged-out-alone": lambda: _logged_out(()),
     "start": lambda: _start(True),
     "start-stranger": lambda: _start(False),
+    "deletion-planned": lambda: ("pages/deletion_planned.html", {"due": NOW, "portal": None}),
+    "deletion-undo": lambda: ("pages/deletion_undo.html", _undo(token=HOSTILE)),
+    "deletion-undo-error": lambda: (
+        "pages/deletion_undo.html",
+        _undo(token=None, errors=[("", word("form.stale"))]),
+    ),
+    "deletion-undone": lambda: ("pages/deletion_undone.html", {"onward": "/login", "portal": None}),
     "blocked": lambda: _access("access_blocked", company=f"Muster {HOSTILE}"),
     "blocked-account": lambda: _access("access_blocked", company=None),
     "pending": lambda: _access("access_pending", company="Muster GmbH", since=NOW, told="Anna"),

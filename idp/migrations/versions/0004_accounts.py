@@ -27,14 +27,16 @@ def upgrade() -> None:
     _joining()
     _recovery_password()
     _partial_index("ix_flow_reset_account", "account_id", "purpose = 'reset'", "flow")
+    _deletion()
 
 
 def downgrade() -> None:
     """Drop the tables, the last one first."""
     op.drop_index("ix_flow_reset_account", "flow")
     with op.batch_alter_table("account") as account:
-        account.drop_column("recovery_due")
-        account.drop_column("product_family")
+        account.drop_index("ix_account_deletion_due_at")
+        for column in ("recovery_due", "product_family", "deletion_due_at", "restore_status"):
+            account.drop_column(column)
     for table in reversed(TABLES):
         op.drop_table(table)
     op.drop_column("membership", "asked_at")
@@ -193,4 +195,17 @@ def _recovery_password() -> None:
     # the default fills the rows there are; the model says it for new ones
     op.add_column(
         "account", sa.Column("recovery_due", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
+
+
+def _deletion() -> None:
+    op.add_column("account", sa.Column("deletion_due_at", sa.BigInteger(), nullable=True))
+    op.add_column("account", sa.Column("restore_status", sa.String(length=16), nullable=True))
+    where = sa.text("deletion_due_at IS NOT NULL")
+    op.create_index(
+        "ix_account_deletion_due_at",
+        "account",
+        ["deletion_due_at"],
+        sqlite_where=where,
+        postgresql_where=where,
     )

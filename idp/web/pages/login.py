@@ -10,7 +10,7 @@ from idp.authentication.login import Attempt, Recognised
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
-from idp.management import legacy_proof
+from idp.management import account_deletion, legacy_proof
 from idp.web import old_account_offers, sign_in
 from idp.web.browser_session import current_session, device_cookie, flow_browser, has_cookies
 from idp.web.context import current
@@ -55,6 +55,8 @@ def submit() -> Response:
     try:
         recognised = login.conclude(current(), attempt)
     except Refusal as refusal:
+        if refusal.code == "account.deletion_planned":
+            return _offer_undo(flow, str(attempt.candidate.account_id))
         if refusal.code == "login.failed":
             return _offered(username, str(form.password.data)) or _refused(
                 flow_of_request(), username, refusal
@@ -66,6 +68,12 @@ def submit() -> Response:
         [(assurance.PASSWORD, None)],
         earlier_failures=recognised.earlier_failures,
     )
+
+
+def _offer_undo(flow: Flow | None, account_id: str) -> Response:
+    """Lead who planned the deletion of the account to where it is undone (K-14)."""
+    made = account_deletion.offer(current(), account_id, then=flow, browser_hash=flow_browser())
+    return go_to("own_deletion.show_undo", flow=made.id)
 
 
 def _compare(username: str, password: str) -> Attempt:

@@ -2,13 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from idp.authentication.sessions import LiveSession
-from idp.context import Actor
 from idp.delivery import outbox
 from idp.errors import Refusal
 from idp.flows import engine
@@ -16,19 +13,18 @@ from idp.flows.models import Flow
 from idp.oidc import frontchannel_logout
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.frontchannel_logout import Frame
-from idp.oidc.logout import LogoutRequest, end_session, hint_fits, other_portals, read_logout_request
+from idp.oidc.logout import LogoutRequest, hint_fits, other_portals, read_logout_request
 from idp.oidc.request import Exchange
-from idp.web.browser_session import clear_session, current_session, flow_browser, known_flow_browser
+from idp.web.browser_session import current_session, flow_browser, known_flow_browser
 from idp.web.context import current
 from idp.web.csrf import cross_site
 from idp.web.parameters import body_pairs, query_pairs
 from idp.web.portals import portal_by_row, provider
 from idp.web.security_headers import allow_form_target, allow_frames
+from idp.web.signing_out import LOGOUT, return_address, sign_out
 
 bp = Blueprint("end_session", __name__)
 
-LOGOUT = "logout"
-SIGNED_OUT = "signed out"
 SEE_OTHER = 303
 
 
@@ -64,7 +60,7 @@ def confirm(flow_id: str) -> Response:
     live = current_session()
     client = provider().snapshots.current().clients.get(wanted.client_id or "")
     if live is None or hint_fits(ctx, wanted, client, live):
-        return _sign_out(flow, wanted, live, agreed=wanted.hinted_sub is not None)
+        return sign_out(flow, wanted, live, agreed=wanted.hinted_sub is not None)
     portal = portal_by_row(flow.client_id)
     # who stays signed in goes back to the portal's start page
     allow_form_target(wanted.post_logout_redirect_uri, portal.home_uri if portal else None)
@@ -88,7 +84,7 @@ def decide(flow_id: str) -> Response:
         portal = portal_by_row(flow.client_id)
         home = portal.home_uri if portal else None
         return redirect(home or url_for("start.show"), SEE_OTHER)
-    return _sign_out(flow, wanted, current_session(), agreed=True)
+    return sign_out(flow, wanted, current_session(), agreed=True)
 
 
 @bp.get("/logged-out/<flow_id>")
@@ -102,7 +98,7 @@ def done(flow_id: str) -> Response:
     page = render_template(
         "pages/logged_out.html",
         portal=portal_by_row(flow.client_id),
-        continue_url=_return_address(LogoutRequest(**flow.request)),
+        continue_url=return_address(LogoutRequest(**flow.request)),
         results=_results(flow.done.get("group"), frames),
         frames=frames,
         goes_on=bool(told.get("agreed")),
@@ -125,42 +121,8 @@ def _begin(pairs: Iterable[tuple[str, str]], *, posted: bool) -> Response:
     if not posted:
         live = current_session()
         if live is None or hint_fits(ctx, wanted, client, live):
-            return _sign_out(flow, wanted, live, agreed=wanted.hinted_sub is not None)
+            return sign_out(flow, wanted, live, agreed=wanted.hinted_sub is not None)
     return redirect(url_for("end_session.confirm", flow_id=flow.id), SEE_OTHER)
-
-
-def _sign_out(flow: Flow, wanted: LogoutRequest, live: LiveSession | None, *, agreed: bool) -> Response:
-    """End the session and go on.
-
-    :param agreed: a hint or the person's click stands behind the request; else the address is only offered.
-    """
-    ctx = current()
-    framed: dict[str, str] = {}
-    if live is not None:
-        framed = frontchannel_logout.receivers(ctx, provider().snapshots.current().by_row, live.session.id)
-        actor = Actor("account", live.account.id)
-        group = end_session(ctx.acting(actor), live.session.id, SIGNED_OUT)
-        engine.mark(flow, "group", id=group)
-    if framed:
-        engine.mark(flow, "frames", sids=framed, agreed=agreed)
-    engine.finish(ctx, flow)
-    # pages of other portals need a page of ours around them, which goes on by itself
-    target = _return_address(wanted) if agreed and not framed else None
-    response = redirect(target or url_for("end_session.done", flow_id=flow.id), SEE_OTHER)
-    if live is not None:
-        clear_session(response)
-        # not "cookies": it takes those of neighbouring hosts too, and what this browser is known by;
-        # not "cache": pages are no-store, and emptying it takes Chromium seconds
-        response.headers["Clear-Site-Data"] = '"storage"'
-    return response
-
-
-def _return_address(wanted: LogoutRequest) -> str | None:
-    """Return the registered address with the request's state."""
-    uri = wanted.post_logout_redirect_uri
-    if uri is None or wanted.state is None:
-        return uri
-    return f"{uri}{'&' if '?' in uri else '?'}{urlencode({'state': wanted.state})}"
 
 
 def _results(mark: dict[str, str] | None, frames: Iterable[Frame]) -> list[Result]:

@@ -1,0 +1,136 @@
+"""K-14: delete one's account, and undo it within 14 days (screens §1.4; req 40, 68, 73, 98, 109)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from flask import Blueprint, request, url_for
+from werkzeug.wrappers import Response
+
+from idp.accounts.deletion import UNDO
+from idp.authentication.sessions import LiveSession
+from idp.context import Actor, Context
+from idp.errors import Refusal
+from idp.flows import engine
+from idp.management import account_deletion
+from idp.management.account_deletion import Undoable
+from idp.web import own_pages
+from idp.web.browser_session import clear_session, flow_browser, known_flow_browser
+from idp.web.context import current
+from idp.web.csrf import is_stale, shows_stale_form
+from idp.web.data_forms import DeletionForm, UndoForm
+from idp.web.flow_pages import flow_of, go_to
+from idp.web.flow_pages import show as show_page
+from idp.web.own_pages import STEP_UP_STRICT, confirmed
+from idp.web.wording import word, word_refusal
+
+bp = Blueprint("own_deletion", __name__, url_prefix="/account/delete")
+
+Errors = Sequence[tuple[str, str]]
+
+
+@bp.get("")
+@confirmed(within=STEP_UP_STRICT)
+def show(live: LiveSession) -> Response:
+    """Say what goes, portal by portal and company by company."""
+    return _page(live)
+
+
+@bp.post("")
+@confirmed(within=STEP_UP_STRICT)
+@shows_stale_form
+def submit(live: LiveSession) -> Response:
+    """End everything now; the data goes in 14 days."""
+    if is_stale():
+        return _page(live, [("agreed", word("form.stale"))])
+    if not DeletionForm().agreed.data:
+        return _page(live, [("agreed", word("deletion.tick"))])
+    ctx = _acting(live)
+    try:
+        due = account_deletion.plan(ctx, live.account.id)
+    except Refusal as refusal:
+        if refusal.code != "admin.last":
+            raise
+        return _page(live, [("", word_refusal(refusal))])
+    done = engine.start(ctx, engine.DELETION, browser_hash=flow_browser(), request={"due": due.isoformat()})
+    engine.finish(ctx, done)
+    response = go_to("own_deletion.show_planned", flow=done.id)
+    clear_session(response)
+    response.headers["Clear-Site-Data"] = '"storage"'
+    return response
+
+
+@bp.get("/planned")
+def show_planned() -> Response:
+    """Say until when it can be undone, and how."""
+    done = engine.load_finished(current(), request.args.get("flow", ""), known_flow_browser())
+    if done.purpose != engine.DELETION or "due" not in done.request:
+        raise Refusal("flow.lost")
+    return show_page("pages/deletion_planned.html", done, due=datetime.fromisoformat(done.request["due"]))
+
+
+@bp.get("/undo")
+def show_undo() -> Response:
+    """Show what the link of a mail, or a sign-in, is about; nothing is done by opening it (req 68)."""
+    token = request.args.get("token")
+    if token is not None:
+        return _undo_page(account_deletion.of_link(current(), token), token=token)
+    flow = flow_of(engine.DELETION)
+    return _undo_page(account_deletion.of_flow(current(), flow))
+
+
+@bp.post("/undo")
+@shows_stale_form
+def undo() -> Response:
+    """Bring the account back."""
+    token = UndoForm().token.data
+    ctx = current()
+    if token:
+        if is_stale():
+            return _undo_page(account_deletion.of_link(ctx, token), [("", word("form.stale"))], token=token)
+        account_deletion.undo_by_link(ctx, token)
+        return go_to("own_deletion.show_undone")
+    try:
+        flow = flow_of(engine.DELETION, lock=True)
+    except Refusal:  # of two clicks a browser hears the second answer alone
+        flow = engine.load_finished(ctx, request.args.get("flow", ""), known_flow_browser())
+        return go_to("own_deletion.show_undone", flow=flow.request.get("then"))
+    if is_stale():
+        return _undo_page(account_deletion.of_flow(ctx, flow), [("", word("form.stale"))])
+    account_deletion.undo_in(ctx, flow)
+    return go_to("own_deletion.show_undone", flow=flow.request["then"])
+
+
+@bp.get("/undone")
+def show_undone() -> Response:
+    """Say that the account stays, and lead to the sign-in."""
+    return show_page(
+        "pages/deletion_undone.html", None, onward=url_for("login.show", flow=request.args.get("flow"))
+    )
+
+
+def _acting(live: LiveSession) -> Context:
+    return current().acting(Actor("account", live.account.id))
+
+
+def _page(live: LiveSession, errors: Errors = ()) -> Response:
+    return own_pages.show(
+        "pages/account/delete.html",
+        live,
+        part="own_data",
+        found=account_deletion.consequences(_acting(live), live.account.id),
+        days=UNDO.days,
+        action=url_for("own_deletion.submit"),
+        errors=tuple(errors),
+    )
+
+
+def _undo_page(found: Undoable, errors: Errors = (), *, token: str | None = None) -> Response:
+    flow = request.args.get("flow") if token is None else None
+    return show_page(
+        "pages/deletion_undo.html",
+        None,
+        due=found.due,
+        token=token,
+        action=url_for("own_deletion.undo", flow=flow),
+        errors=tuple(errors),
+    )

@@ -1,0 +1,91 @@
+"""K-10: what portals get, with the real values, and taking it back (screens §1.4; req 16, 23, 98)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Blueprint, request, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from idp.authentication.sessions import LiveSession
+from idp.context import Actor, Context
+from idp.errors import Refusal
+from idp.management import consents
+from idp.management.consents import ConsentFacts
+from idp.oidc.consent import Extent
+from idp.organizations import memberships, policy
+from idp.organizations.memberships import MembershipFacts
+from idp.web import disclosure, own_pages
+from idp.web.context import current
+from idp.web.disclosure import Item
+from idp.web.flow_pages import go_to
+from idp.web.own_pages import signed_in
+from idp.web.portals import provider
+
+bp = Blueprint("own_portals", __name__, url_prefix="/account/portals")
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A portal with a consent, and what it gets by it."""
+
+    name: str
+    client_id: str
+    since: datetime
+    last_used_at: datetime | None
+    items: list[Item]
+    withdraw_url: str
+
+
+@bp.get("")
+@signed_in
+def show(live: LiveSession) -> Response:
+    """List the portals with a consent, then those that needed none."""
+    ctx, account_id = _acting(live), live.account.id
+    membership = _membership(ctx, live)
+    return own_pages.show(
+        "pages/account/portals.html",
+        live,
+        connected=[_connected(account_id, membership, facts) for facts in consents.list_all(ctx, account_id)],
+        used=consents.used_without(ctx, account_id),
+        withdrawn="withdrawn" in request.args,
+    )
+
+
+@bp.post("/<client_id>/withdraw")
+@signed_in
+def withdraw(live: LiveSession, client_id: str) -> Response:
+    """Take a consent back; all that was issued by it ends."""
+    try:
+        consents.withdraw(_acting(live), live.account.id, client_id)
+    except Refusal as refusal:
+        if refusal.code == "consent.unknown":
+            raise NotFound from refusal
+        raise
+    return go_to("own_portals.show", withdrawn=1)
+
+
+def _acting(live: LiveSession) -> Context:
+    return current().acting(Actor("account", live.account.id))
+
+
+def _membership(ctx: Context, live: LiveSession) -> MembershipFacts | None:
+    """Return the membership whose values a portal would get now, None where that is not settled."""
+    chosen = policy.choose(
+        memberships.for_account(ctx, live.account.id), session_membership=live.session.membership_id
+    )
+    return chosen.membership if isinstance(chosen, policy.Active) else None
+
+
+def _connected(account_id: str, membership: MembershipFacts | None, facts: ConsentFacts) -> Connected:
+    client = provider().snapshots.current().clients.get(facts.client_id)
+    extent = Extent(frozenset(facts.scope.split()), frozenset(facts.claims))
+    return Connected(
+        name=facts.client_name,
+        client_id=facts.client_id,
+        since=facts.created_at,
+        last_used_at=facts.last_used_at,
+        # one that is switched off gets nothing now
+        items=disclosure.items(client, account_id, membership, extent) if client else [],
+        withdraw_url=url_for("own_portals.withdraw", client_id=facts.client_id),
+    )

@@ -1,0 +1,62 @@
+"""Ending this browser's session, with the page that says so (L-13; RP-Initiated Logout §2; req 46, 48)."""
+
+from typing import Final
+from urllib.parse import urlencode
+
+from flask import redirect, url_for
+from werkzeug.wrappers import Response
+
+from idp.authentication.sessions import LiveSession
+from idp.context import Actor
+from idp.flows import engine
+from idp.flows.models import Flow
+from idp.oidc import frontchannel_logout
+from idp.oidc.logout import LogoutRequest, end_session
+from idp.web.browser_session import clear_session, flow_browser
+from idp.web.context import current
+from idp.web.flow_pages import SEE_OTHER
+from idp.web.portals import provider
+
+LOGOUT: Final = "logout"
+SIGNED_OUT: Final = "signed out"
+
+
+def sign_out_here(live: LiveSession) -> Response:
+    """End this browser's own session by the person's click, and say so."""
+    wanted = LogoutRequest()
+    flow = engine.start(current(), LOGOUT, browser_hash=flow_browser(), request=wanted.to_json())
+    return sign_out(flow, wanted, live, agreed=True)
+
+
+def sign_out(flow: Flow, wanted: LogoutRequest, live: LiveSession | None, *, agreed: bool) -> Response:
+    """End the session and go on.
+
+    :param agreed: a hint or the person's click stands behind the request; else the address is only offered.
+    """
+    ctx = current()
+    framed: dict[str, str] = {}
+    if live is not None:
+        framed = frontchannel_logout.receivers(ctx, provider().snapshots.current().by_row, live.session.id)
+        actor = Actor("account", live.account.id)
+        group = end_session(ctx.acting(actor), live.session.id, SIGNED_OUT)
+        engine.mark(flow, "group", id=group)
+    if framed:
+        engine.mark(flow, "frames", sids=framed, agreed=agreed)
+    engine.finish(ctx, flow)
+    # pages of other portals need a page of ours around them, which goes on by itself
+    target = return_address(wanted) if agreed and not framed else None
+    response = redirect(target or url_for("end_session.done", flow_id=flow.id), SEE_OTHER)
+    if live is not None:
+        clear_session(response)
+        # not "cookies": it takes those of neighbouring hosts too, and what this browser is known by;
+        # not "cache": pages are no-store, and emptying it takes Chromium seconds
+        response.headers["Clear-Site-Data"] = '"storage"'
+    return response
+
+
+def return_address(wanted: LogoutRequest) -> str | None:
+    """Return the registered address with the request's state."""
+    uri = wanted.post_logout_redirect_uri
+    if uri is None or wanted.state is None:
+        return uri
+    return f"{uri}{'&' if '?' in uri else '?'}{urlencode({'state': wanted.state})}"
