@@ -26,7 +26,7 @@ from idp.flows.models import Flow, OneTimeSecret
 from idp.management.actors import require_operator
 from idp.management.ending import Ended, end_account
 from idp.oidc.models import Authorization, Consent
-from idp.organizations.models import ENDED, Membership, MembershipPermission
+from idp.organizations.models import ENDED, JoinRequest, Membership, MembershipPermission
 
 #: claims of OIDC Core §5.1 that an account keeps as they are
 PROFILE: Final = (
@@ -54,6 +54,7 @@ _PERSONAL: Final = (
     "password_hash",
     "password_changed_at",
     "home_organization_id",
+    "product_family",
     "last_sign_in_at",
     "deletion_due_at",
     "restore_status",
@@ -69,6 +70,7 @@ _OWNED: Final = (
     Consent,
     Flow,
     LegacyLink,
+    JoinRequest,
 )
 
 

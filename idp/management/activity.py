@@ -48,6 +48,7 @@ OF_NOBODY: Final = frozenset(
         "master_key",
         "organization",
         "organization_permission",
+        "product_family",
         "signing_key",
     }
     or event
@@ -58,6 +59,8 @@ OF_NOBODY: Final = frozenset(
         Event.CODE_REPLAYED,
         Event.CODE_MISUSED,
         Event.TOKEN_REVOKED,
+        # it would tell whether a customer number is one (req 59); who gets the letter tells its person
+        Event.JOIN_LETTER_CREATED,
     }
 )
 TOLD: Final = frozenset(Event) - OF_NOBODY
@@ -103,7 +106,9 @@ def page(ctx: Context, account_id: str, *, before: str | None = None) -> Page:
             event=Event(entry.event),
             by=who(entry, account_id),
             portal=portals.get(entry.client or "", entry.client),
-            organization=companies.get(entry.organization or ""),
+            organization=None
+            if entry.event == Event.MEMBERSHIP_REQUESTED  # nor whose it is
+            else companies.get(entry.organization or ""),
             user_agent=origin(entry, account_id).get("user_agent"),
         )
         for entry in shown

@@ -27,7 +27,14 @@ from idp.management import accounts, activity
 from idp.management.actors import require_person_or_operator
 from idp.management.own_data_fields import TABLES
 from idp.oidc.models import Authorization, Client, Consent
-from idp.organizations.models import Membership, MembershipPermission, Organization, Permission
+from idp.organizations import memberships
+from idp.organizations.models import (
+    JoinRequest,
+    Membership,
+    MembershipPermission,
+    Organization,
+    Permission,
+)
 
 Format = Literal["json", "html"]
 FORMATS: Final[tuple[Format, ...]] = ("json", "html")
@@ -49,6 +56,7 @@ def export(ctx: Context, account_id: str, format: Format) -> dict[str, Section]:
         "authenticators": _all(ctx, Authenticator, account_id, Authenticator.created_at),
         "recovery": _all(ctx, RecoveryPassword, account_id, RecoveryPassword.created_at),
         "companies": _companies(ctx, account_id),
+        "join_requests": _all(ctx, JoinRequest, account_id, JoinRequest.asked_at),
         "consents": _of_portals(ctx, Consent, account_id),
         "authorizations": _of_portals(ctx, Authorization, account_id),
         "sessions": _sessions(ctx, account_id),
@@ -79,7 +87,7 @@ def _companies(ctx: Context, account_id: str) -> Section:
     mine = (
         select(Membership, Organization.name, Organization.customer_number)
         .join(Organization, Organization.id == Membership.organization_id)
-        .where(Membership.account_id == account_id)
+        .where(Membership.account_id == account_id, memberships.MAY_BE_KNOWN)
         .order_by(Organization.name)
     )
     held = (

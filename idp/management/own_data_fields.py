@@ -33,6 +33,7 @@ TABLES: Final[dict[str, Told]] = {
             "address",
             "locale",
             "zoneinfo",
+            "product_family",
             "created_at",
             "updated_at",
             "last_sign_in_at",
@@ -81,7 +82,12 @@ TABLES: Final[dict[str, Told]] = {
     "membership": Told(
         ("role", "status", "created_at", "changed_at", "ended_at", "restore_until"),
         # who changed it is another person
-        ("id", "account_id", "organization_id", "epoch", "version", "changed_by"),
+        ("id", "account_id", "organization_id", "epoch", "version", "changed_by", "asked_at"),
+    ),
+    # whether a company has the number is not told (req 59)
+    "join_request": Told(
+        ("customer_number", "asked_at"),
+        ("id", "account_id", "membership_id", "told_at", "letter_at", "tries"),
     ),
     "membership_permission": Told((), ("membership_id", "permission_id", "granted_at", "granted_by")),
     "consent": Told(

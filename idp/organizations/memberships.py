@@ -92,13 +92,9 @@ _FACTS: Final[Select[*tuple[Any, ...]]] = (
 )
 
 
-# Who typed a customer number must not learn from what waits that the number is one, nor whose (req 59).
-_OF_ACCOUNT: Final = Prepared(
-    _FACTS.where(
-        Membership.account_id == bindparam("account_id"),
-        or_(Membership.status != PENDING, Membership.asked_at.is_(None)),
-    )
-)
+MAY_BE_KNOWN: Final = or_(Membership.status != PENDING, Membership.asked_at.is_(None))
+"""Who typed a customer number must not learn from what waits that the number is one, nor whose (req 59)."""
+_OF_ACCOUNT: Final = Prepared(_FACTS.where(Membership.account_id == bindparam("account_id"), MAY_BE_KNOWN))
 
 
 def for_account(ctx: Context, account_id: str) -> list[MembershipFacts]:

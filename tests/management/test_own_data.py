@@ -12,7 +12,7 @@ from idp.context import Actor, Origin, Services
 from idp.db import Base
 from idp.delivery.models import OutboxMessage
 from idp.errors import Refusal
-from idp.management import own_data, permissions
+from idp.management import activity, joining, own_data, permissions
 from idp.management.own_data_fields import TABLES, UNTOLD
 from idp.oidc import consent
 from idp.oidc.clients import load_clients
@@ -74,6 +74,24 @@ def anna(services: Services) -> str:
         consent.decide(ctx, account, load_clients(ctx.db)["portal"], wanted, wanted)
         sign_in(ctx, account, membership_id=member)
         return account
+
+
+@pytest.mark.parametrize("number", ["100200300", "100200301"])
+def test_what_was_asked_tells_nothing_of_a_company(services: Services, number: str) -> None:
+    """A number that a company has and one that none has look alike in export and log (req 59)."""
+    with unit_of_work(services) as ctx:
+        make_organization(ctx)
+        ben = make_account(ctx, "ben")
+    me = Actor("account", ben)
+    with unit_of_work(services, actor=me) as ctx:
+        joining.ask(ctx, ben, number)
+    with unit_of_work(services, actor=me) as ctx:
+        found = own_data.export(ctx, ben, "json")
+        deeds = activity.page(ctx, ben).deeds
+    assert [request["customer_number"] for request in found["join_requests"]] == [number]
+    assert found["companies"] == []
+    assert "Muster" not in json.dumps(found, default=str)
+    assert {deed.organization for deed in deeds} == {None}
 
 
 def test_the_export_tells_all_sections(services: Services, anna: str) -> None:
