@@ -73,6 +73,7 @@ def anna(services: Services) -> str:
         wanted = Extent(frozenset({"openid", "email"}), frozenset())
         consent.decide(ctx, account, load_clients(ctx.db)["portal"], wanted, wanted)
         sign_in(ctx, account, membership_id=member)
+        joining.ask(acting, account, "100200999")
         return account
 
 
