@@ -9,7 +9,7 @@ PACKAGING := pyproject.toml tools/environment.sh tools/build_hook.py
 unexport PYTHONDONTWRITEBYTECODE
 
 .NOTPARALLEL:
-.PHONY: demo test check lint format types imports bench faults races axe handbook lock clean
+.PHONY: demo test check lint format types imports bench faults races walk axe handbook lock clean
 
 demo: .venv/.runtime $(CATALOGUES)
 	@exec $(BIN)/idp demo $(ARGS)
@@ -55,6 +55,10 @@ faults: .venv/.dev $(CATALOGUES)
 # Five hundred rounds of each race for what works once; a normal run has three.
 races: .venv/.dev $(CATALOGUES)
 	LOTSE_TEST_RACES=500 LOTSE_TEST_REQUIRE=postgresql $(BIN)/pytest -q -n 0 tests/attacks/test_c16_races.py $(ARGS)
+
+# Owner and attackers walk over the pages of accounts, for an hour and with faults put in; a normal run walks a little.
+walk: .venv/.dev $(CATALOGUES)
+	LOTSE_WALK_SECONDS=$(or $(SECONDS),3600) $(BIN)/pytest -q -n 0 tests/walker $(ARGS)
 
 # Every page in every combination of theme, language and width; a normal run rotates them.
 axe: .venv/.dev $(CATALOGUES)
