@@ -1,24 +1,20 @@
 """Every template with made-up data: plain, in error, filled and empty, for the tests of frame and texts."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from types import SimpleNamespace as Shown
 from typing import Any
 
 from flask import Flask, render_template
 
 from idp.accounts.password_policy import requirements
-from idp.management.account_overview import Overview
 from idp.settings import Settings
 from idp.settings.models import Legal, Support
 from idp.texts import template_folder
 from idp.web import ui
-from idp.web.account_forms import AddressForm, ProfileForm
 from idp.web.disclosure import Item
 from idp.web.forms import (
     DeviceForm,
     ForgottenPasswordForm,
-    LoginForm,
     MailedCodeForm,
     RegistrationForm,
     TotpForm,
@@ -26,12 +22,10 @@ from idp.web.forms import (
 from idp.web.pages import style_guide
 from idp.web.wording import word
 from idp.web.wording.statuses import OVERLOAD
+from tests.web import pages_shown_accounts
+from tests.web.made_up import HOSTILE, NOW, PORTAL, Page
 
-PORTAL = Shown(name="Kundenportal", home_uri="http://localhost:8001/")
-NOW = datetime(2023, 8, 29, 7, 10, tzinfo=UTC)
-HOSTILE = '"><script>alert(1)</script>'
-
-Page = tuple[str, dict[str, Any]]
+__all__ = ["HOSTILE", "PAGES", "make_app", "settings_for"]
 
 
 def settings_for(mode: str = "demo", **changes: Any) -> Settings:
@@ -60,6 +54,8 @@ def make_app(settings: Settings | None = None) -> Flask:
         return render_template(template, **values)
 
     app.add_url_rule("/page/<name>", "page", show)
+    for endpoint, rule in pages_shown_accounts.ROUTES.items():
+        app.add_url_rule(rule, endpoint, show)
     return app
 
 
@@ -160,10 +156,6 @@ def _totp(apps: int, errors: list[tuple[str, str]] | None = None, remember_days:
         "authenticators": authenticators,
         "remember_days": remember_days,
     }
-
-
-def _undo(**values: Any) -> dict[str, Any]:
-    return {"due": NOW, "action": "/account/delete/undo", "portal": None, "errors": []} | values
 
 
 def _accounts() -> Page:
@@ -303,112 +295,8 @@ def _overload() -> Page:
     return "errors/http.html", {**shown, "words": OVERLOAD, "choices": False}
 
 
-def _address_link(own: bool, errors: list[tuple[str, str]] | None = None) -> Page:
-    return "pages/address_link.html", {
-        "token": HOSTILE,
-        "action": "/account/email/link",
-        "email": HOSTILE,
-        "own": own,
-        "errors": errors or [],
-    }
-
-
-def _own(name: str, errors: list[tuple[str, str]] | None = None, **values: Any) -> Callable[[], Page]:
-    """Return a page of the account centre."""
-    entries = [
-        Shown(href="/account", name="Übersicht", current="page"),
-        Shown(href="/account/profile", name=HOSTILE, current=None),
-    ]
-    shown = {"entries": entries, "person": HOSTILE, "action": "/account", "errors": errors or []}
-    return lambda: (f"pages/account/{name}.html", {**shown, **values})
-
-
-def _overview(next_step: str | None, *apps: str) -> Callable[[], Page]:
-    found = Overview(
-        username=HOSTILE,
-        emails=(HOSTILE,) if apps else (),
-        password_changed_at=NOW if apps else None,
-        recovery_since=NOW if apps else None,
-        apps=apps,
-        sessions=3,
-        portals=(HOSTILE,),
-        next_step=next_step,
-    )
-    return _own("overview", found=found)
-
-
-_CODE_SENT = {
-    "resend_url": "/resend",
-    "email": HOSTILE,
-    "sent_at": NOW,
-    "valid_until": NOW,
-}
-
 PAGES: dict[str, Callable[[], Page]] = {
-    "account-overview": _overview("address"),
-    "account-overview-with-app": _overview(None, HOSTILE),
-    "account-confirm": _own("confirm", [("password", word("password.wrong"))], username=HOSTILE),
-    "account-confirm-by-code": _own(
-        "confirm", by_code=True, authenticators=[Shown(id="a", label=HOSTILE), Shown(id="b", label="B")]
-    ),
-    "account-password": _own(
-        "password",
-        [("password", word("password.wrong")), ("new_password", word("password.same"))],
-        username=HOSTILE,
-        end_elsewhere=True,
-        password_rule=requirements(profile="amt24", single_factor=True),
-    ),
-    "account-password-changed": _own("password_changed"),
-    "account-profile": lambda: _own(
-        "profile",
-        [("username", word("username.taken")), ("locale", word("choice.unknown"))],
-        form=ProfileForm(data={"given_name": HOSTILE, "family_name": HOSTILE, "username": HOSTILE}),
-        emails=[HOSTILE],
-        languages=[("de", "Deutsch"), ("en", "English")],
-    )(),
-    "account-email": lambda: _own(
-        "email", [("email", word("email.same"))], form=AddressForm(data={"email": HOSTILE}), emails=[HOSTILE]
-    )(),
-    "account-email-code": lambda: _own("email_code", **_CODE_SENT | {"form": MailedCodeForm()})(),
-    "recovery-reset": lambda: (
-        "pages/password_recovery.html",
-        {
-            "form": LoginForm(data={"username": HOSTILE}),
-            "action": "/password/recovery",
-            "link_url": "/password/forgot",
-            "sign_in_url": "/login",
-            "password_rule": requirements(profile="modern", single_factor=True),
-            "removes_factors": True,
-            "portal": PORTAL,
-            "errors": [("recovery_password", word("recovery.wrong"))],
-        },
-    ),
-    "recovery-due": lambda: (
-        "pages/recovery_due.html",
-        {"action": "/recovery", "had_question": True, "portal": PORTAL, "cancel_url": "/leave"},
-    ),
-    "recovery-save": lambda: (
-        "pages/recovery_save.html",
-        {
-            "drawn": "34679-ACDEF",
-            "drawn_at": NOW,
-            "username": HOSTILE,
-            "asks_password": True,
-            "action": "/recovery",
-            "file_url": "/recovery/file",
-            "cancel_url": "/leave",
-            "portal": PORTAL,
-            "errors": [("saved", word("tick.missing", what="x"))],
-        },
-    ),
-    "address-link": lambda: _address_link(True),
-    "address-link-elsewhere": lambda: _address_link(False, [("password", word("password.wrong"))]),
-    "address-undo": lambda: (
-        "pages/address_undo.html",
-        {"token": HOSTILE, "action": "/account/email/undo", "errors": [("", word("email.taken"))]},
-    ),
-    "address-changed": lambda: ("pages/address_changed.html", {"undone": False}),
-    "address-undone": lambda: ("pages/address_changed.html", {"undone": True}),
+    **pages_shown_accounts.PAGES,
     "form-post": _form_post,
     "login": _login,
     "login-empty": lambda: _login(
@@ -463,13 +351,6 @@ PAGES: dict[str, Callable[[], Page]] = {
     "logged-out-alone": lambda: _logged_out(()),
     "start": lambda: _start(True),
     "start-stranger": lambda: _start(False),
-    "deletion-planned": lambda: ("pages/deletion_planned.html", {"due": NOW, "portal": None}),
-    "deletion-undo": lambda: ("pages/deletion_undo.html", _undo(token=HOSTILE)),
-    "deletion-undo-error": lambda: (
-        "pages/deletion_undo.html",
-        _undo(token=None, errors=[("", word("form.stale"))]),
-    ),
-    "deletion-undone": lambda: ("pages/deletion_undone.html", {"onward": "/login", "portal": None}),
     "blocked": lambda: _access("access_blocked", company=f"Muster {HOSTILE}"),
     "blocked-account": lambda: _access("access_blocked", company=None),
     "pending": lambda: _access("access_pending", company="Muster GmbH", since=NOW, told="Anna"),

@@ -1,0 +1,400 @@
+"""The account's own pages with made-up data: recovery, addresses, linking, joining, the account centre."""
+
+from collections.abc import Callable
+from types import SimpleNamespace as Shown
+from typing import Any
+
+from idp.accounts.password_policy import requirements
+from idp.management.account_deletion import Company, Consequences
+from idp.management.account_overview import Overview
+from idp.web.account_forms import AddressForm, ProfileForm
+from idp.web.disclosure import Item
+from idp.web.forms import LoginForm, MailedCodeForm
+from idp.web.join_forms import JoinCodeForm
+from idp.web.wording import word
+from idp.web.wording.own_data import FIELDS, SECTIONS
+from tests.web.made_up import HOSTILE, NOW, PORTAL, Page
+
+#: routes that these templates name themselves
+ROUTES = {
+    "linked_accounts.release": "/account/linked/<link_id>/release",
+    "own_data.show": "/account/data",
+    "own_sessions.end": "/account/sessions/<session_id>/end",
+    "own_sessions.forget": "/account/sessions/devices/<device_id>/forget",
+}
+
+
+def _undo(**values: Any) -> dict[str, Any]:
+    return {"due": NOW, "action": "/account/delete/undo", "portal": None, "errors": []} | values
+
+
+def _address_link(own: bool, errors: list[tuple[str, str]] | None = None) -> Page:
+    return "pages/address_link.html", {
+        "token": HOSTILE,
+        "action": "/account/email/link",
+        "email": HOSTILE,
+        "own": own,
+        "errors": errors or [],
+    }
+
+
+def _own(name: str, errors: list[tuple[str, str]] | None = None, **values: Any) -> Callable[[], Page]:
+    """Return a page of the account centre."""
+    entries = [
+        Shown(href="/account", name="Übersicht", current="page"),
+        Shown(href="/account/profile", name=HOSTILE, current=None),
+    ]
+    shown = {"entries": entries, "person": HOSTILE, "action": "/account", "errors": errors or []}
+    return lambda: (f"pages/account/{name}.html", {**shown, **values})
+
+
+def _overview(next_step: str | None, *apps: str) -> Callable[[], Page]:
+    found = Overview(
+        username=HOSTILE,
+        emails=(HOSTILE,) if apps else (),
+        password_changed_at=NOW if apps else None,
+        recovery_since=NOW if apps else None,
+        apps=apps,
+        sessions=3,
+        portals=(HOSTILE,),
+        next_step=next_step,
+    )
+    return _own("overview", found=found)
+
+
+def _affiliation(errors: list[tuple[str, str]] | None = None, **values: Any) -> Page:
+    groups = [
+        ("Deutschland", [("sage-100", "Sage 100"), ("other", HOSTILE)]),
+        ("Schweiz", [("ch", "Sage CH")]),
+    ]
+    shown = {
+        "groups": groups,
+        "selected": None,
+        "action": "/affiliation",
+        "back_url": None,
+        "portal": PORTAL,
+        "cancel_url": "/leave",
+        "errors": errors or [],
+    }
+    return "pages/affiliation.html", shown | values
+
+
+def _link(errors: list[tuple[str, str]] | None = None, **values: Any) -> Page:
+    shown = {
+        "welcome": PORTAL,
+        "directory": HOSTILE,
+        "action": "/link",
+        "number_action": "/link/number",
+        "legacy_username": HOSTILE,
+        "customer_number": HOSTILE,
+        "affiliation_url": "/affiliation",
+        "back_url": None,
+        "portal": PORTAL,
+        "cancel_url": "/leave",
+        "errors": errors or [],
+    }
+    return "pages/link.html", shown | values
+
+
+def _link_sent(**values: Any) -> Page:
+    shown = {"return_url": "/leave", "back_url": None, "again_url": "/link", "portal": PORTAL}
+    return "pages/link_sent.html", shown | values
+
+
+def _link_taken(*, own: bool) -> Page:
+    shown = {"own": own, "directory": HOSTILE, "on_url": "/account", "other_url": "/link", "portal": PORTAL}
+    return "pages/link_taken.html", shown
+
+
+def _link_undo(errors: list[tuple[str, str]] | None = None) -> Page:
+    return "pages/link_undo.html", {
+        "directory": HOSTILE,
+        "linked_at": NOW,
+        "token": HOSTILE,
+        "action": "/link/undo",
+        "errors": errors or [],
+    }
+
+
+def _old_account(*, may_register: bool) -> Page:
+    return "pages/old_account.html", {
+        "directory": HOSTILE,
+        "username": HOSTILE,
+        "action": "/old-account",
+        "may_register": may_register,
+        "portal": PORTAL,
+    }
+
+
+def _old_account_bring() -> Page:
+    return "pages/old_account_bring.html", {
+        "directory": HOSTILE,
+        "username": HOSTILE,
+        "person": HOSTILE,
+        "action": "/old-account/bring",
+        "portal": PORTAL,
+    }
+
+
+def _waiting(*numbers: str, **values: Any) -> Page:
+    shown = {
+        "requests": [Shown(customer_number=number, asked_at=NOW) for number in numbers],
+        "code_url": "/join/code",
+        "portal": PORTAL,
+        "return_url": "/leave",
+        "switch_url": "/other",
+    }
+    return "pages/join_waiting.html", shown | values
+
+
+def _join_code(typed: str = "", errors: list[tuple[str, str]] | None = None) -> Page:
+    return "pages/join_code.html", {
+        "form": JoinCodeForm(data={"code": typed}),
+        "action": "/join/code",
+        "back_url": "/join",
+        "portal": PORTAL,
+        "errors": errors or [],
+    }
+
+
+def _linked(*undoable: bool, **values: Any) -> Callable[[], Page]:
+    links = [
+        (
+            f"Webshop {HOSTILE}",
+            Shown(id=str(at), username=HOSTILE, organization_name=company, created_at=NOW, undo_until=NOW),
+            can_undo,
+        )
+        for at, (can_undo, company) in enumerate(zip(undoable, (HOSTILE, None), strict=False))
+    ]
+    shown = {"links": links, "just_linked": False, "released": False, "home": None, "link_url": "/link"}
+    return _own("linked", values.pop("errors", None), **shown | values)
+
+
+def _sessions(*, others: int, done: str | None = None) -> Callable[[], Page]:
+    sessions = [
+        Shown(
+            id=str(at),
+            user_agent=HOSTILE,
+            created_at=NOW,
+            last_seen_at=NOW,
+            portals=(HOSTILE, "Kundenportal") if at else (),
+            remembered_until=NOW if at else None,
+        )
+        for at in range(others + 1)
+    ]
+    device = Shown(id="d", user_agent=HOSTILE, known_since=NOW, last_seen_at=NOW, remembered_until=NOW)
+    return _own(
+        "sessions",
+        sessions=sessions,
+        here="0",
+        others=others,
+        devices=[device] if others else [],
+        others_url="/account/sessions/others",
+        done=done,
+    )
+
+
+def _portals(*, any_there: bool, withdrawn: bool = False) -> Callable[[], Page]:
+    items = [
+        Item("scope.email", "E-Mail-Adresse", (("E-Mail-Adresse", HOSTILE),)),
+        Item("scope.organization", "Unternehmen", (("Name", HOSTILE), ("Rolle", "Mitglied"))),
+        Item("claim.gender", "Geschlecht", hint="Dazu ist bei uns nichts gespeichert."),
+    ]
+    connected = [
+        Shown(name=HOSTILE, since=NOW, last_used_at=used, items=items, withdraw_url="/withdraw")
+        for used in (NOW, None)
+    ]
+    used = [
+        Shown(client_name=HOSTILE, first_party=first_party, last_used_at=NOW) for first_party in (True, False)
+    ]
+    return _own(
+        "portals",
+        connected=connected if any_there else [],
+        used=used if any_there else [],
+        withdrawn=withdrawn,
+    )
+
+
+def _activity(*, any_there: bool) -> Callable[[], Page]:
+    deeds = [
+        Shown(at=NOW, event="login", by="owner", portal=HOSTILE, organization=HOSTILE, user_agent=HOSTILE),
+        Shown(at=NOW, event="login", by="staff", portal=None, organization=None, user_agent=None),
+    ]
+    return _own(
+        "activity",
+        deeds=deeds if any_there else [],
+        sentences={"login": HOSTILE},
+        actors={"staff": HOSTILE},
+        newest_url="/account/activity" if any_there else None,
+        older_url="/account/activity?before=x" if any_there else None,
+    )
+
+
+def _delete(
+    errors: list[tuple[str, str]] | None = None, *, last_administrator: bool = False
+) -> Callable[[], Page]:
+    company = Company(HOSTILE, "administrator", last_administrator)
+    found = Consequences((HOSTILE, "Kundenportal"), (company,), 2)
+    return _own("delete", errors, found=found, days=14)
+
+
+def _recovery_save(**values: Any) -> Callable[[], Page]:
+    shown = {
+        "drawn": "34679-ACDEF",
+        "drawn_at": NOW,
+        "username": HOSTILE,
+        "asks_password": True,
+        "saved": False,
+        "replaces": True,
+        "removes_factors": True,
+        "file_url": "/file",
+        "back_url": "/account/recovery",
+    }
+    return _own("recovery_save", values.pop("errors", None), **shown | values)
+
+
+def _export() -> Page:
+    field = next(iter(FIELDS))
+    sections: dict[str, list[dict[str, Any]]] = {key: [] for key in SECTIONS}
+    sections[next(iter(SECTIONS))] = [
+        {field: value} for value in (HOSTILE, NOW, True, 2, [HOSTILE, {"a": HOSTILE, "b": False}])
+    ]
+    return "pages/account/export.html", {"sections": sections, "names": SECTIONS, "fields": FIELDS, "at": NOW}
+
+
+_CODE_SENT = {
+    "resend_url": "/resend",
+    "email": HOSTILE,
+    "sent_at": NOW,
+    "valid_until": NOW,
+}
+
+PAGES: dict[str, Callable[[], Page]] = {
+    "account-overview": _overview("address"),
+    "account-overview-with-app": _overview(None, HOSTILE),
+    "account-confirm": _own("confirm", [("password", word("password.wrong"))], username=HOSTILE),
+    "account-confirm-by-code": _own(
+        "confirm", by_code=True, authenticators=[Shown(id="a", label=HOSTILE), Shown(id="b", label="B")]
+    ),
+    "account-password": _own(
+        "password",
+        [("password", word("password.wrong")), ("new_password", word("password.same"))],
+        username=HOSTILE,
+        end_elsewhere=True,
+        password_rule=requirements(profile="amt24", single_factor=True),
+    ),
+    "account-password-changed": _own("password_changed"),
+    "account-profile": lambda: _own(
+        "profile",
+        [("username", word("username.taken")), ("locale", word("choice.unknown"))],
+        form=ProfileForm(data={"given_name": HOSTILE, "family_name": HOSTILE, "username": HOSTILE}),
+        emails=[HOSTILE],
+        languages=[("de", "Deutsch"), ("en", "English")],
+    )(),
+    "account-email": lambda: _own(
+        "email", [("email", word("email.same"))], form=AddressForm(data={"email": HOSTILE}), emails=[HOSTILE]
+    )(),
+    "account-email-code": lambda: _own("email_code", **_CODE_SENT | {"form": MailedCodeForm()})(),
+    "recovery-reset": lambda: (
+        "pages/password_recovery.html",
+        {
+            "form": LoginForm(data={"username": HOSTILE}),
+            "action": "/password/recovery",
+            "link_url": "/password/forgot",
+            "sign_in_url": "/login",
+            "password_rule": requirements(profile="modern", single_factor=True),
+            "removes_factors": True,
+            "portal": PORTAL,
+            "errors": [("recovery_password", word("recovery.wrong"))],
+        },
+    ),
+    "recovery-due": lambda: (
+        "pages/recovery_due.html",
+        {"action": "/recovery", "had_question": True, "portal": PORTAL, "cancel_url": "/leave"},
+    ),
+    "recovery-save": lambda: (
+        "pages/recovery_save.html",
+        {
+            "drawn": "34679-ACDEF",
+            "drawn_at": NOW,
+            "username": HOSTILE,
+            "asks_password": True,
+            "action": "/recovery",
+            "file_url": "/recovery/file",
+            "cancel_url": "/leave",
+            "portal": PORTAL,
+            "errors": [("saved", word("tick.missing", what="x"))],
+        },
+    ),
+    "address-link": lambda: _address_link(True),
+    "address-link-elsewhere": lambda: _address_link(False, [("password", word("password.wrong"))]),
+    "address-undo": lambda: (
+        "pages/address_undo.html",
+        {"token": HOSTILE, "action": "/account/email/undo", "errors": [("", word("email.taken"))]},
+    ),
+    "address-changed": lambda: ("pages/address_changed.html", {"undone": False}),
+    "address-undone": lambda: ("pages/address_changed.html", {"undone": True}),
+    "deletion-planned": lambda: ("pages/deletion_planned.html", {"due": NOW, "portal": None}),
+    "deletion-undo": lambda: ("pages/deletion_undo.html", _undo(token=HOSTILE)),
+    "deletion-undo-error": lambda: (
+        "pages/deletion_undo.html",
+        _undo(token=None, errors=[("", word("form.stale"))]),
+    ),
+    "deletion-undone": lambda: ("pages/deletion_undone.html", {"onward": "/login", "portal": None}),
+    "affiliation": _affiliation,
+    "affiliation-not-chosen": lambda: _affiliation(
+        [("family", "Wählen Sie Ihre Zugehörigkeit aus.")], portal=None, cancel_url=None, back_url="/account"
+    ),
+    "link": _link,
+    "link-wrong": lambda: _link([("legacy_username", word("login.failed"))]),
+    "link-number-wrong": lambda: _link([("customer_number", word("identifier.empty"))]),
+    "link-of-oneself": lambda: _link(
+        welcome=None, directory=None, portal=None, cancel_url=None, affiliation_url=None, back_url="/account"
+    ),
+    "link-at-a-portal-of-no-family": lambda: _link(affiliation_url=None, cancel_url=None),
+    "link-sent": _link_sent,
+    "link-sent-of-oneself": lambda: _link_sent(portal=None, return_url=None, back_url="/account"),
+    "link-taken": lambda: _link_taken(own=False),
+    "link-taken-by-oneself": lambda: _link_taken(own=True),
+    "link-undo": _link_undo,
+    "link-undo-stale": lambda: _link_undo([("", word("form.stale"))]),
+    "link-undone": lambda: ("pages/link_undone.html", {"signed_out": False}),
+    "link-undone-and-signed-out": lambda: ("pages/link_undone.html", {"signed_out": True}),
+    "old-account": lambda: _old_account(may_register=True),
+    "old-account-without-registration": lambda: _old_account(may_register=False),
+    "old-account-bring": _old_account_bring,
+    "join-waiting": lambda: _waiting("100200300", HOSTILE),
+    "join-waiting-of-oneself": lambda: _waiting("100200300", portal=None, return_url=None, switch_url=None),
+    "join-code": _join_code,
+    "join-code-wrong": lambda: _join_code(HOSTILE, [("code", word("join.code_wrong"))]),
+    "account-linked": _linked(True, False),
+    "account-linked-none": _linked(released=True),
+    "account-linked-just-now": _linked(
+        True, just_linked=True, home=Shown(name=HOSTILE, restart_uri="/", home_uri=None)
+    ),
+    "account-linked-stale": _linked(False, errors=[("", word("form.stale"))]),
+    "account-sessions": _sessions(others=2),
+    **{
+        f"account-sessions-{done}": _sessions(others=0, done=done)
+        for done in ("ended", "others", "forgotten")
+    },
+    "account-portals": _portals(any_there=True),
+    "account-portals-none": _portals(any_there=False, withdrawn=True),
+    "account-activity": _activity(any_there=True),
+    "account-activity-none": _activity(any_there=False),
+    "account-data": _own("data", names=SECTIONS, delete_url="/account/delete"),
+    "account-data-stale": lambda: _own(
+        "data", [("", word("form.stale"))], names=SECTIONS, delete_url="/account/delete"
+    )(),
+    "account-export": _export,
+    "account-delete": _delete(),
+    "account-delete-without-the-tick": lambda: _delete([("agreed", word("deletion.tick"))])(),
+    "account-delete-refused": _delete(last_administrator=True),
+    "account-recovery": _own("recovery", since=None, just_saved=False, removes_factors=True),
+    "account-recovery-saved": _own("recovery", since=NOW, just_saved=True, removes_factors=False),
+    "account-recovery-save": _recovery_save(),
+    "account-recovery-save-wrong": lambda: _recovery_save(
+        errors=[("saved", word("tick.missing", what="x")), ("password", word("password.wrong"))], saved=True
+    )(),
+    "account-recovery-save-first": _recovery_save(replaces=False, removes_factors=False, asks_password=False),
+}
