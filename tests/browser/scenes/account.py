@@ -1,5 +1,6 @@
 """The ways to the account centre: overview, confirmation, password, profile."""
 
+import secrets
 import sqlite3
 from contextlib import closing
 
@@ -108,7 +109,8 @@ def account_email(visits: Visits, visitor: Visitor) -> Visitor:
 @scene
 def account_email_code(visits: Visits, visitor: Visitor) -> Visitor:
     account_email(visits, visitor)
-    visitor.page.locator("input[name=email]").fill("eine.sehr.lange.adresse@verwaltung.muster.example")
+    address = f"eine.lange.adresse-{secrets.token_hex(3)}@verwaltung.muster.example"
+    visitor.page.locator("input[name=email]").fill(address)
     visitor.press()
     return visitor
 

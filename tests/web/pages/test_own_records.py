@@ -159,7 +159,7 @@ class TestPortals:
         target, hidden = forms(browser.text)[0]
         browser.send()
         assert "Der Zugriff ist entzogen." in browser.text
-        assert "Keinem Portal haben Sie Angaben" in browser.text
+        assert "Sie haben keinem Portal erlaubt" in browser.text
         assert browser.post(target, hidden).status_code == 404
         assert len(house.events("consent.withdrawn")) == 1
 
