@@ -12,6 +12,7 @@ as a company.  Those who decide are told by the worker (``idp.management.join_no
 ``number_only``, while the company has no administrator, does the number itself open the access.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -160,8 +161,10 @@ def understood(ctx: Context, typed: str) -> str:
     except Refusal:
         raise refusal from None
     plain = number.isascii() and number.isdigit()
-    number = number.lstrip("0") if plain else number
-    if not number or (digits is not None and not (plain and len(number) == digits)):
+    if plain:  # a zero in front stands on some letters; where the length is known, no more than is too many
+        too_many = len(number) if digits is None else len(number) - digits
+        number = re.sub(f"^0{{0,{max(too_many, 0)}}}", "", number)
+    if not number.strip("0") or (digits is not None and not (plain and len(number) == digits)):
         raise refusal
     return number
 

@@ -73,6 +73,14 @@ def test_a_number_is_understood_as_people_write_it(
         assert member(ctx, ids["muster"], ids["ben"]) is not None
 
 
+@pytest.mark.parametrize("typed", ["012345678", "D012345678", "0012345678"])
+def test_a_number_that_begins_with_zero_is_one(services: Services, ids: dict[str, str], typed: str) -> None:
+    """Its own zero is not the one that was put in front."""
+    with unit_of_work(services) as ctx:
+        make_organization(ctx, "012345678", name="Null GmbH")
+    assert ask(services, ids["ben"], typed).customer_number == "012345678"
+
+
 @pytest.mark.parametrize(
     "typed",
     [
