@@ -1,7 +1,8 @@
 """What every test can ask for: a database of each engine, Redis, Chromium, settings; and what a skip means.
 
 ``--db sqlite|postgresql|all`` chooses the engines of tests that ask for ``database``.  With ``all``, long
-tests marked ``alone_on`` run on the engine they name; CI runs them on SQLite, too, with the lowest versions.
+tests marked ``alone_on`` run on the engine they name, and those of ``ON_ONE`` on PostgreSQL where it is
+installed; CI runs them on SQLite, too, with the lowest versions.
 Coverage is measured on PostgreSQL alone and not by tests marked ``unmeasured``, on each by ``measured`` ones.
 ``LOTSE_TEST_REQUIRE`` names programs (``postgresql,redis,browser,node``) without which a test fails instead
 of being skipped.
@@ -11,8 +12,9 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,8 @@ from tests.remembering_rule import RememberingRule
 ENGINES = ("sqlite", "postgresql")
 #: coverage counts one of them, unless the test is marked ``measured``
 _ON_EACH = (pytest.param("sqlite", marks=pytest.mark.unmeasured), "postgresql")
+ON_ONE = frozenset({"accounts", "cli", "delivery", "flows", "management", "organizations", "web"})
+"""Folders whose tests go over statements that others try on each engine (docs/decisions/0058)."""
 #: with it in their environment, programs measure themselves
 _MEASURED_PROCESSES = "COVERAGE_PROCESS_CONFIG"
 REQUIRED = frozenset(filter(None, os.environ.get("LOTSE_TEST_REQUIRE", "").split(",")))
@@ -57,9 +61,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine_name" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--db")
         alone = metafunc.definition.get_closest_marker("alone_on")
-        each = ENGINES if metafunc.definition.get_closest_marker("measured") else _ON_EACH
+        measured = metafunc.definition.get_closest_marker("measured")
+        each: Sequence[object] = ENGINES if measured else _ON_EACH
+        if not (measured or metafunc.definition.get_closest_marker("slow")) and _is_on_one(metafunc):
+            each = ("postgresql",)
         engines = alone.args if alone else each
         metafunc.parametrize("engine_name", engines if chosen == "all" else [chosen], scope="session")
+
+
+def _is_on_one(metafunc: pytest.Metafunc) -> bool:
+    """Tell whether a test needs one engine, and that is here; else it takes the other one."""
+    folder = metafunc.definition.path.relative_to(Path(__file__).parent).parts[0]
+    return folder in ON_ONE and _has_postgresql()
+
+
+@cache
+def _has_postgresql() -> bool:
+    try:
+        infrastructure.find_postgresql()
+    except ProgramMissing:
+        return False
+    return True
 
 
 @pytest.hookimpl(wrapper=True)
