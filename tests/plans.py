@@ -1,5 +1,6 @@
 """How the database answers the queries that something makes: by an index, or by reading a table (F11)."""
 
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,12 +13,18 @@ from idp.db import Database
 
 @contextmanager
 def selects(
-    database: Database, kinds: tuple[str, ...] = ("SELECT", "UPDATE", "DELETE")
+    database: Database, kinds: tuple[str, ...] = ("SELECT", "UPDATE", "DELETE"), *, elsewhere: bool = False
 ) -> Iterator[list[tuple[str, Any]]]:
-    """The statements of some kinds that are run meanwhile, with their parameters."""
+    """The statements of some kinds that are run meanwhile, with their parameters.
+
+    :param elsewhere: only those of other threads, such as a server's.
+    """
     found: list[tuple[str, Any]] = []
+    mine = threading.get_ident()
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if elsewhere and threading.get_ident() == mine:
+            return
         if statement.lstrip().startswith(kinds) and "pg_try" not in statement:
             found.append((statement, parameters))
 

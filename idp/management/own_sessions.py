@@ -139,13 +139,13 @@ def end_others(ctx: Context, account_id: str, keep: str) -> int:
 def forget_device(ctx: Context, account_id: str, device_id: str) -> None:
     """Have a browser asked for the second factor again.
 
-    :raises Refusal: ``actor.not_allowed``, ``account.unknown``; ``device.unknown``, also for others'.
+    :raises Refusal: ``actor.not_allowed``, ``account.unknown``; ``known_device.unknown``, also for others'.
     """
     require_person_or_operator(ctx, account_id)
     accounts.locked(ctx, account_id)
     mine = select(Device.id).where(Device.id == device_id, Device.account_id == account_id)
     if ctx.db.scalar(mine) is None:
-        raise Refusal("device.unknown")
+        raise Refusal("known_device.unknown")
     if devices.forget_one(ctx, account_id, device_id):
         record(ctx, Event.DEVICE_FORGOTTEN, target=("account", account_id))
 

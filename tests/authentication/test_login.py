@@ -85,7 +85,7 @@ def test_renewing_a_hash_turns_nobody_away(services: Services, ben: str) -> None
         assert login.conclude(ctx, attempt).account.password_hash == before
 
 
-@pytest.mark.parametrize("change", [{"password_hash": "other"}, {"status": "deleted"}])
+@pytest.mark.parametrize("change", [{"password_hash": "other"}, {"status": "deleted"}, {"status": "invited"}])
 def test_what_changes_while_the_hash_is_computed_counts(
     services: Services, ben: str, change: dict[str, str]
 ) -> None:

@@ -184,7 +184,7 @@ def test_waiting_and_missing_memberships_have_their_pages(
         cast.person(ctx, "nora")
     enter(browser, members.ask())
     page = browser.sign_in("nora")
-    assert heading(page) == "Ihr Konto gehört noch zu keinem Unternehmen"
+    assert heading(page) == "Willkommen im Other"
     assert heading(browser.submit(expect_action="/decline")) == "Gerät nicht verbunden"
 
 

@@ -125,7 +125,7 @@ def test_what_is_another_persons_does_not_exist(services: Services, people: dict
         for call, code in (
             (lambda: own_sessions.end(ctx, ben, hers.session), "session.unknown"),
             (lambda: own_sessions.end(ctx, ben, "nothing"), "session.unknown"),
-            (lambda: own_sessions.forget_device(ctx, ben, device), "device.unknown"),
+            (lambda: own_sessions.forget_device(ctx, ben, device), "known_device.unknown"),
         ):
             with pytest.raises(Refusal) as caught:
                 call()

@@ -55,6 +55,12 @@ def test_every_code_is_a_sentence(code: str, language: str) -> None:
     assert not re.search(r"\b(ungültig|bitte|leider|Fehler|invalid|please|sorry)\b", sentence, re.IGNORECASE)
 
 
+def test_no_code_has_two_sentences() -> None:
+    """What one part says does not hide what another one says."""
+    parts = (wording.sign_in.REFUSALS, wording.accounts.REFUSALS, wording.management.REFUSALS)
+    assert sum(len(part) for part in parts) == len(wording.REFUSALS)
+
+
 def _raised() -> set[str]:
     """Return the codes of every ``Refusal("…")`` in the package, of both branches of a choice too."""
     refusals = (

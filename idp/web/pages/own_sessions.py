@@ -73,4 +73,4 @@ def _acting(live: LiveSession) -> Context:
 
 def _not_found(refusal: Refusal) -> Exception:
     """Answer for another person's as for what does not exist."""
-    return NotFound() if refusal.code in ("session.unknown", "device.unknown") else refusal
+    return NotFound() if refusal.code in ("session.unknown", "known_device.unknown") else refusal

@@ -40,7 +40,7 @@ REFUSALS: dict[str, LazyString] = {
     "recovery.wrong": _("Das Wiederherstellungspasswort stimmt nicht."),
     "tick.missing": _("Setzen Sie den Haken, wenn Sie das Wiederherstellungspasswort gespeichert haben."),
     "session.unknown": _("Diese Anmeldung gibt es nicht."),
-    "device.unknown": _("Dieses Gerät kennen wir nicht."),
+    "known_device.unknown": _("Dieses Gerät kennen wir nicht."),
     "account.deletion_planned": _("Für dieses Konto ist die Löschung beantragt."),
     "deletion.tick": _("Setzen Sie den Haken, wenn Sie Ihr Konto löschen wollen."),
     "password.wrong": _("Das Passwort stimmt nicht."),

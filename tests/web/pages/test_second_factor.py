@@ -3,9 +3,11 @@
 import threading
 
 import pytest
+from sqlalchemy import select
 
 from idp.accounts.models import Account
-from idp.authentication import totp
+from idp.authentication import totp, transaction
+from idp.flows.models import Flow
 from tests.web.pages.house import WRONG, Browser, House, Person, forms
 
 
@@ -108,6 +110,25 @@ def test_a_clock_that_steps_back_opens_no_old_step(house: House, anna: Person) -
     second.give_password(anna)
     second.send(code=anna.code())
     assert "schon benutzt" in second.text
+
+
+def test_codes_that_come_at_one_moment_are_counted_together(
+    house: House, browser: Browser, anna: Person
+) -> None:
+    """(req 64): while five wait for their answer, the sixth is not looked at, and ends the sign-in."""
+    browser.ask()
+    browser.give_password(anna)
+    with house.work() as ctx:
+        [flow] = ctx.db.scalars(select(Flow))
+        tried_in = transaction.transaction_id(flow)
+    for _ in range(5):
+        house.services.throttle.second_factor_try(
+            account_id=anna.id, factor=totp.TOTP, flow_id=tried_in, now=house.clock.now
+        )
+    browser.send(code=anna.code())
+    assert browser.heading == "Anmelden"
+    assert "Das waren zu viele falsche Codes." in browser.text
+    assert house.sessions() == []
 
 
 def test_five_wrong_codes_end_the_sign_in(house: House, browser: Browser, anna: Person) -> None:
