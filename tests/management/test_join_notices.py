@@ -37,9 +37,9 @@ def test_administrators_are_told_once(services: Services, ids: dict[str, str]) -
     ask(services, ids["clara"], UNKNOWN)
     assert mails(services) == []
     assert [tell(services), tell(services)] == [1, 0]
-    assert mails(services) == [
-        ("access_waiting", "anna@muster.example"),
+    assert sorted(mails(services)) == [
         ("access_waiting", "adam@muster.example"),
+        ("access_waiting", "anna@muster.example"),
     ]
     assert facts(services) == {
         "person": "Ben Brandt",
