@@ -169,7 +169,7 @@ def _sign_ins(issuer: str, names: int) -> tuple[Question, Question]:
                 for state in random.sample(list(STATES), len(STATES)):
                     answer, took = visitors[state].submit(
                         username=_name(state, number),
-                        password="a wrong password",  # noqa: S106
+                        password="a wrong password",  # noqa: S106  (nobody's)
                     )
                     if answer == status:
                         question.add(state, took)

@@ -212,7 +212,7 @@ def _writes(statement: str, context: Any) -> bool:
 
 def take_write_lock(connection: Connection) -> None:
     """On SQLite, wait for the write lock now: what is read next still holds when this transaction writes."""
-    if connection.dialect.name == "sqlite" and not connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
+    if connection.dialect.name == "sqlite" and not connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]  # open
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import ColumnElement, bindparam, delete, select
 
 from idp.accounts import identifiers
 from idp.accounts.identifiers import SignInFacts
@@ -113,10 +113,10 @@ def consume(ctx: Context, account_id: str, hash_: bytes) -> bool:
     return _remove(ctx, account_id, RecoveryPassword.hash == hash_)
 
 
-def _remove(ctx: Context, account_id: str, *more: object) -> bool:
+def _remove(ctx: Context, account_id: str, *more: ColumnElement[bool]) -> bool:
     gone = ctx.db.execute(
         delete(RecoveryPassword)
-        .where(RecoveryPassword.account_id == account_id, *more)  # type: ignore[arg-type]
+        .where(RecoveryPassword.account_id == account_id, *more)
         .returning(RecoveryPassword.account_id),
         execution_options={"synchronize_session": False},
     )

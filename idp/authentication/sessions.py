@@ -162,7 +162,9 @@ _BEGIN = Prepared(
         )
         .scalar_subquery(),
         # a column of its own: a plain word is rendered at each execution, which a prepared one skips
-        select(func.aggregate_strings(Authenticator.kind, literal_column("' '")))  # type: ignore[arg-type]
+        select(
+            func.aggregate_strings(Authenticator.kind, literal_column("' '"))  # type: ignore[arg-type]  # see above
+        )
         .where(Authenticator.account_id == bindparam("key"))
         .scalar_subquery(),
     )

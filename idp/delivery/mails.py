@@ -32,10 +32,10 @@ NOTICE_LASTS = timedelta(days=7)
 """How long a mail without code or link is tried."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
     """What every mail is: a name, which is its template's, and facts."""
 
-    __slots__ = ()
     name: ClassVar[str]
 
 
@@ -283,7 +283,7 @@ def read(payload: Mapping[str, Any]) -> tuple[Mail, str]:
     :raises LookupError: another release wrote it: a worker of that one will know it.
     """
     kind = MAILS.get(payload["mail"])
-    known = {field.name for field in fields(kind)} if kind else set()  # type: ignore[arg-type]
+    known = {field.name for field in fields(kind)} if kind else set()
     if kind is None or not payload["facts"].keys() <= known:
         raise LookupError(f"this release does not know the mail {payload['mail']}")
     facts = dict(payload["facts"])
@@ -293,7 +293,7 @@ def read(payload: Mapping[str, Any]) -> tuple[Mail, str]:
 
 
 def _facts(mail: Mail) -> dict[str, Any]:
-    found = asdict(mail)  # type: ignore[call-overload]
+    found = asdict(mail)
     return {
         name: value.isoformat() if isinstance(value, datetime) else value for name, value in found.items()
     }

@@ -64,7 +64,7 @@ def render(settings: Settings, mail: Mail, language: str, *, at: datetime, until
 
 
 def _facts(settings: Settings, mail: Mail, language: str, at: datetime, until: datetime) -> dict[str, Any]:
-    given: dict[str, Any] = asdict(mail)  # type: ignore[call-overload]
+    given: dict[str, Any] = asdict(mail)
     shown = {
         name: harmless(value) if isinstance(value, str) and name not in _OURS else value
         for name, value in given.items()

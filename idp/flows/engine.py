@@ -32,6 +32,7 @@ ADDRESS_UNDO: Final = "address_undo"
 DELETION: Final = "deletion"
 
 _TABLE: Final = Flow.__tablename__
+_CARRIED: Final = ("redirect_uri", "ui_locales")
 
 UNBOUND: Final = b""
 """Browser hash of a flow that another site's form began: cookies do not come with such a request."""
@@ -85,6 +86,12 @@ def start(
     }
     insert_rows(ctx.db, (Flow, row))
     return _attached(ctx.db, {**dict.fromkeys(_NAMES), **row})
+
+
+def carried(then: Flow | None) -> dict[str, Any]:
+    """Return what a flow keeps of the one that led to it: where forms may end, language, the way back."""
+    kept = {name: then.request[name] for name in _CARRIED if name in then.request} if then else {}
+    return kept | {"then": then.id if then else None}
 
 
 def load(ctx: Context, flow_id: str, browser_hash: bytes | None, *, lock: bool = False) -> Flow:

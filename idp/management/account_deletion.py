@@ -166,7 +166,7 @@ def offer(ctx: Context, account_id: str, *, then: Flow | None, browser_hash: byt
         engine.DELETION,
         browser_hash=browser_hash,
         client_id=then.client_id if then else None,
-        request={"then": then.id if then else None},
+        request=engine.carried(then),
     )
     made.account_id = account_id
     ctx.db.flush()

@@ -5,16 +5,14 @@ new password waits sealed in a flow until the account's second factor was given;
 password is the means (:mod:`idp.management.recovery`).
 """
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, Literal
 
 from sqlalchemy import select, update
 
-from idp.accounts import identifiers
+from idp.accounts import identifiers, new_passwords
 from idp.accounts.identifiers import SignInFacts
 from idp.accounts.models import ACTIVE, Account, Identifier
-from idp.accounts.password_policy import password_problems
 from idp.audit.events import Event
 from idp.audit.log import record
 from idp.authentication import devices, notices, sessions, transaction
@@ -115,22 +113,7 @@ def problems(ctx: Context, account_id: str, password: str) -> list[Refusal]:
         for found in identifiers.of_account(ctx, account.id, identifiers.EMAIL)
     ]
     words = (account.username, account.name, account.given_name, account.family_name, *addresses)
-    return problems_of(ctx, password, [*filter(None, words)])
-
-
-def problems_of(ctx: Context, password: str, words: Sequence[str]) -> list[Refusal]:
-    """Return what is wrong with a new password for somebody with these names and addresses."""
-    if not password:
-        return [Refusal("password.choose")]
-    rule = ctx.settings.password
-    return password_problems(
-        password,
-        profile=rule.profile,
-        single_factor=True,
-        context_words=words,
-        service_words=[ctx.settings.product.name],
-        allow_short_single_factor=rule.allow_short_single_factor,
-    )
+    return new_passwords.problems(ctx, password, words)
 
 
 def accept(ctx: Context, token: str, password_hash: str, *, then: Flow | None, browser_hash: bytes) -> Flow:
@@ -248,12 +231,11 @@ def _start(
     client_id: str | None = None,
     means: Means = BY_LINK,
 ) -> Flow:
-    request = {name: then.request[name] for name in _CARRIED if name in then.request} if then else {}
     return engine.start(
         ctx,
         engine.RESET,
         browser_hash=browser_hash,
-        request=request | {"then": then.id if then else None, "means": means},
+        request=engine.carried(then) | {"means": means},
         client_id=then.client_id if then else client_id,
     )
 

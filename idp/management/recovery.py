@@ -5,7 +5,7 @@ is saved: until then the one before it counts.  In the database stands only a ha
 """
 
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from sqlalchemy import delete
 
@@ -29,9 +29,6 @@ FRESH: Final = timedelta(minutes=15)
 
 AMT24: Final = "amt24"
 
-#: what pages need of the portal's request: where forms may end, and the language
-_CARRIED: Final = ("redirect_uri", "ui_locales")
-
 
 def draw(
     ctx: Context,
@@ -48,12 +45,11 @@ def draw(
     :param client_id: table key of the portal to go on to where *then* is another browser's.
     :param just_registered: it is the offer at the end of a registration.
     """
-    request: dict[str, Any] = {name: then.request[name] for name in _CARRIED if then and name in then.request}
     flow = engine.start(
         ctx,
         engine.RECOVERY,
         browser_hash=browser_hash,
-        request=request | {"then": then.id if then else None, "just_registered": just_registered},
+        request=engine.carried(then) | {"just_registered": just_registered},
         client_id=then.client_id if then else client_id,
     )
     flow.account_id = account_id

@@ -13,10 +13,9 @@ from sqlalchemy import delete, exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
-from idp.accounts import identifiers
+from idp.accounts import identifiers, new_passwords
 from idp.accounts.identifiers import SignInFacts
 from idp.accounts.models import ACTIVE, Account, Identifier
-from idp.accounts.password_policy import password_problems
 from idp.audit.events import Event
 from idp.audit.log import record
 from idp.authentication.models import Authenticator, RecoveryPassword
@@ -35,9 +34,6 @@ CODE: Final = "registration_code"
 LINK: Final = "registration_link"
 LINK_PATH: Final = "/register/link"
 LONGEST_NAME: Final = 128
-
-#: what pages of the registration need of the portal's request: where forms may end, and the language
-_CARRIED: Final = ("redirect_uri", "ui_locales")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +68,7 @@ def problems(ctx: Context, applicant: Applicant, password: str) -> list[tuple[st
         refusal = identifiers.username_refusal(ctx, applicant.username)
         found += [("username", refusal)] if refusal else []
     words = (applicant.email, applicant.given_name, applicant.family_name, applicant.username)
-    rule = ctx.settings.password
-    if not password:
-        return [*found, ("password", Refusal("password.choose"))]
-    found += [
-        ("password", refusal)
-        for refusal in password_problems(
-            password,
-            profile=rule.profile,
-            single_factor=True,
-            context_words=[*filter(None, words)],
-            service_words=[ctx.settings.product.name],
-            allow_short_single_factor=rule.allow_short_single_factor,
-        )
-    ]
+    found += [("password", refusal) for refusal in new_passwords.problems(ctx, password, words)]
     return found
 
 
@@ -126,12 +109,11 @@ def begin(
 
     :param then: the flow that the person came from and goes back to.
     """
-    request = {name: then.request[name] for name in _CARRIED if name in then.request} if then else {}
     flow = engine.start(
         ctx,
         engine.REGISTRATION,
         browser_hash=browser_hash,
-        request=request | {"then": then.id if then else None},
+        request=engine.carried(then),
         client_id=then.client_id if then else None,
     )
     engine.put(ctx, flow, asdict(applicant) | {"password_hash": password_hash})

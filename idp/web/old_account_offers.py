@@ -3,7 +3,7 @@
 The proof lies sealed in a flow of this browser; the password is not kept.
 """
 
-from typing import Any, Final
+from typing import Any
 
 from werkzeug.wrappers import Response
 
@@ -15,8 +15,6 @@ from idp.web.browser_session import flow_browser, known_flow_browser
 from idp.web.context import current
 from idp.web.flow_pages import go_to
 
-_CARRIED: Final = ("ui_locales", "redirect_uri")
-
 
 def begin(then: Flow | None, offer: Offer) -> Response:
     """Keep what was proven and ask whether to bring the old account along.
@@ -24,14 +22,13 @@ def begin(then: Flow | None, offer: Offer) -> Response:
     :param then: the flow that the person came in and goes on with.
     """
     ctx = current()
-    carried: dict[str, Any] = {name: then.request[name] for name in _CARRIED if then and name in then.request}
     names = {"de": offer.directory.name_de, "en": offer.directory.name_en}
     made = engine.start(
         ctx,
         engine.OLD_ACCOUNT,
         browser_hash=flow_browser(),
         client_id=then.client_id if then else None,
-        request=carried | {"then": then.id if then else None, "directory": names},
+        request=engine.carried(then) | {"directory": names},
     )
     engine.put(ctx, made, offer.document())
     return go_to("old_account.show", flow=made.id)

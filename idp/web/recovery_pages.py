@@ -8,17 +8,16 @@ from flask import render_template, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from idp.authentication import login
 from idp.authentication.sessions import LiveSession
-from idp.errors import Refusal
 from idp.flows.models import Flow
 from idp.management import recovery
+from idp.web import password_again
 from idp.web.context import current
 from idp.web.csrf import is_stale
 from idp.web.flow_pages import refused_until
 from idp.web.forms import form_errors
 from idp.web.recovery_forms import SaveRecoveryForm
-from idp.web.wording import word, word_refusal
+from idp.web.wording import word
 
 Errors = Sequence[tuple[str, str]]
 Show = Callable[..., Response]
@@ -61,28 +60,13 @@ def save(load: Callable[[bool], Flow], live: LiveSession, show: Show) -> Respons
     if wrong:
         return show(flow, wrong, saved=form.saved.data)
     if asks:
-        refused = _compare(flow, live, str(form.password.data), show)
-        if refused is not None:
-            return refused
+        refusal = password_again.compare(
+            live.account.id, str(form.password.data), between=lambda _: load(True)
+        )
+        if refusal is not None:
+            errors, status = password_again.told(refusal)
+            return refused_until(show(flow, errors, status=status, saved=True), refusal)
     recovery.save(ctx, load(True), live.account.id)
-    return None
-
-
-def _compare(flow: Flow, live: LiveSession, password: str, show: Show) -> Response | None:
-    """Compare the account's password, counted as at the sign-in; returns the page where it was not right."""
-    ctx = current()
-    candidate = login.of_account(ctx, live.account.id)
-    ctx.db.commit()  # nothing is held while the password is hashed
-    try:
-        attempt = login.check(ctx, candidate, password)
-    except Refusal as refusal:
-        page = show(flow, [("", word_refusal(refusal))], status=429, saved=True)
-        return refused_until(page, refusal)
-    try:
-        login.conclude(ctx, attempt)
-    except Refusal as refusal:
-        words = word("password.wrong") if refusal.code == "login.failed" else word_refusal(refusal)
-        return show(flow, [("password", words)], saved=True)
     return None
 
 

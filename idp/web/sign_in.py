@@ -19,7 +19,7 @@ from idp.flows.models import Flow
 from idp.management import password_reset
 from idp.oidc.logout import end_session
 from idp.prepared import insert_rows
-from idp.web.browser_session import current_session, device_cookie, set_device, set_session
+from idp.web.browser_session import clear_session, current_session, device_cookie, set_device, set_session
 from idp.web.context import current
 from idp.web.flow_pages import SEE_OTHER, begun_from, go_on, portal_of_flow
 
@@ -91,6 +91,19 @@ def tell_of_wrong_codes(flow: Flow, account_id: str, refusal: Refusal) -> None:
     means = password_reset.means_of(flow) if flow.purpose == engine.RESET else "password"
     ctx = current().acting(Actor("account", account_id))
     notices.wrong_codes(ctx, account_id, portal=_portal_name(flow), means=means)
+
+
+def end_guessing(response: Response) -> Response:
+    """End the session after five wrong codes: who only has its cookie guesses no further (req 56, 64).
+
+    :param response: where it goes on.
+    """
+    live = current_session()
+    if live is not None:
+        ctx = current().acting(Actor("account", live.account.id))
+        end_session(ctx, live.session.id, sessions.WRONG_CODES)
+        clear_session(response)
+    return response
 
 
 def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool = False) -> Response | None:

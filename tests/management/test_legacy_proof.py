@@ -86,8 +86,8 @@ def test_a_link_forgets_the_failures(services: Services, ids: dict[str, str]) ->
     linked = link_account(services, ids["clara"], "second")
     with unit_of_work(services, actor=OPERATOR) as ctx:
         linking.undo(ctx, ids["clara"], linked.link_id)
-    for _ in range(5):
-        refused(services, ids["clara"], "second", "x")
+    tried = [refused(services, ids["clara"], "second", "x").code for _ in range(5)]
+    assert tried == ["link.failed"] * 5
 
 
 def test_a_directory_nobody_knows(services: Services, ids: dict[str, str]) -> None:

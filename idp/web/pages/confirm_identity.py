@@ -10,16 +10,14 @@ from collections.abc import Sequence
 from flask import Blueprint, g, request, url_for
 from werkzeug.wrappers import Response
 
-from idp.authentication import assurance, login, second_factor, sessions, totp, transaction
+from idp.authentication import assurance, second_factor, totp, transaction
 from idp.authentication.sessions import LiveSession
-from idp.context import Actor
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
-from idp.oidc.logout import end_session
-from idp.web import sign_in
+from idp.web import password_again, sign_in
 from idp.web.account_forms import ConfirmPasswordForm
-from idp.web.browser_session import clear_session, current_session, known_flow_browser
+from idp.web.browser_session import current_session, known_flow_browser
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import go_on, go_to, refused_until
@@ -81,24 +79,19 @@ def _over(flow_id: str) -> Response:
 
 
 def _by_password(flow: Flow, live: LiveSession) -> Response:
-    form, ctx = ConfirmPasswordForm(), current()
+    form = ConfirmPasswordForm()
     if not form.validate():
         return _page(flow, live, form_errors(form))
-    candidate = login.of_account(ctx, live.account.id)
-    ctx.db.commit()  # nothing is held while the password is hashed
-    try:
-        attempt = login.check(ctx, candidate, str(form.password.data))
-    except Refusal as refusal:
-        page = _page(flow, live, [("", word_refusal(refusal))], status=429)
-        return refused_until(page, refusal)
-    asked = _asked(lock=True)
+    again: list[Asked | Response] = []
+    refusal = password_again.compare(
+        live.account.id, str(form.password.data), between=lambda _: again.append(_asked(lock=True))
+    )
+    asked = again[0] if again else (flow, live)
     if isinstance(asked, Response):
         return asked
-    try:
-        login.conclude(ctx, attempt)
-    except Refusal as refusal:
-        failed = refusal.code == "login.failed"
-        return _page(*asked, [("password", word("password.wrong") if failed else word_refusal(refusal))])
+    if refusal is not None:
+        errors, status = password_again.told(refusal)
+        return refused_until(_page(*asked, errors, status=status), refusal)
     return _proven(*asked, (assurance.PASSWORD, None))
 
 
@@ -125,20 +118,11 @@ def _by_code(flow: Flow, live: LiveSession) -> Response:
     except Refusal as refusal:
         sign_in.tell_of_wrong_codes(asked[0], account_id, refusal)
         if refusal.code == transaction.EXHAUSTED:
-            return _sign_out(*asked)
+            return sign_in.end_guessing(go_to("login.show", flow=asked[0].id))
         field = "authenticator" if refusal.code == "authenticator.unknown" else "code"
         page = _page(*asked, [(field, word_refusal(refusal))], status=429 if refused else 200)
         return refused_until(page, refusal)
     return _proven(*asked, (assurance.APP, app.id))
-
-
-def _sign_out(flow: Flow, live: LiveSession) -> Response:
-    """End the session after five wrong codes: who only has its cookie guesses no further (req 56, 64)."""
-    ctx = current().acting(Actor("account", live.account.id))
-    end_session(ctx, live.session.id, sessions.WRONG_CODES)
-    response = go_to("login.show", flow=flow.id)
-    clear_session(response)
-    return response
 
 
 def _proven(flow: Flow, live: LiveSession, method: tuple[str, str | None]) -> Response:

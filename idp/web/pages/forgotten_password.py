@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from idp.accounts.password_policy import requirements
+from idp.accounts import new_passwords
 from idp.authentication import assurance
 from idp.errors import Refusal
 from idp.flows import engine
@@ -173,17 +173,13 @@ def _sent_page(flow: Flow, errors: Errors = (), *, status: int = 200) -> Respons
 
 
 def _reset_page(flow: Flow, token: str, errors: Errors = ()) -> Response:
-    rule, portal = current().settings.password, portal_of_flow(flow)
+    portal = portal_of_flow(flow)
     return show_page(
         "pages/password_reset.html",
         flow,
         targets=(portal.restart_uri,) if portal else (),
         token=token,
         action=url_for("forgotten_password.submit_reset"),
-        password_rule=requirements(
-            profile=rule.profile,
-            single_factor=True,
-            allow_short_single_factor=rule.allow_short_single_factor,
-        ),
+        password_rule=new_passwords.requirements(current()),
         errors=tuple(errors),
     )

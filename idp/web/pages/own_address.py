@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from idp.authentication import login
 from idp.authentication.sessions import LiveSession
 from idp.context import Actor
 from idp.errors import Refusal
 from idp.flows import engine, mailed_codes
 from idp.flows.models import Flow
 from idp.management import address_change, profile
+from idp.web import password_again
 from idp.web.account_forms import AddressForm, AddressLinkForm
 from idp.web.browser_session import current_session, flow_browser, known_flow_browser
 from idp.web.context import current
@@ -212,21 +212,15 @@ def _is_own(flow: Flow) -> bool:
 
 
 def _compare(flow: Flow, token: str, password: str) -> Response | None:
-    """Compare the account's password, counted as at the sign-in; returns the page where it is not right."""
+    """Compare the account's password; returns the page where it is not right."""
     ctx = current()
-    candidate = login.of_account(ctx, str(flow.account_id))
-    ctx.db.commit()  # nothing is held while the password is hashed
-    try:
-        attempt = login.check(ctx, candidate, password)
-    except Refusal as refusal:
-        return refused_until(_link_page(flow, token, [("", word_refusal(refusal))], status=429), refusal)
-    held = address_change.of_link(ctx, token)  # before the account's row, in the order every step keeps
-    try:
-        login.conclude(ctx, attempt)
-    except Refusal as refusal:
-        text = word("password.wrong") if refusal.code == "login.failed" else word_refusal(refusal)
-        return _link_page(held, token, [("password", text)])
-    return None
+    refusal = password_again.compare(
+        str(flow.account_id), password, between=lambda _: address_change.of_link(ctx, token)
+    )
+    if refusal is None:
+        return None
+    errors, status = password_again.told(refusal)
+    return refused_until(_link_page(flow, token, errors, status=status), refusal)
 
 
 def _page(live: LiveSession, form: AddressForm, errors: Errors = (), *, status: int = 200) -> Response:

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from idp.accounts.password_policy import requirements
-from idp.authentication import login
+from idp.accounts import new_passwords
 from idp.authentication.sessions import LiveSession
-from idp.errors import Refusal
 from idp.management import own_password, password_reset
+from idp.web import password_again
 from idp.web.account_forms import ChangePasswordForm
 from idp.web.browser_session import set_session
 from idp.web.context import current
@@ -53,20 +52,17 @@ def submit(live: LiveSession) -> Response:
     wrong = _mistakes(form, live)
     if wrong:
         return _page(live, wrong, end_elsewhere=end_elsewhere)
-    candidate = login.of_account(ctx, live.account.id)
-    ctx.db.commit()  # nothing is held while passwords are hashed
-    try:
-        attempt = login.check(ctx, candidate, str(form.password.data))
-    except Refusal as refusal:
-        page = _page(live, [("", word_refusal(refusal))], end_elsewhere=end_elsewhere, status=429)
-        return refused_until(page, refusal)
-    password_hash = ctx.passwords.hash(str(form.new_password.data)) if attempt.verification.valid else ""
-    try:
-        login.conclude(ctx, attempt)
-    except Refusal as refusal:
-        text = word("password.wrong") if refusal.code == "login.failed" else word_refusal(refusal)
-        return _page(live, [("password", text)], end_elsewhere=end_elsewhere)
-    renewed = own_password.change(ctx, live, password_hash, end_elsewhere=end_elsewhere)
+    hashed: list[str] = []
+
+    def hash_new(right: bool) -> None:
+        if right:
+            hashed.append(ctx.passwords.hash(str(form.new_password.data)))
+
+    refusal = password_again.compare(live.account.id, str(form.password.data), between=hash_new)
+    if refusal is not None:
+        errors, status = password_again.told(refusal)
+        return refused_until(_page(live, errors, end_elsewhere=end_elsewhere, status=status), refusal)
+    renewed = own_password.change(ctx, live, hashed[0], end_elsewhere=end_elsewhere)
     response = go_to("own_password.show", changed=1)
     if renewed is not None:
         set_session(response, *renewed)
@@ -89,7 +85,6 @@ def _mistakes(form: ChangePasswordForm, live: LiveSession) -> list[tuple[str, st
 def _page(
     live: LiveSession, errors: Errors = (), *, end_elsewhere: bool = True, status: int = 200
 ) -> Response:
-    rule = current().settings.password
     return show_page(
         "pages/account/password.html",
         live,
@@ -97,10 +92,6 @@ def _page(
         action=url_for("own_password.submit"),
         username=live.account.username,
         end_elsewhere=end_elsewhere,
-        password_rule=requirements(
-            profile=rule.profile,
-            single_factor=True,
-            allow_short_single_factor=rule.allow_short_single_factor,
-        ),
+        password_rule=new_passwords.requirements(current()),
         errors=tuple(errors),
     )

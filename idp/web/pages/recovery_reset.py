@@ -3,7 +3,7 @@
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from idp.accounts.password_policy import requirements
+from idp.accounts import new_passwords
 from idp.authentication import assurance
 from idp.authentication.recovery_password import Candidate
 from idp.errors import Refusal
@@ -90,7 +90,7 @@ def _mistakes(form: RecoveryResetForm) -> list[tuple[str, str]]:
     found = dict(reversed(form_errors(form)))
     password = str(form.new_password.data or "")
     words = [str(form.username.data or "")]
-    refusals = password_reset.problems_of(current(), password, words)
+    refusals = new_passwords.problems(current(), password, words)
     if refusals:
         found["new_password"] = word_refusal(refusals[0])
     if password != (form.confirm_password.data or ""):
@@ -107,7 +107,6 @@ def _refused(flow: Flow | None, form: RecoveryResetForm, refusal: Refusal) -> Re
 
 def _page(flow: Flow | None, form: RecoveryResetForm, errors: Errors = (), *, status: int = 200) -> Response:
     ctx = current()
-    password = ctx.settings.password
     flow_id = flow.id if flow else None
     return show_page(
         "pages/password_recovery.html",
@@ -118,10 +117,6 @@ def _page(flow: Flow | None, form: RecoveryResetForm, errors: Errors = (), *, st
         link_url=url_for("forgotten_password.show", flow=flow_id),
         sign_in_url=url_for("login.show", flow=flow_id),
         removes_factors=recovery.removes_factors(ctx),
-        password_rule=requirements(
-            profile=password.profile,
-            single_factor=True,
-            allow_short_single_factor=password.allow_short_single_factor,
-        ),
+        password_rule=new_passwords.requirements(current()),
         errors=tuple(errors),
     )

@@ -11,8 +11,8 @@ from flask import Blueprint, request, url_for
 from flask_babel import get_locale
 from werkzeug.wrappers import Response
 
+from idp.accounts import new_passwords
 from idp.accounts.identifiers import SignInFacts
-from idp.accounts.password_policy import requirements
 from idp.authentication import assurance
 from idp.crypto import same
 from idp.errors import Refusal
@@ -244,11 +244,7 @@ def _page(flow: Flow | None, form: RegistrationForm, errors: Errors = (), *, sta
         sign_in_url=url_for("login.show", flow=flow.id if flow else None),
         errors=tuple(errors),
         ask_username=settings.registration.ask_username,
-        password_rule=requirements(
-            profile=settings.password.profile,
-            single_factor=True,
-            allow_short_single_factor=settings.password.allow_short_single_factor,
-        ),
+        password_rule=new_passwords.requirements(current()),
     )
 
 

@@ -95,10 +95,11 @@ def _reserve(flow: Flow, account: Account) -> Reservation:
 
 def _not_tried(account: Account, form: TotpForm, refusal: Refusal) -> Response:
     flow = flow_of(*WITH_SECOND_FACTOR, lock=True)
+    half_way = transaction.half_way(current(), flow)
     refusal = second_factor.not_tried(current(), flow, account.id, refusal)
     sign_in.tell_of_wrong_codes(flow, account.id, refusal)
     if refusal.code == transaction.EXHAUSTED:
-        return _start_again(flow)
+        return _guessed(flow, half_way)
     return _page(flow, account, form, [("code", word_refusal(refusal))], status=429)
 
 
@@ -116,7 +117,7 @@ def _check(form: TotpForm, reservation: Reservation) -> Response:
     except Refusal as refusal:
         sign_in.tell_of_wrong_codes(flow, account.id, refusal)
         if refusal.code == transaction.EXHAUSTED:
-            return _start_again(flow)
+            return _guessed(flow, half_way)
         field = "authenticator" if refusal.code == "authenticator.unknown" else "code"
         return _page(flow, account, form, [(field, word_refusal(refusal))])
     second = (assurance.APP, app.id)
@@ -134,6 +135,12 @@ def _check(form: TotpForm, reservation: Reservation) -> Response:
     live = current_session()
     done = sign_in.step_up(flow, live, [second], remember=remember) if live else None
     return done or _start_again(flow)
+
+
+def _guessed(flow: Flow, half_way: HalfWay | None) -> Response:
+    """Begin again after too many wrong codes; a session that gave no password for them ends."""
+    response = _start_again(flow)
+    return sign_in.end_guessing(response) if half_way is None else response
 
 
 def _page(

@@ -30,13 +30,16 @@ def test_a_lapsed_second_factor_is_proven_again_in_the_same_session(
 def test_five_wrong_codes_in_a_step_up_ask_for_the_password(
     house: House, browser: Browser, anna: Person
 ) -> None:
-    """(req 64)"""
+    """(req 56, 64): and end the session, so that its cookie alone cannot reach the hard stop."""
     _lapsed(house, browser, anna)
     browser.ask(claims=ESSENTIAL)
     for _ in range(5):
         browser.send(code=anna.wrong_code())
     assert browser.heading == "Anmelden"
     assert "zu viele falsche Codes" in browser.text
+    [session] = house.sessions()
+    assert session.ended_at is not None
+    assert browser.cookie("sid") is None
     hub = browser.address.replace("/login?flow=", "/authorize/")
     browser.get(hub)
     assert browser.heading == "Anmelden"
