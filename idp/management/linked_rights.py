@@ -2,8 +2,9 @@
 
 An import says who belonged to a company; the company's own decisions are newer and stand (req 90, 92):
 
-- a membership begins only where there is none, or where the one there was ended when a link was undone;
-- one that waits, is blocked or was ended by somebody stays as it is, and gets no permissions;
+- a membership begins only where there is none, where the one there was ended when a link was undone, or where
+  its person asked for it by a customer number and nobody has answered;
+- one that waits otherwise, is blocked or was ended by somebody stays as it is, and gets no permissions;
 - a permission counts only while the company holds it, and one that somebody withdrew from this person does
   not come back.
 
@@ -32,6 +33,7 @@ from idp.organizations.memberships import MEMBER, after, normalized_customer_num
 from idp.organizations.models import (
     ACTIVE,
     ENDED,
+    PENDING,
     Membership,
     MembershipPermission,
     Organization,
@@ -79,7 +81,8 @@ def grant(
         return Changes()
     changes = Changes(organization=organization.id)
     membership = _locked_membership(ctx, account.id, organization.id)
-    if membership is None or _ended_by_undo(ctx, membership):
+    asked = membership is not None and membership.status == PENDING and membership.asked_at is not None
+    if membership is None or asked or _ended_by_undo(ctx, membership):
         membership = _begin(ctx, membership, account.id, organization.id)
         changes.begun = True
         if account.home_organization_id is None:
@@ -178,7 +181,8 @@ def _begin(ctx: Context, membership: Membership | None, account_id: str, organiz
         ctx.db.execute(delete(table).where(table.c.membership_id == membership.id))
         membership.epoch += 1
         membership.version += 1
-    membership.status = after(membership.status or "", "add")
+    # the old account says what an approval would have
+    membership.status = after(membership.status or "", "activate" if membership.status == PENDING else "add")
     membership.role = MEMBER
     membership.changed_at, membership.changed_by = ctx.now, account_id
     membership.ended_at = membership.restore_until = None

@@ -12,7 +12,7 @@ from idp.audit.events import Event
 from idp.audit.log import tail
 from idp.context import Origin, Services
 from idp.errors import Refusal
-from idp.management import accounts, joining, memberships, organizations, permissions
+from idp.management import accounts, joining, linking, memberships, organizations, permissions
 from idp.organizations.memberships import for_account
 from idp.organizations.models import JoinRequest, Membership, MembershipPermission
 from idp.settings import Settings
@@ -27,6 +27,7 @@ from tests.builders import (
 from tests.driver import counted
 from tests.installation import NOW, unit_of_work
 from tests.joining import BEISPIEL, MUSTER, UNKNOWN, ask, member, people, person
+from tests.legacy import import_rows, link_account, make_directory, old_account
 
 
 @pytest.fixture
@@ -279,3 +280,33 @@ def test_of_many_requests_at_once_there_is_one(services: Services, ids: dict[str
         mine = select(func.count()).select_from(Membership).where(Membership.account_id == ids["ben"])
         assert ctx.db.scalar(mine) == 2
         assert ctx.db.scalar(select(func.count()).select_from(JoinRequest)) == 1
+
+
+def test_an_old_account_answers_what_was_asked(services: Services) -> None:
+    """Who asks first and brings the old account then is in, as who brings it at once; undone, it is gone."""
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        muster, ben = make_organization(ctx), make_account(ctx, "ben")
+        make_directory(ctx)
+    import_rows(services, [old_account(customer_number="D 100 200 300")])
+    ask(services, ben, MUSTER)
+    linked = link_account(services, ben)
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        found = member(ctx, muster, ben)
+        assert found is not None
+        assert found.status == "active"
+    assert waiting(services, ben) == []
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        linking.undo(ctx, ben, linked.link_id)
+        assert [membership.status for membership in for_account(ctx, ben)] == ["ended"]
+
+
+def test_an_old_account_answers_nobody_elses_question(services: Services) -> None:
+    """Who waits because an administrator said so waits on, whatever is linked."""
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        muster, ben = make_organization(ctx), make_account(ctx, "ben")
+        make_membership(ctx, muster, ben, status="pending")
+        make_directory(ctx)
+    import_rows(services, [old_account(customer_number="D 100 200 300")])
+    link_account(services, ben)
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        assert [membership.status for membership in for_account(ctx, ben)] == ["pending"]
