@@ -1,5 +1,6 @@
 """What the demo prints when it is ready: what to open, who can sign in, what to try (screens §4.3)."""
 
+from idp.cli.demo.old_portal import OLD_ACCOUNTS
 from idp.cli.demo.people import PEOPLE, Person
 from idp.cli.demo.plan import Plan
 from idp.cli.output import bold, dim
@@ -21,6 +22,8 @@ def announcement(plan: Plan, *, seconds: float) -> str:
         "App codes: type the app secret into an authenticator app, or let Python make one:",
         dim("  python -c \"import pyotp; print(pyotp.TOTP('SECRET').now())\""),
         "Try: open the customer portal, sign in as ben, then open the support portal in the same browser.",
+        "Or create an account there, and bring one of the old portal Servicewelt along:",
+        *_aligned([(old.username, old.password) for old in OLD_ACCOUNTS]),
         "A device without a browser:",
         dim(f"  python -m clients.device_cli --issuer {plan.issuer}"),
         "Stop with Ctrl-C.",
@@ -38,6 +41,11 @@ def _places(plan: Plan) -> list[str]:
         ("All secrets as JSON", str(plan.path("demo.json"))),
     )
     return [f"  {name.ljust(26)}{address}" for name, address in places]
+
+
+def _aligned(rows: list[tuple[str, str]]) -> list[str]:
+    width = max(len(name) for name, _ in rows)
+    return [f"  {name.ljust(width)}  {secret}" for name, secret in rows]
 
 
 def _row(person: Person) -> tuple[str, str, str, str]:

@@ -8,6 +8,7 @@ import pytest
 from idp.cli.demo import fingerprint
 from idp.cli.demo.announcement import announcement
 from idp.cli.demo.command import refuse_foreign_folder, refuse_production
+from idp.cli.demo.old_portal import OLD_ACCOUNTS
 from idp.cli.demo.people import EVERYTHING, PEOPLE
 from idp.cli.demo.plan import Plan
 from idp.cli.demo.registrations import document
@@ -98,6 +99,9 @@ def test_the_announcement_names_everybody(plan: Plan) -> None:
     for person in PEOPLE:
         assert person.username in text
         assert person.password is None or person.password in text
+    for old in OLD_ACCOUNTS:
+        assert f"{old.username}" in text
+        assert old.password in text
 
 
 def test_fingerprint(plan: Plan, tmp_path: Path) -> None:
