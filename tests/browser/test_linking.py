@@ -32,7 +32,7 @@ def _register(visits: Visits, visitor: Visitor) -> str:
 
 
 def test_from_nothing_to_a_linked_account(visits: Visits, visitor: Visitor) -> None:
-    """S1, S2: what the old portal allowed is on the portal's first page, and the old password is dead."""
+    """S1 to S4, A4: what the old portal allowed is on the first page, and the old password is dead."""
     username = has_old_access(visits.house)
     address = _register(visits, visitor)
     expect(visitor.h1).to_have_text("Bitte wählen Sie Ihre Zugehörigkeit aus")
@@ -59,11 +59,16 @@ def test_from_nothing_to_a_linked_account(visits: Visits, visitor: Visitor) -> N
 
 
 def test_who_is_new_asks_by_customer_number(visits: Visits, visitor: Visitor) -> None:
-    """S3: with the printed D; the same words for a number that nobody has."""
+    """S5: with the printed D; the same words for a number that nobody has."""
     _register(visits, visitor)
     choose(visitor)
     ask(visitor, f"D{MUSTER}")
     expect(visitor.h1).to_have_text("Ihr Antrag ist eingegangen")
+    known = visitor.page.locator("main").inner_text()
+    visitor.page.get_by_role("link", name="Kundennummer noch einmal eingeben").click()
+    ask(visitor, "999888776")
+    expect(visitor.h1).to_have_text("Ihr Antrag ist eingegangen")
+    assert visitor.page.locator("main").inner_text() == known
 
 
 def test_the_link_is_undone_in_the_account_centre(visits: Visits, visitor: Visitor) -> None:
