@@ -1,4 +1,4 @@
-"""Registration and a forgotten password as stories in German: S7 of Sage, A7 and A11 of Amt24 (features §1.7)."""
+"""Registration and forgotten passwords as stories in German: Sage S7, Amt24 A7 and A11 (features §1.7)."""
 
 import secrets
 
