@@ -1,9 +1,9 @@
 """``python -m benchmarks.equal_answers``: do times tell who has an account (req 59; C11, C14)?
 
-Signs in with wrong passwords, registers and asks for new passwords as people in every state and as nobody, in
-turns and by chance, over HTTP at one server process on PostgreSQL.  A hash costs next to nothing, so that it
-hides nothing.  Ends with 0 where the medians of a question lie within five milliseconds, with 1 where they do
-not, with 2 and a sentence where it cannot run.
+Signs in with wrong passwords, registers, asks for new passwords and links old accounts as people in every
+state and as nobody, in turns and by chance, over HTTP at one server process on PostgreSQL.  A hash costs next
+to nothing, so that it hides nothing.  Ends with 0 where the medians of a question lie within five
+milliseconds, with 1 where they do not, with 2 and a sentence where it cannot run.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from idp.management import accounts
 from idp.settings import load_settings
 from tests.attacks.forged import KIDS
 from tests.infrastructure import ProgramMissing, start_postgresql
+from tests.legacy import import_rows, make_directory, old_account
 
 LIMIT_MS = 5.0
 TRIES = 5
@@ -121,6 +122,10 @@ STATES: dict[str, tuple[str, Callable[[Context, str], object] | None]] = {
 }
 
 
+#: kind of an old portal's user name → how it begins
+OLD_ACCOUNTS = {"nobody there": "nobod", "nobody there, once more": "noone", "an old account": "oldie"}
+
+
 def _name(state: str, number: int) -> str:
     stem, _ = STATES[state]
     return f"{stem}{number:05d}" + ("@bench.example" if "address" in state else "")
@@ -140,7 +145,10 @@ def _populate(settings_file: Path, names: int) -> None:
         later = services.context(db, actor=actor, now=datetime.now(UTC) + GONE)
         for account_id in erased:
             accounts.erase(later, str(account_id))
+        make_directory(later)
         db.commit()
+    known = OLD_ACCOUNTS["an old account"]
+    import_rows(services, [old_account(f"{known}{number:05d}") for number in range(product.PEOPLE)])
     services.database.dispose()
 
 
@@ -211,6 +219,27 @@ def _resets(issuer: str, names: int) -> Question:
     return _addresses(issuer, names, "/password/forgot", "an address whose password is forgotten")
 
 
+def _old_accounts(issuer: str) -> Question:
+    """Link with wrong passwords of old accounts and of none, each few tries as another person (R-04)."""
+    asked = Question("a wrong password of an old account")
+    for first in range(0, product.PEOPLE - len(OLD_ACCOUNTS), len(OLD_ACCOUNTS)):
+        asking = {}
+        for at, state in enumerate(OLD_ACCOUNTS):
+            asking[state] = visitor = PageClient(issuer)
+            visitor.open("/login", "password")
+            visitor.submit(username=f"person{first + at}", password=product.PASSWORD)
+            visitor.open("/link", "legacy_password")
+        for _ in range(TRIES):
+            for state in random.sample(list(OLD_ACCOUNTS), len(OLD_ACCOUNTS)):
+                name = f"{OLD_ACCOUNTS[state]}{first:05d}"
+                typed = {"legacy_username": name, "legacy_password": "wrong"}
+                answer, took = asking[state].submit(**typed)
+                if answer != 200:
+                    raise Unable(f"/link, {state}: {answer}")
+                asked.add(state, took)
+    return asked.in_order(OLD_ACCOUNTS)
+
+
 def _key_ids(issuer: str, samples: int) -> Question:
     """Ask userinfo with tokens whose kid is made up by chance, or hostile."""
     question = Question("a token with this kid")
@@ -245,6 +274,7 @@ def main() -> int:
                 *_sign_ins(issuer, names),
                 _registrations(issuer, names),
                 _resets(issuer, names),
+                _old_accounts(issuer),
                 _key_ids(issuer, samples),
             ]
             took = time.monotonic() - began
