@@ -185,7 +185,16 @@ def redis_url(redis_server: Redis, worker_number: int) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of Chromium, for Playwright's ``executable_path``."""
+    """The path of a Chromium, for Playwright's ``executable_path``."""
+    try:
+        return infrastructure.find_headless()
+    except ProgramMissing as error:
+        pytest.skip(f"needs browser: {error}")
+
+
+@pytest.fixture(scope="session")
+def windowed() -> str:
+    """The path of a Chromium that reads the preferences of its profile."""
     try:
         return infrastructure.find_chromium()
     except ProgramMissing as error:

@@ -36,9 +36,9 @@ def house(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
 
 
 @pytest.fixture
-def visits(house: House, browser: Browser, chromium: str) -> Iterator[Visits]:
+def visits(house: House, browser: Browser) -> Iterator[Visits]:
     """Opens browsers; closed after the test."""
-    yield Visits(house, browser, chromium)
+    yield Visits(house, browser)
     for context in browser.contexts:
         context.close()
 

@@ -315,7 +315,6 @@ class Visits:
 
     house: House
     browser: Browser
-    program: str
 
     def new(self, **wishes: Any) -> Visitor:
         """Return a person at a fresh browser that speaks German, unless told otherwise."""

@@ -91,14 +91,14 @@ def test_vanished_cookies_are_no_dead_end(visits: Visits, visitor: Visitor) -> N
     heads(visitor, "Willkommen, Ben")
 
 
-def test_cookies_switched_off(house: House, visits: Visits, tmp_path: Path) -> None:
+def test_cookies_switched_off(house: House, visits: Visits, windowed: str, tmp_path: Path) -> None:
     """Whose browser takes no cookies hears that, how to change it, and can try again (screens L-15)."""
     settings = {"profile": {"default_content_setting_values": {"cookies": 2}}}
     (tmp_path / "Default").mkdir()
     (tmp_path / "Default" / "Preferences").write_text(json.dumps(settings))
     chromium = visits.browser.browser_type
     context = chromium.launch_persistent_context(
-        tmp_path, executable_path=visits.program, args=CHROMIUM_ARGUMENTS, locale="de-DE"
+        tmp_path, executable_path=windowed, args=CHROMIUM_ARGUMENTS, locale="de-DE"
     )
     try:
         visitor = Visitor(house, context)
