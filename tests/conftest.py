@@ -44,7 +44,7 @@ _ON_EACH = (pytest.param("sqlite", marks=pytest.mark.unmeasured), "postgresql")
 ON_ONE = frozenset({"accounts", "cli", "delivery", "flows", "management", "organizations", "web"})
 """Folders whose tests go over statements that others try on each engine (docs/decisions/0058)."""
 #: folders and modules that walk through what others test; coverage is not counted for them
-_WALKS = frozenset({"conformance", "flows", "foreign", "test_examples.py", "test_layout.py", "walker"})
+_WALKS = frozenset({"foreign", "test_examples.py", "test_layout.py", "walker"})
 #: with it in their environment, programs measure themselves
 _MEASURED_PROCESSES = "COVERAGE_PROCESS_CONFIG"
 REQUIRED = frozenset(filter(None, os.environ.get("LOTSE_TEST_REQUIRE", "").split(",")))

@@ -1,4 +1,4 @@
-"""Registration, an old account and a forgotten password without JavaScript, and without a mouse (screens §2.1)."""
+"""Registration, an old account, a forgotten password: without JavaScript, and without a mouse (screens §2.1)."""
 
 import secrets
 
@@ -88,7 +88,7 @@ def _send(visitor: Visitor) -> None:
 
 
 def test_from_nothing_to_a_linked_account_by_keyboard(visits: Visits) -> None:
-    """Registration, code, choice, old password and the recovery password with Tab, Space and Enter (WCAG 2.1.1)."""
+    """Registration, recovery password, choice and old password with Tab, Space and Enter (WCAG 2.1.1)."""
     visitor, address = visits.new(), _address()
     page, username = visitor.page, has_old_access(visits.house)
     visitor.come_from(visits.house.customer)
