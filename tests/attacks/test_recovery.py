@@ -3,28 +3,25 @@
 import pytest
 
 from tests.attacks import scenes
-from tests.attacks.live import Live
-from tests.attacks.scenes import FORMS
+from tests.attacks.scenes import FORMS, Stage
 
 pytestmark = pytest.mark.enable_socket
 
 
-def test_an_empty_post_advances_nothing(live: Live) -> None:
+def test_an_empty_post_advances_nothing(stage: Stage) -> None:
     """Each form without its fields, and without all but the token (req 75)."""
-    stage = scenes.build(live)
     for view in ("recovery_reset.submit", "own_recovery.save", "recovery.submit"):
         form = FORMS[view](stage)
-        before = live.rows()
+        before = stage.live.rows()
         for fields in ({}, {"csrf_token": form.fields["csrf_token"]}):
             assert form.visitor.post_once(form.target, fields).status in (200, 400), view
-        after = live.rows()
+        after = stage.live.rows()
         for table in ("recovery_password", "account", "session", "outbox"):
             assert after[table] == before[table], view
 
 
-def test_the_flow_of_one_kind_opens_no_other(live: Live) -> None:
+def test_the_flow_of_one_kind_opens_no_other(stage: Stage) -> None:
     """A string that waits is no sign-in, no reset and no registration (req 75; D3)."""
-    stage = scenes.build(live)
     form = FORMS["own_recovery.save"](stage)
     flow = form.target.rpartition("/")[2]
     for path in (
@@ -39,9 +36,8 @@ def test_the_flow_of_one_kind_opens_no_other(live: Live) -> None:
     assert form.visitor.get(f"/authorize/{flow}").status == 400
 
 
-def test_the_other_way_of_a_reset_skips_nothing(live: Live) -> None:
+def test_the_other_way_of_a_reset_skips_nothing(stage: Stage) -> None:
     """From the string to the link and back: clara's app is asked on every way (C4)."""
-    stage = scenes.build(live)
     text = scenes.recovery.given(stage, "clara")
     visitor = stage.visitor()
     stage.ask(visitor)
