@@ -123,7 +123,7 @@ STATES: dict[str, tuple[str, Callable[[Context, str], object] | None]] = {
 
 
 #: kind of an old portal's user name → how it begins
-OLD_ACCOUNTS = {"nobody there": "nobod", "nobody there, once more": "noone", "an old account": "oldie"}
+OLD_ACCOUNTS = {"nobody there": "nobod", "nobody there, once more": "nobud", "an old account": "oldie"}
 
 
 def _name(state: str, number: int) -> str:

@@ -7,6 +7,7 @@ why times are integers.
 
 import hashlib
 import secrets
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -157,13 +158,11 @@ class Database:
         def connect(connection: Any, _record: object) -> None:
             # None: the driver opens no transaction of its own; BEGIN is ours, below.
             connection.isolation_level = None
-            for pragma in (
-                f"busy_timeout={max(busy_timeout_ms, 5000)}",
-                "journal_mode=WAL",
-                "synchronous=FULL",
-                "foreign_keys=ON",
-            ):
-                connection.execute(f"PRAGMA {pragma}")
+            patience = max(busy_timeout_ms, 5000)
+            connection.execute(f"PRAGMA busy_timeout={patience}")
+            _use_wal(connection, patience / 1000)
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA foreign_keys=ON")
 
         @event.listens_for(engine, "before_cursor_execute")
         def begin_before_writing(  # noqa: PLR0917  (the signature of the event)
@@ -208,6 +207,19 @@ def _writes(statement: str, context: Any) -> bool:
         return True
     compiled = getattr(context, "compiled", None)
     return getattr(getattr(compiled, "statement", None), "_for_update_arg", None) is not None
+
+
+def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:
+    """Switch a new file to write-ahead logging; where two do so at once, SQLite itself does not wait."""
+    give_up = time.monotonic() + seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
 
 
 def take_write_lock(connection: Connection) -> None:

@@ -1,6 +1,7 @@
 """Column types, keys, and what a transaction holds on each engine (design §2, Storage)."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -174,3 +175,20 @@ def test_sqlite_waits_for_the_disk(tmp_path: Path) -> None:
     database.dispose()
 
     assert found == ["wal", 2]
+
+
+def test_many_open_a_new_file_at_once(tmp_path: Path) -> None:
+    """Processes that start beside each other on an empty SQLite file all get their connection."""
+
+    def opened(path: Path, barrier: threading.Barrier) -> None:
+        database = Database(f"sqlite:///{path}")
+        barrier.wait()
+        with database.engine.connect():
+            pass
+        database.dispose()
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(60):
+            barrier = threading.Barrier(8)
+            waiting = [pool.submit(opened, tmp_path / f"{number}.db", barrier) for _ in range(8)]
+            assert [each.exception() for each in waiting] == [None] * 8

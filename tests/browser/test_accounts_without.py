@@ -1,4 +1,4 @@
-"""Registration, an old account, a forgotten password: without JavaScript, and without a mouse (screens §2.1)."""
+"""Registration, old account and forgotten password without JavaScript, and without a mouse (screens §2.1)."""
 
 import secrets
 
