@@ -13,10 +13,9 @@ from idp.authentication import assurance, second_factor, totp, transaction
 from idp.errors import Refusal
 from idp.flows import engine, mailed_codes
 from idp.flows.models import Flow
-from idp.management import password_reset, second_proof
+from idp.management import second_proof
 from idp.management.second_proof import Claim
 from idp.web import sign_in
-from idp.web.browser_session import known_flow_browser
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import flow_of, go_to, refused_until
@@ -156,13 +155,10 @@ def _refused(
 
 
 def _sent_twice(refusal: Refusal) -> Response:
-    """Go on where the form was sent before: of two clicks a browser hears the second answer alone."""
+    """Go where it is said whether it was done: of two clicks a browser hears the second answer alone."""
     if refusal.code != "flow.expired":
         raise refusal
-    flow = engine.load_finished(current(), request.args.get("flow", ""), known_flow_browser())
-    if not password_reset.is_applied(flow):
-        raise refusal
-    return go_to("forgotten_password.show_changed", flow=flow.id)
+    return go_to("forgotten_password.show_changed", flow=request.args.get("flow"))
 
 
 def _page(flow: Flow, claim: Claim, errors: Errors = (), *, status: int = 200) -> Response:

@@ -3,15 +3,18 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from idp.accounts import identifiers
 from idp.accounts.models import Account, Identifier
+from idp.authentication import totp
 from idp.authentication.models import Authenticator
+from idp.context import Context
 from idp.db import Database
-from idp.management import accounts, password_reset
+from idp.management import accounts, password_reset, second_proof
 from idp.settings import Settings
 from idp.settings.models import Recovery
 from tests.builders import OPERATOR
@@ -291,6 +294,22 @@ class TestCodes:
         visitor.send(code=code)
         assert visitor.heading == "Passwort geändert!"
 
+    def test_a_right_one_forgets_the_wrong_ones(self, house: House, anna: Person) -> None:
+        """The next loss begins with ten tries again (req 57)."""
+        text = give(house, anna)
+        for wrong in (5, 4):
+            visitor = house.browser()
+            code = lose_app(house, visitor, anna, text)
+            for _ in range(wrong):
+                visitor.send(code=other_than(code))
+        visitor.send(code=code)
+        assert visitor.heading == "Passwort geändert!"
+        with house.work() as ctx:
+            totp.enroll(ctx, ctx.db.get_one(Account, anna.id), totp.new_secret(), "Neu")
+        visitor = house.browser()
+        visitor.send(code=lose_app(house, visitor, anna, give(house, anna)))
+        assert visitor.heading == "Passwort geändert!"
+
     def test_it_expires(self, house: House, browser: Browser, anna: Person) -> None:
         """The flow waits as long as its code; then another one was sent (screens §1.0)."""
         text = give(house, anna)
@@ -469,6 +488,31 @@ class TestMeanwhile:
         assert factors(house, anna) == 1
         assert house.events("password.reset_completed") == []
 
+    @pytest.mark.parametrize("step", ["admit", "reserve"])
+    def test_it_is_blocked_between_two_transactions(
+        self, house: House, browser: Browser, anna: Person, monkeypatch: pytest.MonkeyPatch, step: str
+    ) -> None:
+        """What is counted is counted apart; what is done then is decided anew (req 23; C16)."""
+        code = lose_app(house, browser, anna, give(house, anna))
+        counted = getattr(second_proof, step)
+
+        def blocked(*given: Any) -> Any:
+            done = counted(*given)
+            with house.work() as ctx:
+                accounts.block(ctx.acting(OPERATOR), anna.id)
+            return done
+
+        monkeypatch.setattr(second_proof, step, blocked)
+        house.clock.advance(minutes=1)
+        if step == "admit":
+            browser.send(form=1)
+        else:
+            browser.send(code=code)
+        assert browser.heading == "Anmelden"
+        assert factors(house, anna) == 1
+        assert len(posted(house)) == 1
+        assert house.events("second_proof.failed") == []
+
     def test_it_is_blocked_at_the_last_moment(
         self, house: House, browser: Browser, anna: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -476,7 +520,7 @@ class TestMeanwhile:
         code = lose_app(house, browser, anna, give(house, anna))
         locked = password_reset.locked
 
-        def blocked(ctx, account_id):  # type: ignore[no-untyped-def]
+        def blocked(ctx: Context, account_id: str) -> Account:
             ctx.db.execute(update(Account).where(Account.id == account_id).values(status="blocked"))
             return locked(ctx, account_id)
 
