@@ -43,6 +43,8 @@ ENGINES = ("sqlite", "postgresql")
 _ON_EACH = (pytest.param("sqlite", marks=pytest.mark.unmeasured), "postgresql")
 ON_ONE = frozenset({"accounts", "cli", "delivery", "flows", "management", "organizations", "web"})
 """Folders whose tests go over statements that others try on each engine (docs/decisions/0058)."""
+#: folders and modules that walk through what others test; coverage is not counted for them
+_WALKS = frozenset({"foreign", "test_examples.py", "test_layout.py", "walker"})
 #: with it in their environment, programs measure themselves
 _MEASURED_PROCESSES = "COVERAGE_PROCESS_CONFIG"
 REQUIRED = frozenset(filter(None, os.environ.get("LOTSE_TEST_REQUIRE", "").split(",")))
@@ -54,6 +56,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--db", choices=[*ENGINES, "all"], default="all", help="engines of tests with a database"
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the walks, unless one is the only test of a part."""
+    for item in items:
+        if _part(item.path) in _WALKS and item.get_closest_marker("measured") is None:
+            item.add_marker(pytest.mark.unmeasured)
+
+
+def _part(path: Path) -> str:
+    """Return the folder of ``tests`` that a module is in, or its name beside them."""
+    return path.relative_to(Path(__file__).parent).parts[0]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -71,8 +85,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def _is_on_one(metafunc: pytest.Metafunc) -> bool:
     """Tell whether a test needs one engine, and that is here; else it takes the other one."""
-    folder = metafunc.definition.path.relative_to(Path(__file__).parent).parts[0]
-    return folder in ON_ONE and _has_postgresql()
+    return _part(metafunc.definition.path) in ON_ONE and _has_postgresql()
 
 
 @cache

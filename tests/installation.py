@@ -29,10 +29,12 @@ from idp.throttling import make_throttle
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-def make_services(settings: Settings, database: Database, *, now: datetime = NOW) -> Services:
-    """Return the services of a freshly prepared installation."""
+def make_services(
+    settings: Settings, database: Database, *, now: datetime = NOW, key: MasterKey | None = None
+) -> Services:
+    """Return the services of a freshly prepared installation; *key*: of one that was prepared with it."""
     with database.session() as db, db.begin():
-        vault = prepare(db, Sealer([MasterKey.generate()]), now)
+        vault = prepare(db, Sealer([key or MasterKey.generate()]), now)
     return Services(
         settings=settings,
         database=database,

@@ -208,6 +208,7 @@ def test_a_taken_port_is_said_with_the_remedy(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.slow
 def test_a_redirect_uri_that_breaks_the_rules_is_refused(tmp_path: Path) -> None:
     """The demo registers nothing that an operator could not register (req 1)."""
     code, said = run(tmp_path / "data", "--port", "0", "--client-redirect", "http://portal.example/cb")
@@ -242,6 +243,7 @@ def _free(ports: range) -> Callable[[], bool]:
     return check
 
 
+@pytest.mark.slow
 def test_stop_and_start_again(tmp_path: Path) -> None:
     """Ctrl-C ends every process and frees the ports; the next start keeps people, changes and secrets."""
     folder = tmp_path / "data"
@@ -272,6 +274,7 @@ def _memory(process: psutil.Process) -> int:
     return int(getattr(size, "pss", size.uss))
 
 
+@pytest.mark.slow
 def test_memory_in_use_and_nothing_left_after_a_kill(
     tmp_path: Path, browser: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,6 +293,7 @@ def test_memory_in_use_and_nothing_left_after_a_kill(
     assert 100 * _MEGABYTE < memory <= 400 * _MEGABYTE
 
 
+@pytest.mark.slow
 def test_a_part_that_dies_ends_the_demo(tmp_path: Path) -> None:
     """A demo without portals is none: it says which part ended, and stops the rest."""
     running = start(tmp_path / "data", "--port", "0")
@@ -304,6 +308,7 @@ def test_a_part_that_dies_ends_the_demo(tmp_path: Path) -> None:
         running.process.stdout.close()
 
 
+@pytest.mark.slow
 def test_behind_a_proxy(tmp_path: Path) -> None:
     """With ``--public-url`` the issuer is the proxy's address, and the server answers to that name."""
     port = free_port(PORTS)

@@ -20,6 +20,8 @@ from idp.settings import contradictions
 from idp.settings.loading import known_keys
 from tools import coverage_gate, lowest_versions
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 FILE_LINES = 600

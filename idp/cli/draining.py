@@ -8,10 +8,10 @@ import ctypes
 import os
 import signal
 import socket
+import stat
 import struct
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 DRAIN_SIGNAL = signal.SIGUSR1
 _SO_ATTACH_FILTER = 26
@@ -40,20 +40,18 @@ def drain_on_signal(close_connections: Callable[[], None]) -> None:
 def _listeners() -> Iterator[socket.socket]:
     """Yield a copy of each listening TCP socket of this process."""
     for name in os.listdir("/dev/fd"):
-        if not _is_socket(name):
+        try:
+            copy = os.dup(int(name))
+        except OSError:  # closed by now: by another thread, or as the folder's own
             continue
-        found = socket.socket(fileno=os.dup(int(name)))
+        if not stat.S_ISSOCK(os.fstat(copy).st_mode):
+            os.close(copy)
+            continue
+        found = socket.socket(fileno=copy)
         if found.family != socket.AF_UNIX and found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             yield found
         else:
             found.close()
-
-
-def _is_socket(name: str) -> bool:
-    try:
-        return Path("/dev/fd", name).is_socket()
-    except OSError:  # the folder's own descriptor is closed by now
-        return False
 
 
 def _let_nobody_in(listener: socket.socket) -> None:

@@ -151,7 +151,7 @@ def undo(ctx: Context, account_id: str, link_id: str) -> Undone:
     others = list(ctx.db.scalars(standing.order_by(LegacyLink.id)))
     ended = linked_rights.take_back(ctx, account, row, others)
     if row.recovery_due and not any(other.recovery_due for other in others):
-        account.recovery_due = ctx.settings.password.profile == recovery.AMT24
+        account.recovery_due = recovery.due_for_everybody(ctx)
     directory = ctx.db.get_one(LegacyDirectory, old.directory_id)
     _record(ctx, Event.LEGACY_ACCOUNT_UNLINKED, row, directory)
     notices = _notices(ctx, account.id, directory, personal_of(ctx, old))

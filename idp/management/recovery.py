@@ -1,7 +1,8 @@
 """The recovery password of a person: draw it, save it, reset the password with it (req 54-59, 70-73, 75).
 
-Screens K-03, P-04 and the offer at the end of a registration.  What was drawn waits sealed in a flow until it
-is saved: until then the one before it counts.  In the database stands only a hash, in no mail anything.
+Screens K-03, P-04 and, where it is wanted, the end of a registration.  What was drawn waits sealed in a
+flow until it is saved: until then the one before it counts.  In the database stands only a hash, in no mail
+anything.
 """
 
 from datetime import datetime, timedelta
@@ -43,7 +44,7 @@ def draw(
 
     :param then: the flow that the person came from and goes back to.
     :param client_id: table key of the portal to go on to where *then* is another browser's.
-    :param just_registered: it is the offer at the end of a registration.
+    :param just_registered: it is the end of a registration, at which the person wanted one.
     """
     flow = engine.start(
         ctx,
@@ -114,6 +115,11 @@ def made_at(ctx: Context, account_id: str) -> datetime | None:
     return recovery_password.created_at(ctx, account_id)
 
 
+def due_for_everybody(ctx: Context) -> bool:
+    """Tell whether nobody goes on to a portal without one, as in Amt24."""
+    return ctx.settings.password.profile == AMT24
+
+
 def make_due(ctx: Context, account: Account) -> bool:
     """Have a person save one before a portal gets its answer; False where there is one."""
     due = recovery_password.created_at(ctx, account.id) is None
@@ -173,7 +179,7 @@ def use(ctx: Context, account: Account, hash_: bytes) -> bool:
     """
     if not recovery_password.consume(ctx, account.id, hash_):
         return False
-    account.recovery_due = account.recovery_due or ctx.settings.password.profile == AMT24
+    account.recovery_due = account.recovery_due or due_for_everybody(ctx)
     record(ctx, Event.RECOVERY_PASSWORD_USED, target=("account", account.id))
     return True
 

@@ -27,7 +27,7 @@ from idp.errors import Refusal
 from idp.flows import engine, mailed_codes, one_time_secrets
 from idp.flows.models import Flow
 from idp.management.ending import end_account
-from idp.management.recovery import AMT24
+from idp.management.recovery import due_for_everybody
 from idp.oidc.models import Client
 
 CODE: Final = "registration_code"
@@ -240,7 +240,7 @@ def _create(ctx: Context, flow: Flow) -> SignInFacts:
         locale=typed["locale"],
         password_hash=typed["password_hash"],
         password_changed_at=ctx.now,
-        recovery_due=ctx.settings.password.profile == AMT24,
+        recovery_due=due_for_everybody(ctx),
         created_at=ctx.now,
         updated_at=ctx.now,
     )

@@ -145,6 +145,17 @@ def go_on(flow: Flow | None) -> Response:
     return go_to(str(page), **flow.request["of"], flow=flow.request.get("flow"), kept=kept)
 
 
+def go_back(flow: Flow) -> Response:
+    """Go back to the flow that led to this one, as :func:`go_on`.
+
+    Where it waits in another browser or is over, to the portal's own start.
+    """
+    then, portal = begun_from(flow), portal_of_flow(flow)
+    if then is None and portal is not None and portal.restart_uri:
+        return redirect(portal.restart_uri, SEE_OTHER)
+    return go_on(then)
+
+
 def go_to(endpoint: str, **values: Any) -> Response:
     """Redirect to a page of ours with GET (req 10)."""
     return redirect(url_for(endpoint, **values), SEE_OTHER)

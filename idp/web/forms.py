@@ -90,11 +90,18 @@ class MailedCodeForm(PageForm):
     )
 
 
+class RegistrationCodeForm(MailedCodeForm):
+    """R-02, and whether a recovery password is wanted next."""
+
+    recovery_offer = BooleanField()
+
+
 class RegistrationLinkForm(PageForm):
-    """The link of a mail in another browser: the password that the person chose."""
+    """The link of a mail: the password that the person chose, in another browser, and the same wish."""
 
     token = StringField(validators=[Length(max=64)])
     password = PasswordField()
+    recovery_offer = BooleanField()
 
 
 class ForgottenPasswordForm(PageForm):

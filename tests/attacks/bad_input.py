@@ -109,6 +109,12 @@ def places(live: Live, flow_id: str = "x") -> list[str]:
     return sorted(machine | pages)
 
 
+def parsed_once(live: Live, path: str, things: Iterable[_Thing], at: int) -> list[_Thing]:
+    """Return all *things* for a machine's path, which reads them itself; for pages as :func:`turn`."""
+    machine = any(path == one for _, one in live.gateway._dispatcher._routes)
+    return list(things) if machine else turn(things, at)
+
+
 def turn(things: Iterable[_Thing], at: int) -> list[_Thing]:
     """Return a quarter of *things* for the path at this place: of four neighbours, each gets another one.
 
@@ -118,6 +124,12 @@ def turn(things: Iterable[_Thing], at: int) -> list[_Thing]:
 
 
 def queries() -> Iterator[tuple[str, str]]:
+    """Yield name and text of queries and form bodies with the same broken value everywhere."""
+    for what, value in VALUES.items():
+        yield f"everywhere {what}", "&".join(f"{name}={value}" for name in NAMES if len(value) < 200)
+
+
+def broken_queries() -> Iterator[tuple[str, str]]:
     """Yield name and text of queries and form bodies that are broken as a whole."""
     yield "1,000 parameters", "&".join(f"p{number}=x" for number in range(1000))
     yield "1,000 times one parameter", "&".join(["client_id=portal"] * 1000)
@@ -128,8 +140,6 @@ def queries() -> Iterator[tuple[str, str]]:
     yield "semicolons", "client_id=portal;redirect_uri=x"
     yield "a broken name", "%ff=x&%00=y&client%00_id=portal"
     yield "each twice", "&".join(f"{name}=x&{name}=y" for name in NAMES)
-    for what, value in VALUES.items():
-        yield f"everywhere {what}", "&".join(f"{name}={value}" for name in NAMES if len(value) < 200)
 
 
 def bodies() -> Iterator[tuple[str, bytes, tuple[tuple[str, str], ...]]]:

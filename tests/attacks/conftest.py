@@ -4,12 +4,14 @@ import io
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import structlog
 
 from idp.app import create_app
+from idp.crypto import MasterKey
 from idp.db import Database
 from idp.logging import configure
 from idp.settings import Settings
@@ -17,6 +19,7 @@ from idp.settings.models import ThrottleSettings
 from tests import cast
 from tests.attacks.live import ISSUER, Live, serving
 from tests.attacks.parties import Party
+from tests.attacks.scenes import Population, Stage, on_stage, populate
 from tests.attacks.visitor import Visitor
 from tests.builders import make_membership, make_organization
 from tests.databases import on_file
@@ -72,13 +75,63 @@ def _running(settings: Settings, database: Database) -> AbstractContextManager[L
     return serving(create_app(settings, services), services)
 
 
+@dataclass(frozen=True, slots=True)
+class Populated:
+    """An installation with everybody in it, to be copied."""
+
+    path: Path
+    key: MasterKey
+    people: Population
+
+
+class Populating:
+    """Populates an installation once a process, by the mark in all names."""
+
+    def __init__(self, template: Path, folder: Path) -> None:
+        self._template = template
+        self._folder = folder
+        self._made: dict[str, Populated] = {}
+
+    def with_mark(self, settings: Settings, mark: str) -> Populated:
+        """Return the one with a mark."""
+        if mark not in self._made:
+            path, key = self._folder / f"{len(self._made)}.db", MasterKey.generate()
+            with on_file(self._template, path) as database:
+                services = make_services(settings, database, key=key)
+                install_signing_keys(services)
+                self._made[mark] = Populated(path, key, populate(services, mark))
+        return self._made[mark]
+
+
+@pytest.fixture(scope="session")
+def populated(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Populating:
+    """What hundreds of tests begin with."""
+    return Populating(sqlite_template, tmp_path_factory.mktemp("populated"))
+
+
+@pytest.fixture
+def mark() -> str:
+    """What stands in every text that a client, company or person brings along."""
+    return ""
+
+
+@pytest.fixture
+def stage(attacked: Settings, mark: str, populated: Populating, tmp_path: Path) -> Iterator[Stage]:
+    """An installation of the test's own, on SQLite, whose people meet every page."""
+    made = populated.with_mark(attacked, mark)
+    with on_file(made.path, tmp_path / "attacked.db") as database:
+        services = make_services(attacked, database, key=made.key)
+        with serving(create_app(attacked, services), services) as live:
+            yield on_stage(live, made.people, mark)
+
+
 @pytest.fixture
 def portal(live: Live) -> Party:
     """The portal of Muster GmbH's people, of whom ``anna`` and ``ben`` have a password alone."""
-    return populate(live)
+    return register_portal(live)
 
 
-def populate(live: Live) -> Party:
+def register_portal(live: Live) -> Party:
     """Register the portal and its people."""
     with unit_of_work(live.services) as ctx:
         registered = cast.register(ctx)

@@ -18,11 +18,6 @@ pytestmark = pytest.mark.enable_socket
 SID, FLOW, DEVICE, FORM = "__Host-sid", "__Host-flow", "__Host-dev", "__Host-form"
 
 
-@pytest.fixture
-def stage(live: Live) -> Stage:
-    return scenes.build(live)
-
-
 def _who(live: Live, sid: str) -> str:
     """Return whom a session cookie stands for: the address on the start page."""
     text = Visitor(live, {SID: sid}).once("GET", "/").text

@@ -4,9 +4,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.attacks import scenes
 from tests.attacks.bad_input import NAMES, places, turn
-from tests.attacks.live import ISSUER, Answer, Live, absolute
+from tests.attacks.live import ISSUER, Answer, absolute
 from tests.attacks.scenes import FORMS, READING, Stage
 from tests.attacks.visitor import Visitor, leads_outside
 from tests.cast import REDIRECT, SIGNED_OUT
@@ -98,11 +97,6 @@ ANSWERED_AT_ONCE = READING | {
     "own_address.submit_undo",
     "own_data.download",
 }
-
-
-@pytest.fixture
-def stage(live: Live) -> Stage:
-    return scenes.build(live)
 
 
 def _stays(answer: Answer) -> bool:

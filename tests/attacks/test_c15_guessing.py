@@ -13,7 +13,7 @@ from idp.audit.models import AuditEvent
 from idp.db import Database
 from idp.settings import Settings
 from tests import cast
-from tests.attacks.conftest import populate
+from tests.attacks.conftest import register_portal
 from tests.attacks.live import FORM, Live, serving
 from tests.attacks.parties import Party
 from tests.attacks.visitor import SAME_ORIGIN, Visitor
@@ -56,7 +56,7 @@ def portal(attacked: Settings, database: Database) -> Iterator[Party]:
     )
     install_signing_keys(services)
     with serving(create_app(attacked, services), services) as live:
-        yield populate(live)
+        yield register_portal(live)
 
 
 def _events(live: Live) -> Counter[str]:

@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from tests.attacks import scenes
-from tests.attacks.live import Answer, Live
+from tests.attacks.live import Answer
 from tests.attacks.scenes import PAGES, Stage
 
 pytestmark = pytest.mark.enable_socket
@@ -21,11 +20,6 @@ LOGO_ORIGIN = "https://portal.example"
 ALLOWED_SOURCES = {"'self'", "'none'", "data:"}
 #: the one page that frames others: those that sign out elsewhere (req 48)
 FRAMES = "signed out, with frames"
-
-
-@pytest.fixture
-def stage(live: Live) -> Stage:
-    return scenes.build(live)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -61,13 +55,13 @@ def _needs_nothing_inline(text: str) -> None:
     assert "javascript:" not in text
 
 
-def test_no_script_listens_for_messages(stage: Stage, live: Live) -> None:
+def test_no_script_listens_for_messages(stage: Stage) -> None:
     """There is no postMessage surface (C24)."""
     pages = [PAGES[name](stage).text for name in ("login", FRAMES, "answer by form")]
     scripts = {address for page in pages for address in re.findall(r'<script[^>]*src="([^"]+)"', page)}
     assert len(scripts) == 3
     for address in scripts:
-        source = live.send("GET", address).text
+        source = stage.live.send("GET", address).text
         assert "postMessage" not in source
         assert not re.search(r"addEventListener\(\s*[\"']message", source)
         assert "innerHTML" not in source

@@ -22,11 +22,6 @@ EVERYTHING = {
 }
 
 
-@pytest.fixture
-def stage(live: Live) -> Stage:
-    return scenes.build(live)
-
-
 def asked(stage: Stage, username: str = "anna", **changes: str | None) -> Filled:
     """Return the page that asks, its form filled as if nobody touched it but the first button."""
     visitor = stage.visitor(username)

@@ -11,7 +11,7 @@ from idp.db import Base, Database
 from idp.settings import Settings
 from tests import infrastructure
 from tests.attacks.bad_input import places
-from tests.attacks.conftest import populate
+from tests.attacks.conftest import register_portal
 from tests.attacks.live import FORM, Answer, Live, serving
 from tests.attacks.parties import Party
 from tests.attacks.visitor import SAME_ORIGIN, Visitor
@@ -54,7 +54,7 @@ def test_postgresql_stopped(cluster: PostgreSQL, attacked: Settings) -> None:
     services = make_services(attacked, database)
     install_signing_keys(services)
     with closing_database(database), serving(create_app(attacked, services), services) as live:
-        party = populate(live)
+        party = register_portal(live)
         visitor = Visitor(live)
         tokens = party.tokens(visitor)
         _control(cluster, "stop", "-m", "immediate")

@@ -6,17 +6,10 @@ from sqlalchemy import select
 from idp.authentication.models import Session
 from idp.crypto import random_token
 from idp.db import new_id
-from tests.attacks import scenes
-from tests.attacks.live import Live
 from tests.attacks.parties import parsed
 from tests.attacks.scenes import FORMS, Stage
 
 pytestmark = pytest.mark.enable_socket
-
-
-@pytest.fixture
-def stage(live: Live) -> Stage:
-    return scenes.build(live)
 
 
 def test_a_foreign_membership_changes_nothing(stage: Stage) -> None:

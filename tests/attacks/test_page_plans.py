@@ -3,9 +3,7 @@
 import pytest
 
 from idp.db import Base
-from tests.attacks import scenes
-from tests.attacks.live import Live
-from tests.attacks.scenes import FORMS
+from tests.attacks.scenes import FORMS, Stage
 from tests.plans import plan, scanned, selects
 
 pytestmark = pytest.mark.enable_socket
@@ -25,10 +23,9 @@ SMALL = {
 
 
 @pytest.mark.parametrize("view", FORMS)
-def test_no_form_reads_a_whole_table(live: Live, view: str) -> None:
+def test_no_form_reads_a_whole_table(stage: Stage, view: str) -> None:
     """Everything up to a form, and sending it; on SQLite, where every statement goes by the library."""
-    stage = scenes.build(live)
-    services = live.services
+    services = stage.live.services
     with selects(services.database, elsewhere=True) as found:  # what the scene itself does is no page
         form = FORMS[view](stage)
         form.visitor.post(form.target, form.fields)

@@ -3,28 +3,25 @@
 import pytest
 
 from tests.attacks import scenes
-from tests.attacks.live import Live
-from tests.attacks.scenes import FORMS
+from tests.attacks.scenes import FORMS, Stage
 
 pytestmark = pytest.mark.enable_socket
 
 
-def test_an_empty_post_advances_nothing(live: Live) -> None:
+def test_an_empty_post_advances_nothing(stage: Stage) -> None:
     """Each form without its fields, and without all but the token (req 75)."""
-    stage = scenes.build(live)
     for view in ("recovery_reset.submit", "own_recovery.save", "recovery.submit", "lost_factor.submit_code"):
         form = FORMS[view](stage)
-        before = live.rows()
+        before = stage.live.rows()
         for fields in ({}, {"csrf_token": form.fields["csrf_token"]}):
             assert form.visitor.post_once(form.target, fields).status in (200, 400), view
-        after = live.rows()
+        after = stage.live.rows()
         for table in ("recovery_password", "account", "authenticator", "session", "outbox"):
             assert after[table] == before[table], view
 
 
-def test_the_flow_of_one_kind_opens_no_other(live: Live) -> None:
+def test_the_flow_of_one_kind_opens_no_other(stage: Stage) -> None:
     """A string that waits is no sign-in, no reset and no registration (req 75; D3)."""
-    stage = scenes.build(live)
     form = FORMS["own_recovery.save"](stage)
     flow = form.target.rpartition("/")[2]
     for path in (
@@ -39,9 +36,8 @@ def test_the_flow_of_one_kind_opens_no_other(live: Live) -> None:
     assert form.visitor.get(f"/authorize/{flow}").status == 400
 
 
-def test_the_other_way_of_a_reset_skips_nothing(live: Live) -> None:
+def test_the_other_way_of_a_reset_skips_nothing(stage: Stage) -> None:
     """From the string to the link and back: clara's app is asked on every way (C4)."""
-    stage = scenes.build(live)
     text = scenes.recovery.given(stage, "clara")
     visitor = stage.visitor()
     stage.ask(visitor)
@@ -61,9 +57,8 @@ def test_the_other_way_of_a_reset_skips_nothing(live: Live) -> None:
     assert "stimmt nicht" in visitor.page.text
 
 
-def test_the_mailbox_alone_removes_no_factor(live: Live) -> None:
+def test_the_mailbox_alone_removes_no_factor(stage: Stage) -> None:
     """Whoever reads the mail is asked for the app, and no address leads around it (req 71; C4)."""
-    stage = scenes.build(live)
     scenes.recovery.given(stage, "clara")
     visitor = stage.visitor()
     visitor.get("/password/forgot")
@@ -73,7 +68,7 @@ def test_the_mailbox_alone_removes_no_factor(live: Live) -> None:
     answer = visitor.submit("/password/reset", new_password=chosen, confirm_password=chosen)
     assert answer.url.startswith("/login/totp")
     assert "/password/recovery/factor" not in answer.text
-    flow, before = answer.url.partition("flow=")[2], live.rows()
+    flow, before = answer.url.partition("flow=")[2], stage.live.rows()
     token = visitor.form("/login/totp?").fields["csrf_token"]
     for path in ("", "/code", "/resend"):
         address = f"/password/recovery/factor{path}?flow={flow}"
@@ -81,16 +76,15 @@ def test_the_mailbox_alone_removes_no_factor(live: Live) -> None:
         assert sent.url.startswith("/login/totp"), path
         opened = visitor.get(address)
         assert opened.status == 405 or opened.url.startswith("/login/totp"), path
-    after = live.rows()
+    after = stage.live.rows()
     for table in ("account", "authenticator", "session", "outbox", "one_time_secret"):
         assert after[table] == before[table], table
 
 
-def test_the_recovery_password_alone_removes_no_factor(live: Live) -> None:
+def test_the_recovery_password_alone_removes_no_factor(stage: Stage) -> None:
     """No page tells the code or where it went; guesses end (req 65, 67, 71; C4)."""
-    stage = scenes.build(live)
     form = scenes.recovery.asked(stage)
-    code, visitor, before = form.fields["code"], form.visitor, live.rows()
+    code, visitor, before = form.fields["code"], form.visitor, stage.live.rows()
     wrong = next(guess for guess in ("111111", "222222") if guess != code)
     pages = [visitor.page]
     pages += [visitor.post(form.target, form.fields | {"code": wrong}) for _ in range(5)]
@@ -101,16 +95,15 @@ def test_the_recovery_password_alone_removes_no_factor(live: Live) -> None:
     assert pages[-1] is not None
     assert pages[-1].url.startswith("/login?") or pages[-1].url == "/login"
     visitor.post(form.target, form.fields)  # the right one, too late
-    after = live.rows()
+    after = stage.live.rows()
     for table in ("account", "authenticator", "recovery_password", "session"):
         assert after[table] == before[table], table
 
 
-def test_a_code_is_good_in_its_own_flow_alone(live: Live) -> None:
+def test_a_code_is_good_in_its_own_flow_alone(stage: Stage) -> None:
     """Neither in another reset, nor in a registration, nor for the app (req 65; C2)."""
-    stage = scenes.build(live)
     form, other = scenes.recovery.asked(stage), scenes.recovery.at_the_app(stage)
-    before = live.rows()
+    before = stage.live.rows()
     other.submit("/login/totp?", code=form.fields["code"])
     assert other.page is not None
     flow = other.page.url.partition("flow=")[2]
@@ -118,7 +111,7 @@ def test_a_code_is_good_in_its_own_flow_alone(live: Live) -> None:
     other.post(f"/password/recovery/factor/code?flow={flow}", {"csrf_token": token} | form.fields)
     waiting = FORMS["register.submit_code"](stage)
     waiting.visitor.post(waiting.target, waiting.fields | {"code": form.fields["code"]})
-    after = live.rows()
+    after = stage.live.rows()
     for table in ("account", "recovery_password", "session"):
         assert after[table] == before[table], table
     assert len(after["authenticator"]) == len(before["authenticator"])  # it counts its wrong codes

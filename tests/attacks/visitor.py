@@ -37,6 +37,8 @@ class _FormReader(html.parser.HTMLParser):
             self.forms.append(Form(values.get("action", "")))
         elif tag == "input" and self.forms and values.get("type") not in ("radio", "checkbox"):
             self.forms[-1].fields[values.get("name", "")] = values.get("value", "")
+        elif tag == "button" and self.forms and values.get("formaction"):  # sends the form elsewhere
+            self.forms.append(Form(values["formaction"], self.forms[-1].fields))
         elif tag == "button" and self.forms and values.get("name"):
             self.forms[-1].buttons.append({values["name"]: values.get("value", "")})
 

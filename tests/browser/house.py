@@ -135,11 +135,24 @@ class House:
             self._regulars[key] = self.newcomer(**wishes)
         return self._regulars[key]
 
-    def foreign_portal(self) -> None:
-        """Register the portal of somebody else, where it is not; the running demo knows it a little later."""
+    def has_client(self, metadata: dict[str, Any]) -> None:
+        """Register a client, where it is not; the running demo knows it a little later."""
         with self.operator() as ctx:
-            if not clients.exists(ctx, FOREIGN["client_id"]):
-                clients.create(ctx, FOREIGN)
+            if not clients.exists(ctx, metadata["client_id"]):
+                clients.create(ctx, metadata)
+
+    @property
+    def for_one_product(self) -> dict[str, Any]:
+        """A portal that nobody is asked for their affiliation by; it answers with a page that is served."""
+        return {
+            "client_id": "sage-100-portal",
+            "client_name": "Portal für Sage 100",
+            "kind": "spa",
+            "first_party": True,
+            "redirect_uris": [f"{self.customer}/signed-out"],
+            "product": "sage-100",
+            "require_membership": True,
+        }
 
     def has_framed_client(self) -> None:
         """Register the portal ``framed`` with the first test that needs it."""
@@ -256,9 +269,14 @@ class Visitor:
 
     def come_from_a_stranger(self, **changes: str) -> None:
         """The same for the portal of somebody else, whose logo is answered for it."""
-        self.house.foreign_portal()
         self.page.route(LOGO, lambda route: route.fulfill(body=DRAWING, content_type="image/svg+xml"))
-        wishes = {"client_id": FOREIGN["client_id"], "scope": FOREIGN["scope"], **changes}
+        self.come_from_new_client(FOREIGN, scope=FOREIGN["scope"], **changes)
+
+    def come_from_new_client(self, metadata: dict[str, Any], **changes: str) -> None:
+        """The same for a client that is registered with the first test that needs it."""
+        self.house.has_client(metadata)
+        known = {"client_id": metadata["client_id"], "redirect_uri": metadata["redirect_uris"][0]}
+        wishes = {**known, **changes}
         self.come_from_client(**wishes)
         while self.page.locator("main summary").count():  # the portal is not known yet
             self.come_from_client(**wishes)

@@ -25,9 +25,6 @@ def _register(visits: Visits, visitor: Visitor) -> str:
     with visits.house.operator() as ctx:
         code = next(mail.code for mail in list_shown(ctx) if mail.to == address)
     visitor.fill_code(code)
-    if visitor.page.locator("#cancel").count() and "recovery" in page.url:
-        with page.expect_navigation():
-            page.locator("button[form=cancel]").click()
     return address
 
 

@@ -1,4 +1,4 @@
-"""The recovery password in a browser, in German: Amt24's A5 and A6 (features §1.7), and its effort (§1.8)."""
+"""The recovery password in a browser, in German: Amt24's A5 and A6 (features §1.7)."""
 
 from pathlib import Path
 
@@ -6,7 +6,6 @@ from playwright.sync_api import expect
 
 from tests.browser.house import PASSWORD, Visits
 from tests.browser.scenes.recovery import give, lose_app, reset
-from tests.browser.test_effort import Effort
 
 
 def test_set_it_and_come_back_with_it(visits: Visits) -> None:
@@ -45,27 +44,6 @@ def test_the_second_step_stays(visits: Visits) -> None:
     expect(visitor.page.locator("h1")).to_have_text("Zweistufige Anmeldung")
     visitor.fill_code(nora.code())
     expect(visitor.page.locator("h1")).to_have_text("Passwort geändert!")
-
-
-def test_how_much_it_asks(visits: Visits) -> None:
-    """Two pages, five clicks, one field (§1.8); the page that says it is done asks nothing more."""
-    visitor, effort = visits.new(), Effort(visits.house.issuer)
-    page = visitor.page
-    page.goto(f"{visits.house.issuer}/account")
-    visitor.fill(visits.house.newcomer())
-    effort.watch(page)
-    page.reload()
-    start = len(effort.pages)
-    page.get_by_role("link", name="Wiederherstellung", exact=True).click()
-    page.get_by_role("button", name="Erzeugen").click()
-    with page.expect_download():
-        page.get_by_role("button", name="Herunterladen").click()
-    page.get_by_label("Ich habe das Wiederherstellungspasswort gespeichert.").check()
-    page.get_by_label("Kennwort", exact=True).fill(PASSWORD)
-    asked = len(effort.pages) - start
-    page.get_by_role("button", name="Wiederherstellungspasswort speichern").click()
-    expect(page.get_by_text("gilt ab sofort")).to_be_visible()
-    assert (asked, effort.clicks, len(effort.fields)) == (2, 5, 1)
 
 
 def test_without_a_script_it_is_a_file(visits: Visits) -> None:

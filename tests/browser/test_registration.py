@@ -70,5 +70,6 @@ def test_the_language_is_changed_on_the_way(visits: Visits, visitor: Visitor) ->
     expect(visitor.h1).to_have_text("Enter code")
     mail = visits.house.newest_mail(address)
     assert mail.subject == "Verify your email address"
+    visitor.page.get_by_label("Create a recovery password next").check()
     visitor.fill_code(mail.code)
     expect(visitor.h1).to_have_text("Set recovery password")

@@ -172,6 +172,7 @@ def test_a_stop_fails_no_request(start: Start, keep: bool) -> None:
     assert [visitor.failed for visitor in visitors] == [[]] * len(visitors)
 
 
+@pytest.mark.slow
 def test_server_processes_that_are_killed_come_back(start: Start) -> None:
     """Also the same one twice within seconds, where granian itself would give up (F1)."""
     port = free_port()
@@ -188,6 +189,7 @@ def test_server_processes_that_are_killed_come_back(start: Start) -> None:
     assert process.poll() is None
 
 
+@pytest.mark.slow
 def test_a_head_that_comes_slowly_is_cut_off(start: Start) -> None:
     """After ten seconds, however steadily it trickles; an idle connection holds nobody up (F13, req 29)."""
     port = free_port()
@@ -214,6 +216,7 @@ def _open_form(port: int, length: int, start: bytes) -> socket.socket:
     return connection
 
 
+@pytest.mark.slow
 def test_bodies_that_come_slowly_hold_nobody_up(start: Start) -> None:
     """Many more than there are threads: others are answered, and the slow ones get 408 (F13, req 29)."""
     port = free_port()
@@ -272,6 +275,7 @@ def test_bodies_framed_in_every_way(start: Start) -> None:
         assert long.recv(12) == b"HTTP/1.1 413"
 
 
+@pytest.mark.slow
 def test_a_database_without_tables_stops_the_server_with_one_sentence(start: Start, tmp_path: Path) -> None:
     """The remedy is said once, and the exit code is "not ready"."""
     url = f"sqlite:///{tmp_path}/new.db"
@@ -303,6 +307,7 @@ def test_a_worker_alone_works_until_a_signal(start: Start, number: int) -> None:
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_open_files_are_allowed_as_far_as_the_system_lets_us() -> None:
     """Each open connection is one: the usual 1,024 would end before the limit of connections does."""
     for wanted, given in ((50, 100), (500, 500), (5000, 900)):

@@ -12,7 +12,7 @@ WAYS_IN = ("portal", "two factors", "/login", "/account", "/account/recovery")
 
 
 def register(world: World, visitor: Visitor, *, by: str) -> None:
-    """Make the account by the mail's code, or by its link in another browser."""
+    """Make the account by the mail's code, or by its link in another browser; a string is drawn and left."""
     password = world.choose_password(world.owner)
     begin_registration(world, visitor, password)
     mail = world.mail[-1]
@@ -20,13 +20,13 @@ def register(world: World, visitor: Visitor, *, by: str) -> None:
     if by == "code":
         form = visitor.form("code")
         assert form is not None, visitor.text
-        visitor.fill_in(form, code=mail.code)
+        visitor.fill_in(form, code=mail.code, recovery_offer="y")
     else:
         other = world.visitor(world.owner)
         other.get(mail.link)
         form = other.form("password")
         assert form is not None, other.text
-        other.fill_in(form, password=password)
+        other.fill_in(form, password=password, recovery_offer="y")
     with world.house.services.database.session() as db:
         # the one that was proven last
         asked = select(Identifier.account_id).where(Identifier.verified_at.is_not(None))

@@ -15,6 +15,8 @@ from tests.walker.attacker import NAMES, Means
 from tests.walker.machine import Walk
 from tests.web.pages.house import House
 
+pytestmark = pytest.mark.slow
+
 SECONDS = float(os.environ.get("LOTSE_WALK_SECONDS", "0"))
 EVERYBODY = [Means(name, factor) for name in NAMES for factor in (True, False)]
 

@@ -15,8 +15,9 @@ from idp.web.disclosure import Item
 from idp.web.forms import (
     DeviceForm,
     ForgottenPasswordForm,
-    MailedCodeForm,
+    RegistrationCodeForm,
     RegistrationForm,
+    RegistrationLinkForm,
     TotpForm,
 )
 from idp.web.pages import style_guide
@@ -88,7 +89,7 @@ def _register(errors: list[tuple[str, str]] | None = None, *, profile: Any = "mo
 
 def _register_code(errors: list[tuple[str, str]] | None = None, *, sent_again: bool = False) -> Page:
     return "pages/register_code.html", {
-        "form": MailedCodeForm(),
+        "form": RegistrationCodeForm(),
         "action": "/register/code",
         "resend_url": "/register/code/resend",
         "other_address_url": "/register",
@@ -96,6 +97,7 @@ def _register_code(errors: list[tuple[str, str]] | None = None, *, sent_again: b
         "sent_at": NOW,
         "valid_until": NOW,
         "sent_again": sent_again,
+        "offers_recovery": True,
         "portal": PORTAL,
         "errors": errors or [],
     }
@@ -103,10 +105,12 @@ def _register_code(errors: list[tuple[str, str]] | None = None, *, sent_again: b
 
 def _register_link(own_browser: bool, errors: list[tuple[str, str]] | None = None) -> Page:
     return "pages/register_link.html", {
+        "form": RegistrationLinkForm(),
         "token": HOSTILE,
         "action": "/register/link",
         "email": HOSTILE,
         "own_browser": own_browser,
+        "offers_recovery": not own_browser,
         "portal": PORTAL,
         "errors": errors or [],
     }
@@ -140,6 +144,7 @@ def _password_sent(errors: list[tuple[str, str]] | None = None, *, sent_again: b
         "resend_url": "/password/forgot/resend",
         "other_address_url": "/password/forgot",
         "sent_again": sent_again,
+        "offers_recovery": True,
         "portal": PORTAL,
         "errors": errors or [],
     }

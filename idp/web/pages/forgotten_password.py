@@ -24,6 +24,7 @@ from idp.web.flow_pages import (
     cookies_off,
     flow_of,
     flow_of_request,
+    go_back,
     go_to,
     portal_of_flow,
     refused_until,
@@ -131,15 +132,10 @@ def show_changed() -> Response:
     flow = engine.load_finished(current(), request.args.get("flow", ""), known_flow_browser())
     if not password_reset.is_applied(flow):
         raise Refusal("flow.expired", client_id=flow.client_id)
-    then, portal = begun_from(flow), portal_of_flow(flow)
-    if then is not None:
-        onward = url_for("authorize.hub", flow_id=then.id)
-    else:
-        onward = (portal.restart_uri if portal else None) or url_for("start.show")
     return show_page(
         "pages/password_changed.html",
         flow,
-        onward=onward,
+        onward=go_back(flow).location,
         recovery_used=password_reset.means_of(flow) == password_reset.BY_RECOVERY,
         factors_removed=password_reset.removed_factors(flow),
     )

@@ -1,11 +1,11 @@
-"""The recovery password on the way to a portal: offered after a registration, or due (K-03; req 50, 75, 102).
+"""The recovery password on the way to a portal: wanted at a registration, or due (K-03; req 50, 75, 102).
 
 It is due for who linked an old account with a security question, and for everybody in the profile ``amt24``.
 """
 
 from typing import Final
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from idp.accounts.legacy import questions
@@ -18,7 +18,7 @@ from idp.web import recovery_pages
 from idp.web.browser_session import current_session, flow_browser, known_flow_browser
 from idp.web.context import current
 from idp.web.csrf import shows_stale_form
-from idp.web.flow_pages import SEE_OTHER, begun_from, flow_of, go_on, go_to, portal_of_flow
+from idp.web.flow_pages import begun_from, flow_of, go_back, go_on, go_to, portal_of_flow
 from idp.web.flow_pages import show as show_page
 from idp.web.recovery_pages import Errors
 
@@ -61,7 +61,7 @@ def submit() -> Response:
     if live is None:
         return go_on(begun_from(flow))
     refused = recovery_pages.save(lambda lock: flow_of(engine.RECOVERY, lock=lock), live, _string_page)
-    return refused or _onward(flow)
+    return refused or go_back(flow)
 
 
 @bp.post("/recovery/later")
@@ -74,7 +74,7 @@ def later() -> Response:
     if live is not None and recovery.is_due(current(), live.account.id):
         return go_to("recovery.show", flow=flow.id)
     recovery.decline(current(), flow)
-    return _onward(flow)
+    return go_back(flow)
 
 
 @bp.post("/recovery/file")
@@ -95,15 +95,7 @@ def _open() -> tuple[Flow | Response, LiveSession | None]:
         done = engine.load_finished(current(), request.args.get("flow", ""), known_flow_browser())
         if done.purpose != engine.RECOVERY or done.account_id != live.account.id:
             raise
-        return _onward(done), live
-
-
-def _onward(flow: Flow) -> Response:
-    """Go back to the hub, or to the portal's own start where its request waits in another browser."""
-    then, portal = begun_from(flow), portal_of_flow(flow)
-    if then is None and portal is not None and portal.restart_uri:
-        return redirect(portal.restart_uri, SEE_OTHER)
-    return go_on(then)
+        return go_back(done), live
 
 
 def _explanation(flow: Flow, live: LiveSession) -> Response:

@@ -29,13 +29,13 @@ from idp.web.flow_pages import (
     cookies_off,
     flow_of,
     flow_of_request,
-    go_on,
+    go_back,
     go_to,
     portal_of_flow,
     refused_until,
 )
 from idp.web.flow_pages import show as show_page
-from idp.web.forms import MailedCodeForm, RegistrationForm, RegistrationLinkForm, form_errors
+from idp.web.forms import RegistrationCodeForm, RegistrationForm, RegistrationLinkForm, form_errors
 from idp.web.wording import word, word_refusal
 
 bp = Blueprint("register", __name__)
@@ -87,7 +87,8 @@ def submit() -> Response:
 @bp.get("/register/code")
 def show_code() -> Response:
     """Ask for the code of the mail."""
-    return _code_page(flow_of(engine.REGISTRATION), MailedCodeForm(formdata=None))
+    form = RegistrationCodeForm(formdata=None, recovery_offer=_OFFER in request.args)
+    return _code_page(flow_of(engine.REGISTRATION), form)
 
 
 @bp.post("/register/code")
@@ -98,7 +99,7 @@ def submit_code() -> Response:
         flow = flow_of(engine.REGISTRATION, lock=True)
     except Refusal as refusal:
         return _sent_twice(refusal)
-    form = MailedCodeForm()
+    form = RegistrationCodeForm()
     if is_stale():
         return _code_page(flow, form, [("code", word("form.stale"))])
     if not form.validate():
@@ -113,25 +114,26 @@ def submit_code() -> Response:
         if refusal.code == "code.expired":
             refusal = _send_another(flow) or refusal
         return _code_page(flow, form, [("code", word_refusal(refusal))])
-    return _signed_in(account, flow)
+    return _signed_in(account, flow, wants_recovery=form.recovery_offer.data)
 
 
 @bp.post("/register/code/resend")
 def resend() -> Response:
-    """Send another code to the same address."""
-    flow = flow_of(engine.REGISTRATION)
+    """Send another code to the same address; the tick stays."""
+    flow, form = flow_of(engine.REGISTRATION), RegistrationCodeForm()
     refusal = _send_another(flow)
     if refusal is not None:
-        page = _code_page(flow, MailedCodeForm(formdata=None), [("", word_refusal(refusal))], status=429)
+        page = _code_page(flow, form, [("", word_refusal(refusal))], status=429)
         return refused_until(page, refusal)
-    return go_to("register.show_code", flow=flow.id, sent=1)
+    ticked = {_OFFER: 1} if form.recovery_offer.data else {}
+    return go_to("register.show_code", flow=flow.id, sent=1, **ticked)
 
 
 @bp.get("/register/link")
 def show_link() -> Response:
     """Show what the link of a mail would do; nothing is done by opening it (req 68)."""
     token = request.args.get("token", "")
-    return _link_page(registration.of_link(current(), token), token)
+    return _link_page(registration.of_link(current(), token), token, RegistrationLinkForm(formdata=None))
 
 
 @bp.post("/register/link")
@@ -143,7 +145,7 @@ def submit_link() -> Response:
     ctx = current()
     flow = registration.of_link(ctx, token)
     if is_stale():
-        return _link_page(flow, token, [("password", word("form.stale_password"))])
+        return _link_page(flow, token, form, [("password", word("form.stale_password"))])
     own = _is_own(flow)
     if not own:
         ctx.db.commit()
@@ -152,9 +154,10 @@ def submit_link() -> Response:
         except Refusal as refusal:
             if refusal.code != "registration.password":
                 raise
-            return _link_page(registration.of_link(ctx, token), token, [("password", word_refusal(refusal))])
+            flow = registration.of_link(ctx, token)
+            return _link_page(flow, token, form, [("password", word_refusal(refusal))])
     account, flow = registration.confirm_by_link(ctx, token)
-    return _signed_in(account, flow)
+    return _signed_in(account, flow, wants_recovery=form.recovery_offer.data)
 
 
 _OFFER = "recovery_offer"
@@ -208,10 +211,12 @@ def _is_own(flow: Flow) -> bool:
     return mine is not None and same(mine, flow.browser_hash)
 
 
-def _signed_in(account: SignInFacts, flow: Flow) -> Response:
-    """Begin the session and offer a recovery password; from there the way goes on to the portal."""
-    then = begun_from(flow)
-    offer = recovery.draw(
+def _signed_in(account: SignInFacts, flow: Flow, *, wants_recovery: bool) -> Response:
+    """Begin the session and go on, to the portal or first to a recovery password."""
+    then, methods = begun_from(flow), [(assurance.PASSWORD, None)]
+    if not wants_recovery:
+        return sign_in.complete(then, account, methods, onward=go_back(flow).location)
+    drawn = recovery.draw(
         current(),
         account.id,
         browser_hash=flow_browser(),
@@ -219,9 +224,8 @@ def _signed_in(account: SignInFacts, flow: Flow) -> Response:
         client_id=flow.client_id,
         just_registered=True,
     )
-    engine.mark(flow, _OFFER, offer=offer.id)
-    onward = url_for("recovery.show", flow=offer.id)
-    return sign_in.complete(then, account, [(assurance.PASSWORD, None)], onward=onward)
+    engine.mark(flow, _OFFER, drawn=drawn.id)
+    return sign_in.complete(then, account, methods, onward=url_for("recovery.show", flow=drawn.id))
 
 
 def _sent_twice(refusal: Refusal) -> Response:
@@ -229,8 +233,8 @@ def _sent_twice(refusal: Refusal) -> Response:
     if refusal.code != "flow.expired" or current_session() is None:
         raise refusal
     flow = engine.load_finished(current(), request.args.get("flow", ""), known_flow_browser())
-    offer = flow.done.get(_OFFER)
-    return go_to("recovery.show", flow=offer["offer"]) if offer else go_on(begun_from(flow))
+    wanted = flow.done.get(_OFFER)
+    return go_to("recovery.show", flow=wanted["drawn"]) if wanted else go_back(flow)
 
 
 def _page(flow: Flow | None, form: RegistrationForm, errors: Errors = (), *, status: int = 200) -> Response:
@@ -248,13 +252,14 @@ def _page(flow: Flow | None, form: RegistrationForm, errors: Errors = (), *, sta
     )
 
 
-def _code_page(flow: Flow, form: MailedCodeForm, errors: Errors = (), *, status: int = 200) -> Response:
-    ctx = current()
+def _code_page(flow: Flow, form: RegistrationCodeForm, errors: Errors = (), *, status: int = 200) -> Response:
+    ctx, portal = current(), portal_of_flow(flow)
     sent = registration.code_sent_at(ctx, flow)
     return show_page(
         "pages/register_code.html",
         flow,
         status=status,
+        targets=(portal.restart_uri,) if portal else (),
         form=form,
         action=url_for("register.submit_code", flow=flow.id),
         resend_url=url_for("register.resend", flow=flow.id),
@@ -263,21 +268,23 @@ def _code_page(flow: Flow, form: MailedCodeForm, errors: Errors = (), *, status:
         sent_at=sent,
         valid_until=sent + mailed_codes.LIFETIME if sent else None,
         sent_again="sent" in request.args and not errors,
+        offers_recovery=not recovery.due_for_everybody(ctx),
         errors=tuple(errors),
     )
 
 
-def _link_page(flow: Flow, token: str, errors: Errors = ()) -> Response:
-    portal = portal_of_flow(flow)
+def _link_page(flow: Flow, token: str, form: RegistrationLinkForm, errors: Errors = ()) -> Response:
+    ctx, portal = current(), portal_of_flow(flow)
     return show_page(
         "pages/register_link.html",
         flow,
         targets=(portal.restart_uri,) if portal else (),
-        form=RegistrationLinkForm(formdata=None),
+        form=form,
         token=token,
         action=url_for("register.submit_link"),
-        email=registration.applicant_of(current(), flow).email,
+        email=registration.applicant_of(ctx, flow).email,
         own_browser=_is_own(flow),
+        offers_recovery=not recovery.due_for_everybody(ctx),
         errors=tuple(errors),
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tests.attacks.live import Answer
 from tests.attacks.scenes import account, account_data, joining, linking, recovery, registration, sign_in
-from tests.attacks.scenes.stage import Filled, Stage, build
+from tests.attacks.scenes.stage import Filled, Population, Stage, build, on_stage, populate
 
 _PARTS = (sign_in, registration, account, account_data, recovery, linking, joining)
 
@@ -24,4 +24,15 @@ PAGES: dict[str, Callable[[Stage], Answer]] = {
     name: way for part in _PARTS for name, way in part.PAGES.items()
 }
 
-__all__ = ["CROSS_SITE", "FORMS", "PAGES", "READING", "Filled", "Stage", "build"]
+__all__ = [
+    "CROSS_SITE",
+    "FORMS",
+    "PAGES",
+    "READING",
+    "Filled",
+    "Population",
+    "Stage",
+    "build",
+    "on_stage",
+    "populate",
+]

@@ -115,9 +115,9 @@ def _own_saved(stage: Stage) -> Answer:
     return form.visitor.post(form.target, form.fields)
 
 
-def _offered(stage: Stage, action: str = "/recovery?", **typed: str) -> Filled:
+def _wanted(stage: Stage, action: str = "/recovery?", **typed: str) -> Filled:
     form = REGISTRATION["register.submit_code"](stage)
-    form.visitor.post(form.target, form.fields)
+    form.visitor.post(form.target, form.fields | {"recovery_offer": "y"})
     return filled(form.visitor, action, **typed)
 
 
@@ -139,9 +139,9 @@ FORMS: dict[str, Callable[[Stage], Filled]] = {
     "own_recovery.draw": _own,
     "own_recovery.save": _save,
     "own_recovery.download": lambda stage: _drawn(stage, "/file"),
-    "recovery.submit": lambda stage: _offered(stage, **SAVED),
-    "recovery.later": lambda stage: _offered(stage, "/recovery/later"),
-    "recovery.download": lambda stage: _offered(stage, "/recovery/file"),
+    "recovery.submit": lambda stage: _wanted(stage, **SAVED),
+    "recovery.later": lambda stage: _wanted(stage, "/recovery/later"),
+    "recovery.download": lambda stage: _wanted(stage, "/recovery/file"),
     "recovery.draw": _due,
 }
 
@@ -156,6 +156,6 @@ PAGES: dict[str, Callable[[Stage], Answer]] = {
     "recovery, own": page_of(_own),
     "recovery, own, drawn": page_of(_save),
     "recovery, own, saved": _own_saved,
-    "recovery, offered": page_of(_offered),
+    "recovery, wanted": page_of(_wanted),
     "recovery, due": page_of(_due),
 }

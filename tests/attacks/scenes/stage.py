@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from idp.context import Services
 from tests import cast
 from tests.attacks.live import Answer, Live, absolute, target_of
 from tests.attacks.parties import Party, parsed
 from tests.attacks.visitor import Form, Visitor
 from tests.builders import make_membership, make_organization
+from tests.cast import Registered
 from tests.installation import unit_of_work
 
 
@@ -57,12 +59,39 @@ class Stage:
             return cast.app_code(ctx)
 
 
+@dataclass(frozen=True, slots=True)
+class Population:
+    """Clients, people and companies of an installation, by what they are on the stage."""
+
+    portal: Registered
+    members: Registered
+    third: Registered
+    terminal: Registered
+    strict: Registered
+    membership: dict[str, str]
+    organization: str
+
+
 def build(live: Live, mark: str = "") -> Stage:
     """Populate an installation."""
+    return on_stage(live, populate(live.services, mark), mark)
+
+
+def on_stage(live: Live, people: Population, mark: str) -> Stage:
+    """Return the stage of an installation that is populated."""
+    parties = {
+        name: Party(live, getattr(people, name))
+        for name in ("portal", "members", "third", "terminal", "strict")
+    }
+    return Stage(live, **parties, membership=people.membership, organization=people.organization, mark=mark)
+
+
+def populate(services: Services, mark: str) -> Population:
+    """Let everybody be there."""
     facts: dict[str, Any] = {
         name: f"{name}{mark}" for name in ("name", "given_name", "family_name", "nickname", "gender")
     }
-    with unit_of_work(live.services) as ctx:
+    with unit_of_work(services) as ctx:
         portal = cast.register(
             ctx,
             client_name=f"Portal{mark}",
@@ -96,9 +125,7 @@ def build(live: Live, mark: str = "") -> Stage:
             if name == "mira":
                 found["mira, second"] = make_membership(ctx, second, account)
         cast.person(ctx, "nora", **facts)
-    parties = (Party(live, client) for client in (portal, members, third))
-    programs = (Party(live, client) for client in (terminal, strict))
-    return Stage(live, *parties, found, second, *programs, mark)
+    return Population(portal, members, third, terminal, strict, found, second)
 
 
 @dataclass(frozen=True, slots=True)

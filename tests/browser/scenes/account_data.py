@@ -43,7 +43,7 @@ def own_sessions_with_a_remembered_device(visits: Visits, visitor: Visitor) -> V
 
 @scene
 def own_portals(visits: Visits, visitor: Visitor) -> Visitor:
-    visits.house.foreign_portal()
+    visits.house.has_client(FOREIGN)
     person = visits.house.newcomer()
     everything = Extent(frozenset(FOREIGN["scope"].split()), frozenset())
     with visits.house.operator() as ctx:

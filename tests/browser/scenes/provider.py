@@ -372,7 +372,9 @@ def outbox(visits: Visits, visitor: Visitor) -> Visitor:
 @scene
 def mail(visits: Visits, visitor: Visitor) -> Visitor:
     visits.house.post(
-        mails.ResetPassword(link=f"{visits.house.issuer}/password/reset"), "otto@muster.example"
+        mails.ResetPassword(link=f"{visits.house.issuer}/password/reset"),
+        "otto@muster.example",
+        locale=visitor.page.evaluate("navigator.language")[:2],
     )
     visitor.page.goto(f"{visits.house.issuer}/dev/outbox")
     visitor.page.locator("a[href^='/dev/outbox/']").first.click()

@@ -136,8 +136,9 @@ def own_recovery_saved(visits: Visits, visitor: Visitor) -> Visitor:
 
 
 @scene
-def recovery_offered(visits: Visits, visitor: Visitor) -> Visitor:
+def recovery_wanted(visits: Visits, visitor: Visitor) -> Visitor:
     register_code(visits, visitor)
+    visitor.page.locator("input[name=recovery_offer]").check()
     address = visitor.page.locator("strong.address").inner_text()
     visitor.fill_code(visits.house.newest_mail(address).code)
     return visitor

@@ -67,6 +67,16 @@ def register_code_wrong(visits: Visits, visitor: Visitor) -> Visitor:
 
 
 @scene
+def register_code_too_soon(visits: Visits, visitor: Visitor) -> Visitor:
+    """Another code is wanted at once; the tick for a recovery password stays."""
+    register_code(visits, visitor)
+    visitor.page.locator("input[name=recovery_offer]").check()
+    with visitor.page.expect_navigation():
+        visitor.page.locator("button[formaction]").click()
+    return visitor
+
+
+@scene
 def register_link(visits: Visits, visitor: Visitor) -> Visitor:
     """In another browser than the one that began."""
     entries = _entries()

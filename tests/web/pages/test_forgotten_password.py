@@ -72,6 +72,20 @@ def test_the_whole_way(house: House, browser: Browser) -> None:
     assert not _signs_in(house, PASSWORD)
 
 
+@pytest.mark.parametrize(
+    ("address", "heading"), [("/account/profile", "Profil"), ("/login", "Willkommen, Ben")]
+)
+def test_without_a_portal(house: House, browser: Browser, address: str, heading: str) -> None:
+    """Back to the page of the account that asked who it is."""
+    house.add("ben")
+    browser.get(address)
+    browser.get(_linked(browser, "Passwort vergessen?"))
+    browser.send(email="ben@muster.example")
+    _choose(browser, _link(house))
+    browser.get(_linked(browser, "Weiter"))
+    assert browser.heading == heading
+
+
 def test_the_database_does_the_same_for_everybody(house: House, browser: Browser) -> None:
     """Known, unknown, blocked: the statements are alike, so that time tells nothing (req 59)."""
     house.add("ben")

@@ -30,6 +30,7 @@ from tests.web.pages.recovering import (
     reset,
     signs_in,
 )
+from tests.web.pages.registering import resend
 
 LOST = "Ich habe die App nicht mehr"
 SUBJECT = "Zweistufige Anmeldung ausschalten"
@@ -329,12 +330,12 @@ class TestCodes:
     def test_another_one_voids_it(self, house: House, browser: Browser, anna: Person) -> None:
         """After a minute (req 65)."""
         old = lose_app(house, browser, anna, give(house, anna))
-        browser.send(form=1)
+        resend(browser)
         assert browser.page.status_code == 429
         assert browser.page.headers["Retry-After"] == "60"
         assert "noch keine Minute alt" in browser.text
         house.clock.advance(seconds=60)
-        browser.send(form=1)
+        resend(browser)
         assert "Wir haben Ihnen einen neuen Code gesendet." in browser.text
         new = code_in(posted(house)[0])
         browser.send(code=old)
@@ -505,7 +506,7 @@ class TestMeanwhile:
         monkeypatch.setattr(second_proof, step, blocked)
         house.clock.advance(minutes=1)
         if step == "admit":
-            browser.send(form=1)
+            resend(browser)
         else:
             browser.send(code=code)
         assert browser.heading == "Anmelden"

@@ -27,6 +27,7 @@ from tests.web.pages.addresses import (
     undo_link,
 )
 from tests.web.pages.house import PASSWORD, WRONG, Browser, House, Person, forms
+from tests.web.pages.registering import resend
 
 
 @pytest.fixture
@@ -201,11 +202,11 @@ class TestCode:
         """Which voids the one before."""
         ask(browser)
         first = code_of(house)
-        browser.send(form=1)
+        resend(browser)
         assert browser.page.status_code == 429
         assert "noch keine Minute alt" in browser.text
         house.clock.advance(minutes=1)
-        browser.send(form=1)
+        resend(browser)
         assert "Wir haben Ihnen einen neuen Code gesendet." in browser.text
         if first != code_of(house):
             browser.send(code=first)

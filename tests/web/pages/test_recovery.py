@@ -1,21 +1,25 @@
-"""The recovery password on the way to a portal: offered after a registration, or due (Amt24; req 50, 75)."""
+"""The recovery password on the way to a portal: wanted at a registration, or due (Amt24; req 50, 75)."""
 
 import pytest
+from sqlalchemy import select
 
 from idp.accounts.models import Account
 from idp.authentication import recovery_password
 from idp.db import Database
+from idp.flows import engine
+from idp.flows.models import Flow
 from idp.settings import Settings
 from tests.web.pages.house import PASSWORD, Browser, House, Person, forms
 from tests.web.pages.recovering import has, linked, posted, reset, string_on
+from tests.web.pages.registering import resend, wrong
 
 CHOSEN = "Möwen über dem Hafen 7"
 IN_AMT24 = "Deich-Schaf 7"
 FILE, SAVE, LATER = 0, 1, 2
 
 
-def _register(house: House, browser: Browser, password: str = CHOSEN, *, ask: bool = True) -> None:
-    """Come from the portal and register, up to the offer."""
+def _at_code(house: House, browser: Browser, password: str = CHOSEN, *, ask: bool = True) -> str:
+    """Come from the portal and register, up to the page of the code; returns the code."""
     if ask:
         browser.ask()
         browser.get(linked(browser, "Konto erstellen"))
@@ -28,7 +32,12 @@ def _register(house: House, browser: Browser, password: str = CHOSEN, *, ask: bo
         password=password,
         confirm_password=password,
     )
-    browser.send(code=posted(house)[0].code)
+    return posted(house)[0].code
+
+
+def _register(house: House, browser: Browser, *, ask: bool = True) -> None:
+    """Register and wish for a recovery password, up to its page."""
+    browser.send(code=_at_code(house, browser, ask=ask), recovery_offer="y")
 
 
 def _due(house: House, person: Person) -> None:
@@ -36,8 +45,8 @@ def _due(house: House, person: Person) -> None:
         ctx.db.get_one(Account, person.id).recovery_due = True
 
 
-class TestOffer:
-    """At the end of a registration."""
+class TestWanted:
+    """At the end of a registration, with a tick."""
 
     def test_saved_it_leads_on_to_the_portal(self, house: House, browser: Browser) -> None:
         """The password was chosen a moment ago and is not asked again (Amt24, A5)."""
@@ -68,6 +77,66 @@ class TestOffer:
         _register(house, browser, ask=False)
         browser.send(form=SAVE, saved="y")
         assert browser.heading == "Willkommen, Jörg Neumann"
+
+    def test_a_registration_that_is_sent_twice(self, house: House, browser: Browser) -> None:
+        """Of two clicks a browser hears the second answer alone; one string is drawn."""
+        code = _at_code(house, browser)
+        action, hidden = forms(browser.text)[0]
+        fields = hidden | {"code": code, "recovery_offer": "y"}
+        browser.post(action, fields)
+        text = string_on(browser)
+        browser.post(action, fields)
+        assert string_on(browser) == text
+
+    def test_without_the_tick_nothing_is_drawn(self, house: House, browser: Browser) -> None:
+        _at_code(house, browser)
+        assert "Danach ein Wiederherstellungspasswort erstellen" in browser.text
+        assert "checked" not in browser.text
+        browser.send(code=posted(house)[0].code)
+        assert browser.arrived["code"]
+        with house.work() as ctx:
+            assert ctx.db.scalars(select(Flow).where(Flow.purpose == engine.RECOVERY)).all() == []
+
+    def test_a_wrong_code_keeps_the_tick(self, house: House, browser: Browser) -> None:
+        code = _at_code(house, browser)
+        for typed in ({"code": ""}, {"code": wrong(code)}, {"code": code, "csrf_token": "old"}):
+            browser.send(recovery_offer="y", **typed)
+            assert browser.heading == "Code eingeben"
+            assert "checked" in browser.text
+
+    def test_another_code_keeps_the_tick(self, house: House, browser: Browser) -> None:
+        """Too soon, and after its minute."""
+        _at_code(house, browser)
+        resend(browser)
+        assert "checked" not in browser.text
+        resend(browser, recovery_offer="y")
+        assert "noch keine Minute alt" in browser.text
+        assert "checked" in browser.text
+        house.clock.advance(minutes=1)
+        resend(browser, recovery_offer="y")
+        assert "Wir haben Ihnen einen neuen Code gesendet." in browser.text
+        assert "checked" in browser.text
+        house.clock.advance(minutes=1)
+        resend(browser)
+        assert "Wir haben Ihnen einen neuen Code gesendet." in browser.text
+        assert "checked" not in browser.text
+
+    def test_by_link_in_another_browser(self, house: House, browser: Browser) -> None:
+        """A wrong password and an old page keep the tick; the way ends at the portal's own start."""
+        _at_code(house, browser)
+        other = house.browser()
+        other.get(posted(house)[0].link.removeprefix(house.settings.public_url))
+        for typed in ({"password": "falsch"}, {"password": CHOSEN, "csrf_token": "old"}):
+            assert "checked" not in other.text
+            other.send(recovery_offer="y", **typed)
+            assert other.heading == "E-Mail-Adresse bestätigen"
+            assert "checked" in other.text
+            other.send(password="falsch")
+        other.send(password=CHOSEN, recovery_offer="y")
+        assert other.heading == "Wiederherstellungspasswort setzen"
+        assert "form-action 'self' http://localhost:8001" in other.page.headers["Content-Security-Policy"]
+        other.send(form=LATER, follow=False)
+        assert other.page.headers["Location"] == "http://localhost:8001/"
 
     def test_the_tick(self, house: House, browser: Browser) -> None:
         _register(house, browser)
@@ -157,21 +226,31 @@ class TestAmt24:
         return House(settings.model_copy(update={"password": password}), database)
 
     def test_there_is_no_later(self, house: House, browser: Browser) -> None:
-        _register(house, browser, IN_AMT24)
+        """Nor anything to tick before: the hub asks for it."""
+        code = _at_code(house, browser, IN_AMT24)
+        assert "recovery_offer" not in browser.text
+        browser.send(code=code)
+        assert "Bevor es weitergeht" in browser.text
+        browser.send()
         assert "Nicht jetzt" not in browser.text
         action, hidden = forms(browser.text)[SAVE]
         browser.post(action.replace("/recovery", "/recovery/later"), hidden)
         assert browser.heading == "Wiederherstellungspasswort setzen"
-        browser.send(form=SAVE, saved="y")
+        browser.send(form=SAVE, saved="y", password=IN_AMT24)
         assert browser.arrived["code"]
         browser.ask()
         assert browser.arrived["code"]
 
-    def test_who_goes_round_it_is_asked_at_the_next_portal(self, house: House, browser: Browser) -> None:
-        _register(house, browser, IN_AMT24)
+    def test_who_registers_without_a_portal_is_asked_at_the_next(
+        self, house: House, browser: Browser
+    ) -> None:
+        _at_code(house, browser, IN_AMT24, ask=False)
+        browser.get(posted(house)[0].link.removeprefix(house.settings.public_url))
+        assert "recovery_offer" not in browser.text
+        browser.send()
+        assert browser.heading == "Willkommen, Jörg Neumann"
         browser.ask()
         assert browser.heading == "Wiederherstellungspasswort setzen"
-        assert "Bevor es weitergeht" in browser.text
         browser.send()
         browser.send(form=SAVE, saved="y", password=IN_AMT24)
         assert browser.arrived["code"]
