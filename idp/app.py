@@ -44,6 +44,7 @@ from idp.web.pages import (
     link,
     linked_accounts,
     login,
+    lost_factor,
     old_account,
     own_activity,
     own_address,
@@ -123,7 +124,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     ui.init_app(app, settings)
     csrf.init_app(app)
     steps = (login, register, forgotten_password, second_factor, choose_account, choose_organization, consent)
-    recovering = (recovery, recovery_reset)
+    recovering = (recovery, recovery_reset, lost_factor)
     linking = (affiliation, link, linked_accounts, old_account)
     own = (account, joining_pages, confirm_identity, own_profile, own_address, own_password, own_recovery)
     own_records = (own_sessions, own_portals, own_activity, own_data, own_deletion)

@@ -52,6 +52,7 @@ TESTED_ELSEWHERE = {
     "idp.management.password_reset": "tests/web/pages/test_forgotten_password.py",
     "idp.management.profile": "tests/web/pages/test_own_profile.py",
     "idp.management.recovery": "tests/web/pages/test_own_recovery.py",
+    "idp.management.second_proof": "tests/web/pages/test_lost_factor.py",
     "idp.management.registration": "tests/web/pages/test_register.py",
     "idp.management.affiliation": "tests/web/pages/test_link.py",
     "idp.management.family_documents": "tests/management/test_apply.py",

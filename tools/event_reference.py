@@ -41,6 +41,8 @@ MEANINGS: Final[Mapping[Event, str]] = MappingProxyType(
         Event.SECOND_FACTOR_SUCCEEDED: "A code was right.",
         Event.SECOND_FACTOR_FAILED: "A code was wrong or used before.",
         Event.SECOND_FACTOR_LOCKED: "Too many wrong codes: the sign-in starts again with the password.",
+        Event.SECOND_PROOF_REQUESTED: "Beside the recovery password, a code to remove factors was mailed.",
+        Event.SECOND_PROOF_FAILED: "Such a code was wrong or too old.",
         Event.DEVICE_REMEMBERED: "A browser may leave out the second factor from now on.",
         Event.DEVICE_FORGOTTEN: "It may no longer.",
         Event.SESSION_STARTED: "A session began.",

@@ -20,6 +20,8 @@ class Event(StrEnum):
     SECOND_FACTOR_SUCCEEDED = "second_factor.succeeded"
     SECOND_FACTOR_FAILED = "second_factor.failed"
     SECOND_FACTOR_LOCKED = "second_factor.locked"
+    SECOND_PROOF_REQUESTED = "second_proof.requested"
+    SECOND_PROOF_FAILED = "second_proof.failed"
     DEVICE_REMEMBERED = "device.remembered"
     DEVICE_FORGOTTEN = "device.forgotten"
     SESSION_STARTED = "session.started"
@@ -126,6 +128,7 @@ FAILURES = frozenset(
         Event.SIGN_IN_THROTTLED,
         Event.SECOND_FACTOR_FAILED,
         Event.SECOND_FACTOR_LOCKED,
+        Event.SECOND_PROOF_FAILED,
         Event.CLIENT_AUTHENTICATION_FAILED,
         Event.LEGACY_LINK_REFUSED,
         Event.RECOVERY_PASSWORD_REFUSED,

@@ -20,13 +20,14 @@ from idp.throttling import Reservation
 _WRONG: Final = frozenset({"code.wrong", "totp.used"})
 
 
-def reserve(ctx: Context, flow: Flow, account_id: str) -> Reservation:
-    """Count a try at a code of an authenticator app; needs no transaction and must not be inside one.
+def reserve(ctx: Context, flow: Flow, account_id: str, *, factor: str = totp.TOTP) -> Reservation:
+    """Count a try at a code; needs no transaction and must not be inside one.
 
+    :param factor: what gives the code; in an account each is counted for itself, in a flow all together.
     :raises Refusal: as ``Throttle.second_factor_try``.
     """
     return ctx.throttle.second_factor_try(
-        account_id=account_id, factor=totp.TOTP, flow_id=transaction.transaction_id(flow), now=ctx.now
+        account_id=account_id, factor=factor, flow_id=transaction.transaction_id(flow), now=ctx.now
     )
 
 

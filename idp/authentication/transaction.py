@@ -66,6 +66,12 @@ def half_way(ctx: Context, flow: Flow) -> HalfWay | None:
     return HalfWay(account, mark["earlier_failures"])
 
 
+def wait_anew(ctx: Context, flow: Flow) -> None:
+    """Have what was proven wait its time from now on; the tries at a second factor stay counted."""
+    engine.mark(flow, _PASSWORD, **flow.done[_PASSWORD] | {"at": to_micros(ctx.now)})
+    ctx.db.flush()
+
+
 def transaction_id(flow: Flow) -> str:
     """Return what the tries at a second factor are counted under; it is new after each right password."""
     return f"{flow.id}:{_round(flow)}"

@@ -111,6 +111,16 @@ class WrongCodes(Mail):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveSecondFactor(Mail):
+    """The code that removes the second factors, after the recovery password (``recovery.reset_mfa``)."""
+
+    name: ClassVar[str] = "remove_second_factor"
+    code: str
+    user_agent: str
+    portal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessWaiting(Mail):
     """M11, to an administrator: *person*, and so many others, want to join the company.
 
@@ -219,6 +229,7 @@ MAILS: Mapping[str, type[Mail]] = {
         RecoveryData,
         NewSignIn,
         WrongCodes,
+        RemoveSecondFactor,
         AccessWaiting,
         AccessActivated,
         AccessDeclined,

@@ -169,7 +169,9 @@ def means_of(flow: Flow) -> Means:
 
 
 def apply(ctx: Context, flow: Flow) -> SignInFacts:
-    """Give the account its new password; what was issued before ends, its second factor stays (req 71, 76).
+    """Give the account its new password; what was issued before ends (req 71, 76).
+
+    The second factors stay, unless a second proof was given or the installation wants them to go.
 
     :raises Refusal: ``flow.expired`` where it was done before, or the account changed meanwhile.
     """
@@ -177,6 +179,8 @@ def apply(ctx: Context, flow: Flow) -> SignInFacts:
     if half_way is None or "password_hash" not in kept or not engine.finish(ctx, flow):
         raise Refusal("flow.expired", client_id=flow.client_id)
     account = locked(ctx, half_way.account.id)
+    if transaction.half_way(ctx, flow) is None:  # it changed while its row was waited for
+        raise Refusal("flow.expired", client_id=flow.client_id)
     acting, means = ctx.acting(Actor("account", account.id)), means_of(flow)
     if means == BY_RECOVERY and not recovery.use(acting, account, bytes.fromhex(kept["recovery"])):
         raise Refusal("flow.expired", client_id=flow.client_id)
@@ -185,15 +189,14 @@ def apply(ctx: Context, flow: Flow) -> SignInFacts:
     account.epoch += 1
     engine.put(ctx, flow, None)
     record(acting, Event.PASSWORD_RESET, target=("account", account.id), new={"means": means})
-    removed = (
-        means == BY_RECOVERY and recovery.removes_factors(ctx) and recovery.remove_factors(acting, account)
-    )
-    engine.mark(flow, _RESULT, factors_removed=removed)
-    ctx.throttle.recovered(ctx.db, account.id)
+    reason = _why_factors_go(ctx, flow, account)
+    kinds = recovery.remove_factors(acting, account, reason=reason) if reason else set()
+    engine.mark(flow, _RESULT, factors_removed=bool(kinds))
+    ctx.throttle.recovered(ctx.db, account.id, factors=kinds)
     devices.forget(ctx, account.id)
     end_account(acting, account.id, "password reset")
     void_links(ctx, account.id)
-    told: list[mails.Mail] = [mails.PasswordChanged(means=means, factors_removed=removed)]
+    told: list[mails.Mail] = [mails.PasswordChanged(means=means, factors_removed=bool(kinds))]
     if means == BY_RECOVERY:
         told.append(recovery.mail_about("used"))
     ctx.db.flush()
@@ -209,13 +212,33 @@ def needs_second_factor(ctx: Context, flow: Flow) -> bool:
     return half_way is not None and bool(sessions.second_factors(ctx, half_way.account.id))
 
 
+def prove_again(flow: Flow, account_id: str) -> None:
+    """Note a second proof beside the recovery password: :func:`apply` removes the second factors."""
+    engine.mark(flow, _SECOND_PROOF, account=account_id)
+
+
+def is_applied(flow: Flow) -> bool:
+    """Tell whether a flow that is over gave its account the new password."""
+    return _RESULT in flow.done
+
+
 def removed_factors(flow: Flow) -> bool:
     """Tell whether :func:`apply` took the second factors with it."""
     return bool(flow.done.get(_RESULT, {}).get("factors_removed"))
 
 
 _RESULT: Final = "reset"
+_SECOND_PROOF: Final = "second_proof"
 _ASKED: Final = "reset_asked"
+
+
+def _why_factors_go(ctx: Context, flow: Flow, account: Account) -> str | None:
+    """Return what gives the right to remove the second factors, None where nothing does (req 71)."""
+    if means_of(flow) != BY_RECOVERY:
+        return None
+    if flow.done.get(_SECOND_PROOF) == {"account": account.id}:
+        return "two_proofs"
+    return BY_RECOVERY if recovery.removes_factors(ctx) else None
 
 
 def _is_unchanged(account: Account, asked: Flow) -> bool:

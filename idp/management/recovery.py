@@ -189,8 +189,11 @@ def removes_factors(ctx: Context) -> bool:
     return ctx.settings.recovery.reset_mfa == "immediate"
 
 
-def remove_factors(ctx: Context, account: Account) -> bool:
-    """Remove an account's second factors; returns whether it had any."""
+def remove_factors(ctx: Context, account: Account, *, reason: str) -> set[str]:
+    """Remove an account's second factors; returns the kinds it had.
+
+    :param reason: what gave the right to it, for the log.
+    """
     gone = ctx.db.execute(
         delete(Authenticator)
         .where(Authenticator.account_id == account.id)
@@ -203,6 +206,6 @@ def remove_factors(ctx: Context, account: Account) -> bool:
             Event.AUTHENTICATOR_REMOVED,
             target=("account", account.id),
             old={"authenticator": key, "kind": kind},
-            reason="recovery_password",
+            reason=reason,
         )
-    return bool(gone)
+    return {kind for _, kind in gone}

@@ -188,7 +188,7 @@ class Organizations(_Section):
 class Recovery(_Section):
     """What the recovery password does beside a new password."""
 
-    reset_mfa: Literal["never", "immediate"] = "never"
+    reset_mfa: Literal["never", "two_proofs", "immediate"] = "two_proofs"
 
 
 class ThrottleSettings(_Section):

@@ -18,7 +18,7 @@ Names that are no account are counted under the name, by the same rule, so that 
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -259,10 +259,14 @@ class Throttle:
         """Forget the failures of this account and factor, within the operation's transaction (req 57)."""
         counters.clear(db, reservation.cleared)
 
-    def recovered(self, db: Session, account_id: str) -> None:
-        """Forget the failures of an account's password after it was set anew by recovery (req 54)."""
+    def recovered(self, db: Session, account_id: str, *, factors: Iterable[str] = ()) -> None:
+        """Forget the failures of an account's password after it was set anew by recovery (req 54).
+
+        :param factors: kinds of second factors that were removed with it: their next ones are others.
+        """
         subject = f"account:{account_id}"
-        counters.clear(db, [self._key("password", subject), self._key("password.known", subject)])
+        keys = [self._key("password", subject), self._key("password.known", subject)]
+        counters.clear(db, keys + [self._key(f"factor.{kind}", account_id) for kind in factors])
 
     def give_back(self, reservation: Reservation) -> None:
         """Undo a try whose password or code was never looked at, since the hash pool was full."""

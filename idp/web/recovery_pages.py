@@ -35,7 +35,7 @@ def values_of(flow: Flow, live: LiveSession) -> dict[str, Any]:
         "drawn_at": flow.created_at,
         "username": live.account.username,
         "recovery_address": _address(),
-        "removes_factors": recovery.removes_factors(ctx),
+        "reset_mfa": ctx.settings.recovery.reset_mfa,
     }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.browser.house import PASSWORD, Visits
-from tests.browser.scenes.recovery import give, reset
+from tests.browser.scenes.recovery import give, lose_app, reset
 
 
 def test_set_it_and_come_back_with_it(visits: Visits) -> None:
@@ -73,3 +73,19 @@ def test_what_is_printed(visits: Visits) -> None:
     expect(page.get_by_role("button")).to_have_count(0)
     expect(page.locator("h1")).to_be_hidden()
     expect(page.get_by_label("Kennwort", exact=True)).to_be_hidden()
+
+
+def test_who_has_no_app_any_more(visits: Visits) -> None:
+    """The way on is beside the field; a code from the mail, and the sign-in ends at the portal."""
+    visitor, house = visits.new(), visits.house
+    nora = lose_app(visits, visitor)
+    page = visitor.page
+    expect(page.locator("h1")).to_have_text("Zweistufige Anmeldung ausschalten")
+    page.get_by_role("button", name="Code senden").click()
+    expect(page.locator("h1")).to_have_text("Code eingeben")
+    page.get_by_label("Code", exact=True).fill(house.newest_mail(nora.email).code)
+    page.get_by_role("button", name="Weiter").click()
+    expect(page.locator("h1")).to_have_text("Passwort geändert!")
+    expect(page.get_by_text("Ihre zweistufige Anmeldung ist jetzt ausgeschaltet.")).to_be_visible()
+    page.get_by_role("link", name="Weiter").click()
+    expect(page.locator("h1")).to_have_text("Willkommen, Nora")

@@ -40,6 +40,18 @@ def test_right_code_forgets_the_failures_of_the_factor(desk: Desk) -> None:
     assert desk.code("next").failures == 1
 
 
+def test_a_removed_factor_leaves_no_failures_to_the_next(desk: Desk) -> None:
+    """Only that one's: another kind stays counted (req 54)."""
+    for number in range(10):
+        desk.code(f"flow{number // 5}")
+        desk.code(f"other flow{number // 5}", factor="recovery_code")
+    with desk.database.session() as db:
+        desk.throttle.recovered(db, "a", factors=["totp"])
+        db.commit()
+    assert desk.code("next").failures == 1
+    assert refusal(lambda: desk.code("next", factor="recovery_code")).code == "code.throttled"
+
+
 def test_password_and_second_factor_are_counted_apart(desk: Desk) -> None:
     """(req 55, 56)"""
     for _ in range(5):

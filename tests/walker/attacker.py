@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from tests.walker.owner import come
+from tests.walker.owner import LOST, come
 from tests.walker.visitors import Form, Sent, Visitor, flow_of
 from tests.walker.world import World
 from tests.web.pages.house import PASSWORD, Person
@@ -31,6 +31,8 @@ STEPS: Final = (
     "/password/forgot/sent",
     "/password/changed",
     "/password/recovery",
+    "/password/recovery/factor",
+    "/password/recovery/factor/code",
     "/choose-account",
 )
 
@@ -109,9 +111,14 @@ def open_place(world: World, visitor: Visitor, kind: str, number: int) -> None:
     come(visitor, known[number % len(known)])
 
 
-def push_on(world: World, visitor: Visitor, eve: Person) -> None:
-    """Go on from page to page with the best that is known, as far as it goes."""
+def push_on(world: World, visitor: Visitor, eve: Person, *, lost: bool) -> None:
+    """Go on from page to page with the best that is known, as far as it goes.
+
+    :param lost: say that the app is gone where a page lets one.
+    """
     for _ in range(4):
+        if lost and visitor.address.startswith("/login/totp") and LOST in visitor.text:
+            visitor.get(f"{LOST}?flow={flow_of(visitor.address)}")
         before, form = visitor.address, _main(visitor)
         if form is None:
             return
@@ -182,7 +189,7 @@ def entries(world: World, visitor: Visitor, form: Form, eve: Person, how: str) -
 
 
 def _code(world: World, visitor: Visitor) -> str:
-    if visitor.address.startswith("/register") and world.attacker.reads_mail:
+    if visitor.address.startswith(("/register", LOST)) and world.attacker.reads_mail:
         codes = [mail.code for mail in world.mail if mail.code and mail.to == world.email]
         return codes[-1] if codes else "111111"
     return world.wrong_code()

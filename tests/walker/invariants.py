@@ -11,18 +11,20 @@ if TYPE_CHECKING:
     from tests.walker.world import Step, World
 
 LINK_LIVES = timedelta(minutes=30)
+CODE_LIVES = timedelta(minutes=10)
 FRESH = timedelta(minutes=15)
 
 
 def password_changes_only_with_a_right(world: "World", step: "Step") -> None:
-    """By a mailed link or the recovery password that counts now, and a code where there is one (req 71)."""
+    """By a mailed link or the recovery password that counts now, and a second proof (req 71)."""
     if not step.changed:
         return
     proof = step.proof
     assert proof is not None, "the password changed without any proof"
     assert proof.kind in ("link", "recovery"), f"a {proof.kind} changed the password"
     assert _is_current(world, proof.kind, proof.secret, proof.changes), f"an old {proof.kind} changed it"
-    assert step.proved_code or not world.factor, "the password changed without the second factor"
+    second = step.proved_code or _proved_twice(world, step) or not world.factor
+    assert second, "the password changed without the second factor"
     kept = world.house.services.passwords.verify(step.after.password_hash, proof.new_password)
     assert kept.valid, "the password is another one than the one that was chosen"
 
@@ -43,7 +45,8 @@ def sessions_begin_with_proofs(world: "World", step: "Step") -> None:
         return
     assert proof is not None, f"{path} opened the account without a proof"
     if world.factor:
-        assert step.proved_code or (path == "/login" and step.visitor.remembered), "the code was skipped"
+        spared = path == "/login" and step.visitor.remembered
+        assert step.proved_code or spared or _proved_twice(world, step), "the code was skipped"
     if proof.kind == "password":
         assert proof.secret == world.password, "a password that does not count opened the account (req 76)"
     else:
@@ -112,8 +115,10 @@ def one_session_a_secret(world: "World", step: "Step") -> None:
 
 
 def factors_and_addresses_stay(world: "World", step: "Step") -> None:
-    """No page that the walk knows adds or takes a factor or an address (req 69, 71, 73)."""
-    assert step.after.factors == step.before.factors, "the factors changed"
+    """Two proofs take all factors; nothing else changes them, and nothing an address (req 69, 71, 73)."""
+    gone = step.lost_factors and step.changed and _proved_twice(world, step)
+    assert gone or step.after.factors == step.before.factors, "the factors changed"
+    assert step.lost_factors or not _proved_twice(world, step), "two proofs left the factors"
     assert step.after.addresses == step.before.addresses, "the addresses changed"
 
 
@@ -150,6 +155,8 @@ def changes_are_told(world: "World", step: "Step") -> None:
     wanted = []
     if step.changed:
         wanted.append(("password.reset_completed", "PasswordChanged"))
+    if step.lost_factors:
+        wanted.append(("authenticator.removed", "PasswordChanged"))
     if step.after.recovery_hash != step.before.recovery_hash:
         gone = step.after.recovery_hash is None
         wanted.append((f"recovery_password.{'used' if gone else 'created'}", "RecoveryData"))
@@ -228,6 +235,14 @@ def _is_current(world: "World", kind: str, secret: str, changes: int) -> bool:
     if kind == "link":
         return changes == world.changes
     return world.recovery is not None and same(plain(secret).encode(), plain(world.recovery).encode())
+
+
+def _proved_twice(world: "World", step: "Step") -> bool:
+    """Tell whether a mailed code of the last ten minutes was given after the recovery password."""
+    at = world.mailed.get("".join(step.sent.data.get("code", "").split()))
+    recovery = step.proof is not None and step.proof.kind == "recovery"
+    on = step.sent.path == "/password/recovery/factor/code" and step.changed
+    return on and recovery and at is not None and world.house.clock.now - at < CODE_LIVES
 
 
 def _may_hold(world: "World", visitor: "Visitor", session: str) -> bool:

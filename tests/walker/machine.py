@@ -119,7 +119,7 @@ class Walk(RuleBasedStateMachine):
         elif move.name == "sets recovery" or (move.name == "uses recovery" and not known):
             owner.set_recovery(world, visitor, half=move.half)
         elif move.name == "uses recovery":
-            owner.use_recovery(world, visitor, known[back % len(known)], half=move.half)
+            owner.use_recovery(world, visitor, known[back % len(known)], half=move.half, lost=move.on)
         elif move.name == "waits":
             world.house.clock.advance(minutes=MINUTES[move.number % len(MINUTES)])
 
@@ -136,7 +136,7 @@ class Walk(RuleBasedStateMachine):
                 attacker.learn(world, self.means)
             attacker.open_place(world, visitor, KINDS[number % len(KINDS)], number // len(KINDS))
             if move.on:
-                attacker.push_on(world, visitor, self.eve)
+                attacker.push_on(world, visitor, self.eve, lost=number % 2 == 0)
 
     @invariant()
     def holds(self) -> None:

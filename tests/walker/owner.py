@@ -3,10 +3,11 @@
 from sqlalchemy import select
 
 from idp.accounts.models import Identifier
-from tests.walker.visitors import Visitor
+from tests.walker.visitors import Visitor, flow_of
 from tests.walker.world import World
 from tests.web.pages.house import ESSENTIAL
 
+LOST = "/password/recovery/factor"
 WAYS_IN = ("portal", "two factors", "/login", "/account", "/account/recovery")
 
 
@@ -142,8 +143,23 @@ def set_recovery(world: World, visitor: Visitor, *, half: bool) -> None:
         visitor.fill_in(form, saved="y", password=world.owner.passwords[-1])
 
 
-def use_recovery(world: World, visitor: Visitor, text: str, *, half: bool) -> None:
-    """Choose a new password with a recovery password."""
+def lose_app(world: World, visitor: Visitor) -> None:
+    """Do without the app where a reset asks for it: have a code mailed and give it."""
+    if not visitor.address.startswith("/login/totp") or LOST not in visitor.text:
+        return
+    visitor.get(f"{LOST}?flow={flow_of(visitor.address)}")
+    for _ in range(2):  # the page that sends a code, and the one that asks for it
+        form = next((form for form in visitor.forms() if form.action.startswith(LOST)), None)
+        if form is None:
+            return
+        visitor.fill_in(form, code=world.mail[-1].code)
+
+
+def use_recovery(world: World, visitor: Visitor, text: str, *, half: bool, lost: bool = False) -> None:
+    """Choose a new password with a recovery password.
+
+    :param lost: the app is gone.
+    """
     visitor.get("/password/recovery")
     form = visitor.form("recovery_password")
     assert form is not None, visitor.text
@@ -155,5 +171,7 @@ def use_recovery(world: World, visitor: Visitor, text: str, *, half: bool) -> No
         confirm_password=fresh,
         recovery_password=text,
     )
+    if lost:
+        lose_app(world, visitor)
     if not half:
         give_code(world, visitor)

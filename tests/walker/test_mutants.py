@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from idp.accounts.models import ACTIVE, Account
 from idp.authentication import login, notices, recovery_password, sessions, totp, transaction
-from idp.flows import engine, one_time_secrets
+from idp.flows import engine, mailed_codes, one_time_secrets
 from idp.management import password_reset, recovery
 from idp.web import own_pages
 from idp.web.pages import login as login_page
@@ -91,6 +91,16 @@ MUTANTS: dict[str, tuple[Callable[[Patch], None], Means, str]] = {
         _set(recovery, "removes_factors", _always(True)),
         Means("recovery", True),
         "without the second factor|the factors changed",
+    ),
+    "any mailed code": (
+        _set(mailed_codes, "redeem", _always(None)),
+        Means("recovery", True),
+        "without the second factor",
+    ),
+    "a second proof after a link": (
+        _set(password_reset, "means_of", _always("recovery_password")),
+        Means("mailbox", True),
+        "one thing|without the second factor|the factors changed|answers",
     ),
     "recovery saved without password": (
         _set(recovery, "asks_password", _always(False)),

@@ -90,6 +90,11 @@ class Step:
         """Whether a code of the second factor was right."""
         return "second_factor.succeeded" in self.events
 
+    @property
+    def lost_factors(self) -> bool:
+        """Whether the second factors are gone."""
+        return bool(self.before.factors) and not self.after.factors
+
 
 @dataclass
 class World:
@@ -117,6 +122,8 @@ class World:
         self.proofs: dict[str, Proof] = {}
         #: when a link was mailed, and how often the password had changed by then
         self.links: dict[str, tuple[datetime, int]] = {}
+        #: codes that remove the second factors, and when they were mailed
+        self.mailed: dict[str, datetime] = {}
         self.changes = 0
         self.recovery: str | None = None
         self.code_at: dict[str, datetime] = {}
@@ -205,6 +212,8 @@ class World:
         posted.reverse()
         self.mail += posted
         for mail in posted:
+            if mail.kind == "RemoveSecondFactor":
+                self.mailed[mail.code] = self.house.clock.now
             if mail.kind == "ResetPassword" and mail.to in self.to:
                 self.links[mail.link.partition("token=")[2]] = (self.house.clock.now, self.changes)
         return tuple(name for _, name in events), tuple(posted)
@@ -287,7 +296,7 @@ class World:
         """Return what the form proved, if it went on: itself, or the one before the second factor."""
         sent, on = step.sent, step.status == 303
         kind = {"/login": "password", "/password/reset": "link", "/password/recovery": "recovery"}
-        if sent.path == "/login/totp":
+        if sent.path in ("/login/totp", "/password/recovery/factor/code"):
             return self.proofs.get(sent.flow)
         if sent.path not in kind or not on:
             return None
@@ -314,6 +323,8 @@ class World:
             self.code_at[session or ""] = self.house.clock.now
         if step.changed and proof:
             self._changed(step, proof)
+        if step.lost_factors:
+            self._lost()
         if step.gained:
             self._entered(step)
         if step.after.recovery_hash != step.before.recovery_hash:
@@ -332,6 +343,15 @@ class World:
         if proof.kind == "recovery":
             self.spent.add(("recovery", recovery_password.plain(proof.secret)))
         self.achieved[f"{step.party.name}: changed by {proof.kind}"] += 1
+
+    def _lost(self) -> None:
+        """The owner takes another app at once: for the rest of the walk there are two factors again."""
+        self.secret, self.last_code = totp.new_secret(), ""
+        with self.house.work() as ctx:
+            totp.enroll(ctx, ctx.db.get_one(Account, self.account_id), self.secret, "Lotse")
+        self.truth = self.look()
+        self.news()
+        self.achieved["owner: lost the app"] += 1
 
     def _entered(self, step: Step) -> None:
         cookie = str(step.visitor.sid)

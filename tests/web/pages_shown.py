@@ -160,6 +160,7 @@ def _totp(apps: int, errors: list[tuple[str, str]] | None = None, remember_days:
         "cancel_url": "/leave",
         "authenticators": authenticators,
         "remember_days": remember_days,
+        "lost_url": "/password/recovery/factor",
     }
 
 

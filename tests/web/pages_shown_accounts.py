@@ -246,7 +246,7 @@ def _recovery_save(**values: Any) -> Callable[[], Page]:
         "asks_password": True,
         "saved": False,
         "replaces": True,
-        "removes_factors": True,
+        "reset_mfa": "immediate",
         "file_url": "/file",
         "back_url": "/account/recovery",
     }
@@ -303,9 +303,32 @@ PAGES: dict[str, Callable[[], Page]] = {
             "link_url": "/password/forgot",
             "sign_in_url": "/login",
             "password_rule": requirements(profile="modern", single_factor=True),
-            "removes_factors": True,
+            "reset_mfa": "immediate",
             "portal": PORTAL,
             "errors": [("recovery_password", word("recovery.wrong"))],
+        },
+    ),
+    "lost-factor": lambda: (
+        "pages/lost_factor.html",
+        {
+            "apps": [HOSTILE, "B"],
+            "email": HOSTILE,
+            "action": "/password/recovery/factor",
+            "app_url": "/login/totp",
+            "portal": PORTAL,
+            "errors": [("", word("mail.throttled", until=NOW))],
+        },
+    ),
+    "lost-factor-code": lambda: (
+        "pages/lost_factor_code.html",
+        _CODE_SENT
+        | {
+            "form": MailedCodeForm(),
+            "action": "/password/recovery/factor/code",
+            "app_url": "/login/totp",
+            "sent_again": False,
+            "portal": PORTAL,
+            "errors": [("code", word("code.wrong", remaining=1))],
         },
     ),
     "recovery-due": lambda: (
@@ -390,11 +413,11 @@ PAGES: dict[str, Callable[[], Page]] = {
     "account-delete": _delete(),
     "account-delete-without-the-tick": lambda: _delete([("agreed", word("deletion.tick"))])(),
     "account-delete-refused": _delete(last_administrator=True),
-    "account-recovery": _own("recovery", since=None, just_saved=False, removes_factors=True),
-    "account-recovery-saved": _own("recovery", since=NOW, just_saved=True, removes_factors=False),
+    "account-recovery": _own("recovery", since=None, just_saved=False, reset_mfa="two_proofs"),
+    "account-recovery-saved": _own("recovery", since=NOW, just_saved=True, reset_mfa="never"),
     "account-recovery-save": _recovery_save(),
     "account-recovery-save-wrong": lambda: _recovery_save(
         errors=[("saved", word("tick.missing", what="x")), ("password", word("password.wrong"))], saved=True
     )(),
-    "account-recovery-save-first": _recovery_save(replaces=False, removes_factors=False, asks_password=False),
+    "account-recovery-save-first": _recovery_save(replaces=False, reset_mfa="never", asks_password=False),
 }

@@ -130,6 +130,8 @@ def submit_reset() -> Response:
 def show_changed() -> Response:
     """Say that it is done, and lead on to the portal."""
     flow = engine.load_finished(current(), request.args.get("flow", ""), known_flow_browser())
+    if not password_reset.is_applied(flow):
+        raise Refusal("flow.expired", client_id=flow.client_id)
     return show_page(
         "pages/password_changed.html",
         flow,

@@ -30,7 +30,7 @@ def show(live: LiveSession) -> Response:
         live,
         since=since,
         just_saved="saved" in request.args and since is not None,
-        removes_factors=recovery.removes_factors(ctx),
+        reset_mfa=ctx.settings.recovery.reset_mfa,
         action=url_for("own_recovery.draw"),
     )
 

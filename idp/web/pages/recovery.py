@@ -104,7 +104,7 @@ def _explanation(flow: Flow, live: LiveSession) -> Response:
         flow,
         action=url_for("recovery.draw", flow=flow.id),
         had_question=questions.recovery_due(current(), live.account.id),
-        removes_factors=recovery.removes_factors(current()),
+        reset_mfa=current().settings.recovery.reset_mfa,
     )
 
 

@@ -116,7 +116,7 @@ def _page(flow: Flow | None, form: RecoveryResetForm, errors: Errors = (), *, st
         action=url_for("recovery_reset.submit", flow=flow_id),
         link_url=url_for("forgotten_password.show", flow=flow_id),
         sign_in_url=url_for("login.show", flow=flow_id),
-        removes_factors=recovery.removes_factors(ctx),
+        reset_mfa=ctx.settings.recovery.reset_mfa,
         password_rule=new_passwords.requirements(current()),
         errors=tuple(errors),
     )

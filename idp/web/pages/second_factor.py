@@ -10,6 +10,7 @@ from idp.authentication.transaction import HalfWay
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
+from idp.management import second_proof
 from idp.throttling import Reservation
 from idp.web import sign_in
 from idp.web.browser_session import current_session
@@ -153,6 +154,9 @@ def _page(
 ) -> Response:
     ctx = current()
     cancel_url = decline_url(flow)
+    lost_url = None
+    if second_proof.claim(ctx, flow) is not None:
+        lost_url = url_for("lost_factor.show", flow=flow.id)
     if transaction.half_way(ctx, flow) is not None:
         cancel_url = url_for("second_factor.cancel", flow=flow.id)
     return show_page(
@@ -162,6 +166,7 @@ def _page(
         form=form,
         action=url_for("second_factor.submit", flow=flow.id),
         cancel_url=cancel_url,
+        lost_url=lost_url,
         errors=errors or [],
         authenticators=totp.apps(ctx, account.id),
         remember_days=ctx.settings.remember_device.days,

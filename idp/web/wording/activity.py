@@ -18,6 +18,13 @@ SENTENCES: Mapping[Event, LazyString] = {
     Event.SECOND_FACTOR_SUCCEEDED: _("Der zweite Faktor wurde bestätigt."),
     Event.SECOND_FACTOR_FAILED: _("Das Passwort stimmte, der Code des zweiten Faktors nicht."),
     Event.SECOND_FACTOR_LOCKED: _("Nach zu vielen falschen Codes haben wir keinen mehr geprüft."),
+    Event.SECOND_PROOF_REQUESTED: _(
+        "Nach dem Wiederherstellungspasswort haben wir einen Code gesendet, "
+        "der die zweistufige Anmeldung ausschaltet."
+    ),
+    Event.SECOND_PROOF_FAILED: _(
+        "Ein Code, der die zweistufige Anmeldung ausschaltet, war falsch oder abgelaufen."
+    ),
     Event.DEVICE_REMEMBERED: _("Ein Gerät wurde gemerkt."),
     Event.DEVICE_FORGOTTEN: _("Ein gemerktes Gerät wurde vergessen."),
     Event.SESSION_STARTED: _("Eine Anmeldung hat begonnen."),

@@ -1,14 +1,17 @@
 """The forms and pages of the recovery password."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from sqlalchemy import update
 
 from idp.accounts.models import Account
 from idp.authentication import recovery_password
+from idp.delivery.preview import list_shown
 from idp.management import accounts
 from tests.attacks.live import Answer
 from tests.attacks.scenes.registration import FORMS as REGISTRATION
+from tests.attacks.scenes.registration import a_minute_later
 from tests.attacks.scenes.stage import Filled, Stage, filled, page_of
 from tests.attacks.visitor import Visitor
 from tests.builders import OPERATOR, PASSWORD
@@ -43,6 +46,47 @@ def _wrong(stage: Stage) -> Answer:
 def _changed(stage: Stage) -> Answer:
     form = _reset(stage)
     return form.visitor.post(form.target, form.fields)
+
+
+def at_the_app(stage: Stage) -> Visitor:
+    """Reset clara's password as far as the page that asks for her app."""
+    text, visitor = given(stage, "clara"), stage.visitor()
+    stage.ask(visitor)
+    visitor.get("/password/recovery")
+    typed = {"username": "clara", "new_password": CHOSEN, "confirm_password": CHOSEN}
+    visitor.submit("/password/recovery", **typed, recovery_password=text)
+    return visitor
+
+
+def lost(stage: Stage) -> Filled:
+    """Stand before the form that has a code mailed."""
+    visitor = at_the_app(stage)
+    assert visitor.page is not None
+    visitor.get("/password/recovery/factor", flow=visitor.page.url.partition("flow=")[2])
+    return filled(visitor, "/password/recovery/factor?")
+
+
+def asked(stage: Stage, action: str = "/password/recovery/factor/code") -> Filled:
+    """Stand before the forms of the page that waits for the code."""
+    form = lost(stage)
+    form.visitor.post(form.target, form.fields)
+    return filled(form.visitor, action, **({} if action.endswith("/resend") else {"code": mailed(stage)}))
+
+
+def mailed(stage: Stage) -> str:
+    """Return the code of the newest mail."""
+    with unit_of_work(stage.live.services, datetime.now(UTC)) as ctx:
+        return list_shown(ctx)[0].code
+
+
+def _without_the_app(stage: Stage) -> Answer:
+    form = asked(stage)
+    return form.visitor.post(form.target, form.fields)
+
+
+def _wrong_code(stage: Stage) -> Answer:
+    form = asked(stage)
+    return form.visitor.post(form.target, form.fields | {"code": stage.mark or "x"})
 
 
 def _own(stage: Stage) -> Filled:
@@ -87,6 +131,11 @@ def _due(stage: Stage) -> Filled:
 
 FORMS: dict[str, Callable[[Stage], Filled]] = {
     "recovery_reset.submit": _reset,
+    "lost_factor.submit": lost,
+    "lost_factor.submit_code": asked,
+    "lost_factor.resend": lambda stage: a_minute_later(
+        stage, asked(stage, "/password/recovery/factor/resend")
+    ),
     "own_recovery.draw": _own,
     "own_recovery.save": _save,
     "own_recovery.download": lambda stage: _drawn(stage, "/file"),
@@ -100,6 +149,10 @@ PAGES: dict[str, Callable[[Stage], Answer]] = {
     "recovery, reset": page_of(_reset),
     "recovery, reset, wrong": _wrong,
     "recovery, reset, done": _changed,
+    "recovery, lost factor": page_of(lost),
+    "recovery, lost factor, code": page_of(asked),
+    "recovery, lost factor, wrong": _wrong_code,
+    "recovery, lost factor, done": _without_the_app,
     "recovery, own": page_of(_own),
     "recovery, own, drawn": page_of(_save),
     "recovery, own, saved": _own_saved,

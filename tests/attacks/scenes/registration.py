@@ -20,11 +20,12 @@ def _mail(stage: Stage) -> Shown:
         return list_shown(ctx)[0]
 
 
-def _link(stage: Stage) -> str:
+def link(stage: Stage) -> str:
+    """Return where the link of the newest mail leads."""
     return _mail(stage).link.removeprefix(ISSUER)
 
 
-def _a_minute_later(stage: Stage, form: Filled) -> Filled:
+def a_minute_later(stage: Stage, form: Filled) -> Filled:
     """Let the pause between two mails pass."""
     with unit_of_work(stage.live.services, datetime.now(UTC)) as ctx:
         own = OneTimeSecret.target == form.target.partition("flow=")[2]
@@ -50,7 +51,7 @@ def _linked(stage: Stage) -> Filled:
     """The mail is opened elsewhere: the password has to be known."""
     _waiting(stage)
     visitor = stage.visitor()
-    visitor.get(_link(stage))
+    visitor.get(link(stage))
     return filled(visitor, "/register/link", password=CHOSEN)
 
 
@@ -76,7 +77,7 @@ def _sent(stage: Stage) -> Filled:
 def _reset(stage: Stage) -> Filled:
     _sent(stage)
     visitor = stage.visitor()
-    visitor.get(_link(stage))
+    visitor.get(link(stage))
     return filled(visitor, "/password/reset", new_password=CHOSEN, confirm_password=CHOSEN)
 
 
@@ -87,18 +88,18 @@ def _changed(stage: Stage) -> Answer:
 
 def _used(stage: Stage) -> Answer:
     form = _reset(stage)
-    link = _link(stage)
+    mailed = link(stage)
     form.visitor.post(form.target, form.fields)
-    return stage.visitor().get(link)
+    return stage.visitor().get(mailed)
 
 
 FORMS: dict[str, Callable[[Stage], Filled]] = {
     "register.submit": _form,
     "register.submit_code": _waiting,
-    "register.resend": lambda stage: _a_minute_later(stage, _waiting(stage, "/register/code/resend")),
+    "register.resend": lambda stage: a_minute_later(stage, _waiting(stage, "/register/code/resend")),
     "register.submit_link": _linked,
     "forgotten_password.submit": _forgotten,
-    "forgotten_password.resend": lambda stage: _a_minute_later(stage, _sent(stage)),
+    "forgotten_password.resend": lambda stage: a_minute_later(stage, _sent(stage)),
     "forgotten_password.submit_reset": _reset,
 }
 

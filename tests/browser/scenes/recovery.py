@@ -58,6 +58,52 @@ def recovery_reset_done(visits: Visits, visitor: Visitor) -> Visitor:
     return visitor
 
 
+def lose_app(visits: Visits, visitor: Visitor) -> Somebody:
+    """Come to the page that offers a code instead of the app."""
+    person = visits.house.newcomer(apps=("Handy",))
+    reset(visits, visitor, person, give(visits, person))
+    visitor.press()
+    with visitor.page.expect_navigation():
+        visitor.page.locator("a[href^='/password/recovery/factor']").click()
+    return person
+
+
+@scene
+def recovery_reset_totp(visits: Visits, visitor: Visitor) -> Visitor:
+    person = visits.house.newcomer(apps=("Handy",))
+    reset(visits, visitor, person, give(visits, person))
+    visitor.press()
+    return visitor
+
+
+@scene
+def lost_factor(visits: Visits, visitor: Visitor) -> Visitor:
+    lose_app(visits, visitor)
+    return visitor
+
+
+@scene
+def lost_factor_code(visits: Visits, visitor: Visitor) -> Visitor:
+    lose_app(visits, visitor)
+    visitor.press()
+    return visitor
+
+
+@scene
+def lost_factor_code_wrong(visits: Visits, visitor: Visitor) -> Visitor:
+    lost_factor_code(visits, visitor)
+    visitor.fill_code("12345")
+    return visitor
+
+
+@scene
+def lost_factor_done(visits: Visits, visitor: Visitor) -> Visitor:
+    person = lose_app(visits, visitor)
+    visitor.press()
+    visitor.fill_code(visits.house.newest_mail(person.email).code)
+    return visitor
+
+
 @scene
 def own_recovery(visits: Visits, visitor: Visitor) -> Visitor:
     visitor.page.goto(f"{visits.house.issuer}/account/recovery")

@@ -55,3 +55,17 @@ def signs_in(house: House, password: str = PASSWORD, name: str = "ben") -> bool:
     browser.get("/login")
     browser.send(username=name, password=password)
     return "stimmt nicht" not in browser.text
+
+
+def lose_app(house: House, browser: Browser, person: Person, text: str) -> str:
+    """Come from P-04 to the page that asks for the mailed code; return the code."""
+    reset(browser, text, person.name)
+    browser.get(linked(browser, "Ich habe die App nicht mehr"))
+    browser.send()
+    return code_in(posted(house)[0])
+
+
+def code_in(mail: Shown) -> str:
+    """Return the code of a mail."""
+    assert mail.code, mail.subject
+    return mail.code

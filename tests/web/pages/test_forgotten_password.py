@@ -373,3 +373,14 @@ def test_the_flow_of_a_reset_opens_no_other_page(house: House, browser: Browser,
         assert browser.page.status_code == 400, path
     browser.get(f"/authorize/{flow}")
     assert browser.page.status_code == 400
+
+
+def test_only_a_password_that_was_changed_is_said_to_be(house: House, browser: Browser) -> None:
+    """Whatever other flow of the browser is over (req 75)."""
+    ben = house.add("ben")
+    browser.ask()
+    flow = browser.address.partition("flow=")[2]
+    browser.sign_in(ben)
+    assert browser.arrived["code"]
+    browser.get(f"/password/changed?flow={flow}")
+    assert browser.page.status_code == 400

@@ -302,6 +302,18 @@ class TestImmediate:
         other.send(username="anna", password=FRESH)
         assert other.heading.startswith("Willkommen")
 
+    def test_a_mailed_link_leaves_it(self, house: House, browser: Browser, anna: Person) -> None:
+        """It holds for the recovery password alone (req 71)."""
+        browser.get("/password/forgot")
+        browser.send(email="anna@muster.example")
+        browser.get(posted(house)[0].link.removeprefix(house.settings.public_url))
+        browser.send(new_password=FRESH, confirm_password=FRESH)
+        assert browser.heading == "Zweistufige Anmeldung"
+        browser.send(code=anna.code())
+        assert browser.heading == "Passwort geändert!"
+        assert "ausgeschaltet" not in browser.text
+        assert house.events("authenticator.removed") == []
+
     def test_without_one_nothing_is_said_of_it(self, house: House, browser: Browser) -> None:
         reset(browser, give(house, house.add("ben")))
         assert "ausgeschaltet" not in browser.text
