@@ -13,9 +13,8 @@ from idp.accounts.models import ACTIVE, Account
 from idp.authentication import login, notices, recovery_password, sessions, totp, transaction
 from idp.flows import engine, mailed_codes, one_time_secrets
 from idp.management import password_reset, recovery
-from idp.web import own_pages
+from idp.web import own_pages, signing_out
 from idp.web.pages import login as login_page
-from idp.web.protocol import end_session
 from tests.walker.attacker import Means
 from tests.walker.test_walk import BOUNDED, EVERYBODY, walk_of
 from tests.web.pages.house import House
@@ -130,7 +129,7 @@ MUTANTS: dict[str, tuple[Callable[[Patch], None], Means, str]] = {
         "does not count|an old link|an old recovery|answers",
     ),
     "sign-out ends nothing": (
-        _set(end_session, "end_session", _always(None)),
+        _set(signing_out, "end_session", _always(None)),
         Means("session", False),
         "an old cookie still opens",
     ),
