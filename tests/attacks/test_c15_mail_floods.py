@@ -14,6 +14,7 @@ from idp.delivery.models import OutboxMessage
 from idp.settings import Settings
 from idp.settings.models import ThrottleSettings
 from tests.web.pages.house import Browser, House
+from tests.web.pages.registering import resend
 
 pytestmark = pytest.mark.alone_on("sqlite")
 
@@ -57,7 +58,7 @@ def _register_and_resend(browser: Browser, address: str) -> None:
     _register(browser, address)
     if browser.address.startswith("/register/code"):
         browser.house.clock.advance(seconds=61)
-        browser.send(form=1)
+        resend(browser)
 
 
 def _reset(browser: Browser, address: str) -> None:
