@@ -224,7 +224,7 @@ def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:
 
 def take_write_lock(connection: Connection) -> None:
     """On SQLite, wait for the write lock now: what is read next still holds when this transaction writes."""
-    if connection.dialect.name == "sqlite" and not connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]  # open
+    if connection.dialect.name == "sqlite" and not connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]  # it is open
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

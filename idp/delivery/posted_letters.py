@@ -55,7 +55,7 @@ def render(settings: Settings, letters: Iterable[Facts], *, at: datetime) -> byt
     pdf.set_title(f"Briefe von {settings.product.name}")
     pdf.set_lang("de-DE")
     pdf.set_creation_date(at)
-    has = frozenset(pdf.fonts[_FONT].cmap) & frozenset(pdf.fonts[f"{_FONT}B"].cmap)  # type: ignore[union-attr]  # files
+    has = frozenset(pdf.fonts[_FONT].cmap) & frozenset(pdf.fonts[f"{_FONT}B"].cmap)  # type: ignore[union-attr]  # of files
     for letter in letters:
         pdf.add_page()
         _Page(pdf, has, settings, letter, at).write()

@@ -95,7 +95,7 @@ def _environment(shape: str, language: str) -> Environment:
         keep_trailing_newline=True,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_gettext_translations(load_catalogue(language), newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_translations(load_catalogue(language), newstyle=True)  # type: ignore[attr-defined]  # of the extension
     environment.filters["moment"] = lambda at: f"{moment(at, language)} ({zone(at, language)})"
     environment.filters["day"] = partial(day, language=language)
     environment.globals.update(base=f"email/base.{shape}", parts=f"email/parts.{shape}")

@@ -36,9 +36,6 @@ LIFETIME: Final = timedelta(minutes=30)
 PAUSE: Final = timedelta(seconds=60)
 """How long to wait before another link is sent."""
 
-#: what the pages need of the portal's request: where forms may end, and the language
-_CARRIED: Final = ("redirect_uri", "ui_locales")
-
 
 def admit(ctx: Context, address: str) -> None:
     """Count a request before anything is written; needs no transaction and must not be inside one.

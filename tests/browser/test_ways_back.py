@@ -10,11 +10,6 @@ from tests.browser.house import House, Visitor, Visits
 from tests.infrastructure import CHROMIUM_ARGUMENTS
 
 
-def heads(visitor: Visitor, text: str) -> None:
-    """Expect the page's one heading of first order."""
-    expect(visitor.page.locator("h1")).to_have_text(text)
-
-
 def test_two_tabs_both_finish_each_at_its_own_portal(visits: Visits, visitor: Visitor) -> None:
     """Keycloak's wrong target with two tabs does not happen here (screens L-15, req 41)."""
     house = visits.house
@@ -23,9 +18,9 @@ def test_two_tabs_both_finish_each_at_its_own_portal(visits: Visits, visitor: Vi
     other.come_from(house.support)
     ben = house.of_the_cast("ben")
     visitor.fill(ben)
-    heads(visitor, "Willkommen, Ben")
+    expect(visitor.h1).to_have_text("Willkommen, Ben")
     other.fill(ben)
-    heads(other, "Guten Tag, Ben")
+    expect(other.h1).to_have_text("Guten Tag, Ben")
 
 
 def test_a_tab_left_behind_goes_on_without_a_password(visits: Visits, visitor: Visitor) -> None:
@@ -35,9 +30,9 @@ def test_a_tab_left_behind_goes_on_without_a_password(visits: Visits, visitor: V
     visitor.come_from(house.customer)
     other.come_from(house.customer)
     visitor.fill(house.of_the_cast("ben"))
-    heads(visitor, "Willkommen, Ben")
+    expect(visitor.h1).to_have_text("Willkommen, Ben")
     other.page.reload()
-    heads(other, "Willkommen, Ben")
+    expect(other.h1).to_have_text("Willkommen, Ben")
 
 
 def test_the_back_button_after_signing_in(visits: Visits, visitor: Visitor) -> None:
@@ -45,11 +40,11 @@ def test_the_back_button_after_signing_in(visits: Visits, visitor: Visitor) -> N
     house = visits.house
     visitor.come_from(house.customer)
     visitor.fill(house.of_the_cast("ben"))
-    heads(visitor, "Willkommen, Ben")
+    expect(visitor.h1).to_have_text("Willkommen, Ben")
     visitor.page.go_back()
-    heads(visitor, "Diese Anmeldung ist abgelaufen")
+    expect(visitor.h1).to_have_text("Diese Anmeldung ist abgelaufen")
     visitor.page.get_by_role("link", name="Neu beginnen bei Kundenportal").click()
-    heads(visitor, "Willkommen, Ben")
+    expect(visitor.h1).to_have_text("Willkommen, Ben")
 
 
 def test_an_expired_sign_in_begins_again_at_its_portal(visits: Visits, visitor: Visitor) -> None:
@@ -58,11 +53,11 @@ def test_an_expired_sign_in_begins_again_at_its_portal(visits: Visits, visitor: 
     visitor.come_from(house.support)
     house.expire(visitor.flow_id)
     visitor.fill(house.of_the_cast("ben"))
-    heads(visitor, "Diese Anmeldung ist abgelaufen")
+    expect(visitor.h1).to_have_text("Diese Anmeldung ist abgelaufen")
     visitor.page.get_by_role("link", name="Neu beginnen bei Supportportal").click()
-    heads(visitor, "Anmelden")
+    expect(visitor.h1).to_have_text("Anmelden")
     visitor.fill(house.of_the_cast("ben"))
-    heads(visitor, "Guten Tag, Ben")
+    expect(visitor.h1).to_have_text("Guten Tag, Ben")
 
 
 def test_anothers_link_signs_nobody_in(visits: Visits, visitor: Visitor) -> None:
@@ -71,12 +66,12 @@ def test_anothers_link_signs_nobody_in(visits: Visits, visitor: Visitor) -> None
     visitor.come_from(house.customer)
     victim = visits.new()
     victim.page.goto(visitor.page.url)
-    heads(victim, "Diese Anmeldung ist abgelaufen")
+    expect(victim.h1).to_have_text("Diese Anmeldung ist abgelaufen")
     victim.page.get_by_role("link", name="Neu beginnen bei Kundenportal").click()
-    heads(victim, "Anmelden")
+    expect(victim.h1).to_have_text("Anmelden")
     assert victim.flow_id != visitor.flow_id
     visitor.fill(house.of_the_cast("ben"))
-    heads(visitor, "Willkommen, Ben")
+    expect(visitor.h1).to_have_text("Willkommen, Ben")
 
 
 def test_vanished_cookies_are_no_dead_end(visits: Visits, visitor: Visitor) -> None:
@@ -85,10 +80,10 @@ def test_vanished_cookies_are_no_dead_end(visits: Visits, visitor: Visitor) -> N
     visitor.come_from(house.customer)
     visitor.context.clear_cookies()
     visitor.page.reload()
-    heads(visitor, "Diese Anmeldung ist abgelaufen")
+    expect(visitor.h1).to_have_text("Diese Anmeldung ist abgelaufen")
     visitor.page.get_by_role("link", name="Neu beginnen bei Kundenportal").click()
     visitor.fill(house.of_the_cast("ben"))
-    heads(visitor, "Willkommen, Ben")
+    expect(visitor.h1).to_have_text("Willkommen, Ben")
 
 
 def test_cookies_switched_off(house: House, visits: Visits, windowed: str, tmp_path: Path) -> None:
@@ -104,9 +99,9 @@ def test_cookies_switched_off(house: House, visits: Visits, windowed: str, tmp_p
         visitor = Visitor(house, context)
         visitor.page.goto(f"{house.issuer}/login")
         visitor.fill(house.of_the_cast("ben"))
-        heads(visitor, "Ihr Browser nimmt keine Cookies an")
+        expect(visitor.h1).to_have_text("Ihr Browser nimmt keine Cookies an")
         visitor.page.get_by_role("link", name="Noch einmal versuchen").click()
-        heads(visitor, "Anmelden")
+        expect(visitor.h1).to_have_text("Anmelden")
     finally:
         context.close()
 
@@ -118,7 +113,7 @@ def test_changing_the_language_keeps_the_sign_in(visits: Visits, visitor: Visito
     flow = visitor.flow_id
     page = visitor.page
     page.get_by_role("link", name="English").click()
-    heads(visitor, "Sign in")
+    expect(visitor.h1).to_have_text("Sign in")
     expect(page.locator("html")).to_have_attribute("lang", "en")
     assert visitor.flow_id == flow
     visitor.fill(house.of_the_cast("ben"), password="not his password at all")
@@ -143,7 +138,7 @@ def test_a_portals_mistake_is_told_with_the_way_back(visits: Visits, visitor: Vi
     """Sent and registered address stand for the developer, folded away (screens L-15, req 2)."""
     elsewhere = "https://elsewhere.example/callback"
     visitor.page.goto(visits.house.authorize("customer-portal", redirect_uri=elsewhere))
-    heads(visitor, "Die Anmeldung kann nicht beginnen")
+    expect(visitor.h1).to_have_text("Die Anmeldung kann nicht beginnen")
     facts = visitor.page.locator("main details")
     expect(facts).not_to_have_attribute("open", "")
     facts.locator("summary").click()

@@ -23,7 +23,7 @@ from idp.web.forms import (
 from idp.web.pages import style_guide
 from idp.web.wording import word
 from idp.web.wording.statuses import OVERLOAD
-from tests.web import pages_shown_accounts
+from tests.web import pages_shown_accounts, pages_shown_linking
 from tests.web.made_up import HOSTILE, NOW, PORTAL, Page
 
 __all__ = ["HOSTILE", "PAGES", "make_app", "settings_for"]
@@ -303,6 +303,7 @@ def _overload() -> Page:
 
 PAGES: dict[str, Callable[[], Page]] = {
     **pages_shown_accounts.PAGES,
+    **pages_shown_linking.PAGES,
     "form-post": _form_post,
     "login": _login,
     "login-empty": lambda: _login(

@@ -3,11 +3,15 @@
 import html
 import re
 
+from sqlalchemy import select
+
 from idp.authentication import recovery_password
+from idp.authentication.models import Authenticator
 from idp.delivery.preview import Shown, list_shown
 from tests.web.pages.house import PASSWORD, Browser, House, Person
 
 FRESH = "Leuchtturm vor der Insel 9"
+LOST = "Ich habe die App nicht mehr"
 
 
 def string_on(browser: Browser) -> str:
@@ -69,3 +73,19 @@ def code_in(mail: Shown) -> str:
     """Return the code of a mail."""
     assert mail.code, mail.subject
     return mail.code
+
+
+def other_than(code: str) -> str:
+    """Return six digits that a mail did not bring."""
+    return "111111" if code != "111111" else "222222"
+
+
+def factors(house: House, person: Person) -> int:
+    """Return how many second factors somebody has."""
+    with house.work() as ctx:
+        return len(ctx.db.scalars(select(Authenticator).where(Authenticator.account_id == person.id)).all())
+
+
+def is_untouched(house: House, person: Person, text: str) -> bool:
+    """Tell whether password, app and recovery password are as they were."""
+    return has(house, person, text) and factors(house, person) == 1 and signs_in(house, PASSWORD, person.name)

@@ -1,6 +1,5 @@
 """From nothing to an account: by code, by link, in another browser (R-01, R-02; req 59, 65, 68, 75, 88)."""
 
-import html
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -11,54 +10,21 @@ from idp.accounts import identifiers
 from idp.accounts.models import Account, Identifier
 from idp.authentication import recovery_password
 from idp.authentication.models import Authenticator, Session
-from idp.delivery.preview import Shown, list_shown
 from idp.flows.models import Flow
 from tests.plans import selects
 from tests.web.pages.house import PASSWORD, Browser, House, forms
-from tests.web.pages.registering import resend, wrong
-
-CHOSEN = "Möwen über dem Hafen 7"
-#: 254 characters
-LONGEST = f"{'a' * 64}@{'b' * 63}.{'c' * 63}.{'d' * 58}.de"
-ENTRIES = {
-    "email": "Neu+Portal@Müller.example",
-    "given_name": "Jörg",
-    "family_name": "O'Neill-Çelik",
-    "password": CHOSEN,
-    "confirm_password": CHOSEN,
-}
-
-
-def _mails(house: House) -> list[Shown]:
-    """Return what was sent, the newest first."""
-    with house.work() as ctx:
-        return list_shown(ctx)
-
-
-def _code(house: House) -> str:
-    return _mails(house)[0].code
-
-
-def _link(house: House) -> str:
-    return _mails(house)[0].link.removeprefix(house.settings.public_url)
-
-
-def _linked(browser: Browser, before: str) -> str:
-    return html.unescape(browser.text.partition(before)[2].partition('"')[0])
-
-
-def _register(browser: Browser, **changes: str) -> None:
-    """Come from the portal and send the form."""
-    browser.ask()
-    browser.get(
-        browser.text.partition('Neuer Benutzer? <a href="')[2].partition('"')[0].replace("&amp;", "&")
-    )
-    browser.send(**ENTRIES | changes)
-
-
-def _accounts(house: House) -> list[Account]:
-    with house.work() as ctx:
-        return list(ctx.db.scalars(select(Account)))
+from tests.web.pages.registering import (
+    CHOSEN,
+    ENTRIES,
+    LONGEST,
+    accounts_of,
+    code_of,
+    linked,
+    mails,
+    register,
+    resend,
+    wrong,
+)
 
 
 def test_the_database_does_the_same_for_everybody(house: House, browser: Browser) -> None:
@@ -77,28 +43,28 @@ def test_the_database_does_the_same_for_everybody(house: House, browser: Browser
 
 def test_who_registers_twice_is_told_to_sign_in(house: House, browser: Browser) -> None:
     """The second code comes when the first has made the account already: one account, and words."""
-    _register(browser)
-    first = _code(house)
+    register(browser)
+    first = code_of(house)
     other = house.browser()
-    _register(other)
+    register(other)
     browser.send(code=first)
     assert browser.arrived["code"]
-    other.send(code=_code(house))
+    other.send(code=code_of(house))
     assert other.heading == "Anmelden"
     assert "Zu dieser E-Mail-Adresse gibt es schon ein Konto." in other.text
-    assert len(_accounts(house)) == 1
+    assert len(accounts_of(house)) == 1
 
 
 def test_the_whole_way(house: House, browser: Browser) -> None:
     """Portal, form, code, portal: the account has what was typed, the person is signed in."""
-    _register(browser)
+    register(browser)
     assert browser.heading == "Code eingeben"
     assert "Neu+Portal@Müller.example" in browser.text
-    mail = _mails(house)[0]
+    mail = mails(house)[0]
     assert (mail.to, mail.subject) == ("Neu+Portal@Müller.example", "Verifizieren Sie Ihre E-Mail-Adresse")
     browser.send(code=f"{mail.code[:3]} {mail.code[3:]}")
     assert browser.arrived["code"]
-    (account,) = _accounts(house)
+    (account,) = accounts_of(house)
     assert (account.given_name, account.family_name, account.name) == (
         "Jörg",
         "O'Neill-Çelik",
@@ -114,14 +80,14 @@ def test_the_whole_way(house: House, browser: Browser) -> None:
 
 def test_nothing_is_an_account_before_the_code(house: House, browser: Browser) -> None:
     """And what was typed lies sealed (req 88)."""
-    _register(browser)
-    assert _accounts(house) == []
+    register(browser)
+    assert accounts_of(house) == []
     with house.work() as ctx:
         waiting = ctx.db.scalars(select(Flow).where(Flow.purpose == "registration")).one()
         assert waiting.form_data is not None
         assert b"O'Neill" not in waiting.form_data
         assert "mail" not in str(waiting.request)
-    browser.send(code=_code(house))
+    browser.send(code=code_of(house))
     with house.work() as ctx:
         assert ctx.db.scalars(select(Flow).where(Flow.purpose == "registration")).one().form_data is None
 
@@ -149,13 +115,13 @@ def test_nothing_is_an_account_before_the_code(house: House, browser: Browser) -
 )
 def test_mistakes(house: House, browser: Browser, changes: dict[str, str], words: str) -> None:
     """Said at the field; what was typed stays, but the password; nothing is sent."""
-    _register(browser, **changes)
+    register(browser, **changes)
     assert browser.heading == "Erstellen Sie Ihr Konto"
     assert words in browser.text.replace("&#39;", "'")
     if "email" not in changes:
         assert 'value="Neu+Portal@Müller.example"' in browser.text
     assert CHOSEN not in browser.text
-    assert _mails(house) == []
+    assert mails(house) == []
 
 
 @pytest.mark.parametrize(
@@ -164,35 +130,35 @@ def test_mistakes(house: House, browser: Browser, changes: dict[str, str], words
 )
 def test_addresses_of_any_kind(house: House, browser: Browser, address: str) -> None:
     """Tags, other scripts on both sides of the @, and 254 characters (RFC 5321 §4.5.3.1.3, RFC 6531)."""
-    _register(browser, email=address)
-    assert _mails(house)[0].to == address
-    browser.send(code=_code(house))
+    register(browser, email=address)
+    assert mails(house)[0].to == address
+    browser.send(code=code_of(house))
     assert browser.arrived["code"]
 
 
 @pytest.mark.parametrize("name", ["李小龍", "Ólafur Þór", "Jean‑Luc", "D’Angelo", "x" * 128])
 def test_names_of_any_script(house: House, browser: Browser, name: str) -> None:
-    _register(browser, given_name=name)
-    browser.send(code=_code(house))
-    assert [account.given_name for account in _accounts(house)] == [name]
+    register(browser, given_name=name)
+    browser.send(code=code_of(house))
+    assert [account.given_name for account in accounts_of(house)] == [name]
 
 
 def test_an_address_that_has_an_account(house: House, browser: Browser) -> None:
     """The same pages; the owner hears of it; no code of that mail exists, and none is right (req 59)."""
     house.add("ben")
-    _register(browser, email="BEN@muster.example")
+    register(browser, email="BEN@muster.example")
     assert browser.heading == "Code eingeben"
-    mail = _mails(house)[0]
+    mail = mails(house)[0]
     assert (mail.to, mail.subject, mail.code) == ("BEN@muster.example", "Sie haben schon ein Konto", "")
     browser.send(code="000000")
     assert "Der Code stimmt nicht. Noch 4 Versuche." in browser.text
-    assert len(_accounts(house)) == 1
+    assert len(accounts_of(house)) == 1
 
 
 def test_five_wrong_codes_and_a_new_one(house: House, browser: Browser) -> None:
     """(req 65)"""
-    _register(browser)
-    code = _code(house)
+    register(browser)
+    code = code_of(house)
     for _ in range(5):
         browser.send(code=wrong(code))
     assert "zu viele falsche Codes" in browser.text
@@ -205,32 +171,32 @@ def test_five_wrong_codes_and_a_new_one(house: House, browser: Browser) -> None:
     house.clock.advance(minutes=1)
     resend(browser)
     assert "Wir haben Ihnen einen neuen Code gesendet." in browser.text
-    browser.send(code=_code(house))
+    browser.send(code=code_of(house))
     assert browser.arrived["code"]
 
 
 def test_an_old_code_is_replaced_by_a_new_one(house: House, browser: Browser) -> None:
     """The page says that it sent one, and did."""
-    _register(browser)
-    old = _code(house)
+    register(browser)
+    old = code_of(house)
     house.clock.advance(minutes=10)
     browser.send(code=old)
     assert "Der Code ist abgelaufen. Wir haben Ihnen einen neuen gesendet." in browser.text
-    assert len(_mails(house)) == 2
-    browser.send(code=_code(house))
+    assert len(mails(house)) == 2
+    browser.send(code=code_of(house))
     assert browser.arrived["code"]
 
 
 def test_another_address_keeps_the_names(house: House, browser: Browser) -> None:
     """(WCAG 3.3.7)"""
-    _register(browser)
-    browser.get(_linked(browser, '<a class="button" href="'))
+    register(browser)
+    browser.get(linked(browser, '<a class="button" href="'))
     assert browser.heading == "Erstellen Sie Ihr Konto"
     assert 'value="Neu+Portal@Müller.example"' in browser.text
     assert "O&#39;Neill-Çelik" in browser.text
     assert CHOSEN not in browser.text
     browser.send(**ENTRIES | {"email": "richtig@muster.example"})
-    browser.send(code=_code(house))
+    browser.send(code=code_of(house))
     assert browser.arrived["code"]
 
 
@@ -245,116 +211,32 @@ def test_the_portals_request_ran_out_meanwhile(house: House, browser: Browser) -
     assert "form-action 'self' http://localhost:8001" in browser.page.headers["Content-Security-Policy"]
     action, hidden = forms(browser.text)[0]
     for _ in range(2):  # of two clicks a browser hears the second answer alone
-        browser.post(action, hidden | {"code": _code(house)}, follow=False)
+        browser.post(action, hidden | {"code": code_of(house)}, follow=False)
         assert browser.page.headers["Location"] == "http://localhost:8001/"
 
 
 def test_a_form_that_is_sent_twice(house: House, browser: Browser) -> None:
     """Of two clicks a browser hears the second answer alone."""
-    _register(browser)
+    register(browser)
     action, hidden = forms(browser.text)[0]
-    fields = hidden | {"code": _code(house)}
+    fields = hidden | {"code": code_of(house)}
     browser.post(action, fields, follow=False)
     browser.post(action, fields)
     assert browser.arrived["code"]
-    assert len(_accounts(house)) == 1
+    assert len(accounts_of(house)) == 1
 
 
 def test_a_code_of_another_browser(house: House, browser: Browser) -> None:
     """(req 41)"""
-    _register(browser)
-    address, code = browser.address, _code(house)
+    register(browser)
+    address, code = browser.address, code_of(house)
     other = house.browser()
     other.get("/login")
     other.get(address)
     assert other.page.status_code == 400
     other.post(address, {"csrf_token": "", "code": code})
     assert other.page.status_code == 400
-    assert _accounts(house) == []
-
-
-class TestLink:
-    """The link of the mail (req 68; C5, C24)."""
-
-    def test_opening_it_uses_nothing_up(self, house: House, browser: Browser) -> None:
-        """Programs that look through mail open links, and some of them twice."""
-        _register(browser)
-        for _ in range(3):
-            scanner = house.browser()
-            scanner.get(_link(house))
-            assert scanner.heading == "E-Mail-Adresse bestätigen"
-            assert "Referrer-Policy" in scanner.page.headers
-        assert _accounts(house) == []
-        browser.get(_link(house))
-        browser.send()
-        assert browser.arrived["code"]
-
-    def test_in_another_browser_it_needs_the_password(self, house: House, browser: Browser) -> None:
-        """And ends at the portal's own start, since the request waits in the first browser."""
-        _register(browser)
-        other = house.browser()
-        other.get(_link(house))
-        other.send(password="Möwen über dem Deich 7")
-        assert "nicht das Passwort" in other.text
-        assert _accounts(house) == []
-        assert "form-action 'self' http://localhost:8001" in other.page.headers["Content-Security-Policy"]
-        other.send(password=CHOSEN, follow=False)
-        assert other.page.headers["Location"] == "http://localhost:8001/"
-        other.get("/")
-        assert other.heading == "Willkommen, Jörg O'Neill-Çelik"
-
-    def test_whoever_registers_somebody_elses_address_gains_nothing(
-        self, house: House, browser: Browser
-    ) -> None:
-        """Its owner does not know the password, and no number of tries makes an account of it (C5)."""
-        _register(browser)
-        owner = house.browser()
-        owner.get(_link(house))
-        page = forms(owner.text)[0][1]
-        for number in range(8):
-            owner.post("/register/link", page | {"password": f"geraten {number}"})
-        assert "Dieser Link ist abgelaufen" in owner.text
-        owner.post("/register/link", page | {"password": CHOSEN})
-        assert _accounts(house) == []
-
-    def test_it_works_once(self, house: House, browser: Browser) -> None:
-        _register(browser)
-        link = _link(house)
-        browser.get(link)
-        fields = forms(browser.text)[0][1]
-        browser.send()
-        browser.post("/register/link", fields)
-        assert "schon benutzt" in browser.text
-        assert house.browser().get(link).status_code == 410
-        assert len(_accounts(house)) == 1
-
-    @pytest.mark.parametrize("token", ["", "x", "A" * 43, "\0", "a" * 5000])
-    def test_what_is_no_link(self, house: House, browser: Browser, token: str) -> None:
-        """(req 29)"""
-        browser.get(f"/register/link?token={token}")
-        assert browser.page.status_code == 410
-        assert "Dieser Link ist abgelaufen" in browser.text
-
-    def test_code_and_link_make_one_account(self, house: House, browser: Browser) -> None:
-        """At the same moment (C16)."""
-        _register(browser)
-        link, code = _link(house), _code(house)
-        by_code, by_link = forms(browser.text)[0], None
-        browser.get(link)
-        by_link = forms(browser.text)[0]
-        barrier = Barrier(2)
-
-        def send(form: tuple[str, dict[str, str]]) -> int:
-            visitor = house.browser()
-            visitor.client = browser.client.__class__(house.app)
-            for cookie in browser.client._cookies.values():
-                visitor.client.set_cookie(cookie.key, cookie.value, domain="localhost")
-            barrier.wait()
-            return visitor.post(form[0], form[1] | {"code": code}, follow=False).status_code
-
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(send, (by_code, by_link)))
-        assert len(_accounts(house)) == 1
+    assert accounts_of(house) == []
 
 
 def test_two_who_prove_one_address(house: House) -> None:
@@ -362,8 +244,8 @@ def test_two_who_prove_one_address(house: House) -> None:
     visitors = [house.browser(), house.browser()]
     codes = []
     for visitor in visitors:
-        _register(visitor)
-        codes.append(_code(house))
+        register(visitor)
+        codes.append(code_of(house))
     barrier = Barrier(2)
 
     def send(number: int) -> int:
@@ -372,7 +254,7 @@ def test_two_who_prove_one_address(house: House) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         assert set(pool.map(send, range(2))) == {303}
-    assert len(_accounts(house)) == 1
+    assert len(accounts_of(house)) == 1
 
 
 def test_who_waited_under_the_address_loses_everything(house: House, browser: Browser) -> None:
@@ -388,8 +270,8 @@ def test_who_waited_under_the_address_loses_everything(house: House, browser: Br
     inside = house.browser()
     inside.get("/login")
     inside.sign_in(squatter)
-    _register(browser)
-    browser.send(code=_code(house))
+    register(browser)
+    browser.send(code=code_of(house))
     assert browser.arrived["code"]
     with house.work() as ctx:
         account = ctx.db.get_one(Account, squatter.id)
