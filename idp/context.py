@@ -3,10 +3,8 @@
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from sqlalchemy.orm import Session
-
 from idp.crypto import PasswordHasher
-from idp.db import Database
+from idp.db import Database, UnitOfWork
 from idp.installation import Vault
 from idp.settings import Settings
 from idp.throttling import Throttle
@@ -37,7 +35,7 @@ class Actor:
 class Context:
     """First argument of operations.  They never commit: the surface does, once, before it answers."""
 
-    db: Session
+    db: UnitOfWork
     settings: Settings
     now: datetime
     vault: Vault
@@ -63,7 +61,7 @@ class Services:
 
     def context(
         self,
-        db: Session,
+        db: UnitOfWork,
         *,
         now: datetime | None = None,
         origin: Origin | None = None,

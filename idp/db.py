@@ -1,8 +1,9 @@
 """The database: declarative base, column types, and the two engines every process has.
 
-On SQLite a unit of work takes the write lock (``BEGIN IMMEDIATE``) before its first write: the driver's
-default loses updates silently.  On PostgreSQL readers have an autocommit engine.  See docs/decisions for
-why times are integers.
+A unit of work begins its transaction before its first write, on both engines: on SQLite because the driver's
+default loses updates silently (``BEGIN IMMEDIATE`` takes the write lock), on PostgreSQL because at READ
+COMMITTED each statement sees the database anew anyway, and BEGIN and COMMIT are journeys.  See docs/decisions
+for why times are integers.
 """
 
 import hashlib
@@ -30,14 +31,17 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Session, registry
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
+from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, registry
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeDecorator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ID_LENGTH = 32
+
+#: libpq's PQTRANS_IDLE and PGRES_COMMAND_OK
+_IDLE, _DONE = 0, 1
 
 StorageError = SQLAlchemyError
 """What a database raises; surfaces, which build no queries, catch it by this name."""
@@ -97,6 +101,56 @@ class Base(DeclarativeBase):
     )
 
 
+class UnitOfWork(Session):
+    """A session that shares one connection with statements which need nothing of the session itself.
+
+    Asking a session for its connection costs three times what a statement does.  Whatever ends the session's
+    transaction ends that of the connection, and gives it back.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(
+            engine, expire_on_commit=False, autoflush=False, join_transaction_mode="control_fully"
+        )
+        self._engine = engine
+        self._driver: Connection | None = None
+
+    def driver(self) -> Connection:
+        """Return the connection, in the session's transaction."""
+        if self.in_nested_transaction():
+            return self.connection()  # sets the savepoint, unless it is set
+        return self._lent()
+
+    def get_bind(self, *_: Any, **__: Any) -> Connection:
+        """Return the same connection for what the session executes itself."""
+        return self._lent()
+
+    def apart(self) -> "UnitOfWork":
+        """Return another unit of work on the same database."""
+        return UnitOfWork(self._engine)
+
+    def _lent(self) -> Connection:
+        if self._driver is None:
+            if not self.in_transaction():
+                self.begin()
+            self._driver = self._engine.connect()
+            self._driver.begin()
+        return self._driver
+
+    def _commit_driver(self) -> None:
+        if self._driver is not None and not self.in_nested_transaction():
+            self._driver.commit()
+
+    def _let_go(self, transaction: SessionTransaction) -> None:
+        if self._driver is not None and transaction.parent is None:
+            driver, self._driver = self._driver, None
+            driver.close()
+
+
+event.listen(UnitOfWork, "after_commit", UnitOfWork._commit_driver)
+event.listen(UnitOfWork, "after_transaction_end", UnitOfWork._let_go)
+
+
 class Database:
     """The engines of one process.
 
@@ -116,13 +170,13 @@ class Database:
         else:
             self.engine, self.reader = self._postgresql(pool_size, pool_wait, statement_timeout_ms)
 
-    def session(self) -> Session:
+    def session(self) -> UnitOfWork:
         """Return a new unit of work on the writing engine."""
-        return Session(self.engine, expire_on_commit=False, autoflush=False)
+        return UnitOfWork(self.engine)
 
-    def reading(self) -> Session:
-        """Return a session on the autocommit engine, for reads outside any transaction."""
-        return Session(self.reader, expire_on_commit=False, autoflush=False)
+    def reading(self) -> UnitOfWork:
+        """Return a session on the reading engine, where no transaction ever begins."""
+        return UnitOfWork(self.reader)
 
     @contextmanager
     def at_once(self) -> Iterator[Connection]:
@@ -170,8 +224,8 @@ class Database:
         ) -> None:
             # Reads before the first write hold nothing, so that a unit of work may hash a password or count
             # a guess in a transaction of its own meanwhile; from the first write on it holds the write lock.
-            if not cursor.connection.in_transaction and _writes(statement, context):
-                cursor.connection.execute("BEGIN IMMEDIATE")
+            if _writes(statement, context):
+                begin_writing(cursor.connection)
 
         return engine, engine
 
@@ -186,8 +240,19 @@ class Database:
                 "connect_timeout": max(1, round(wait)) + 1,
             },
         }
-        writer = create_engine(self.url, **options)
+        writer = create_engine(self.url, isolation_level="AUTOCOMMIT", **options)
         reader = create_engine(self.url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **options)
+
+        @event.listens_for(writer, "before_cursor_execute")
+        def begin_before_writing(  # noqa: PLR0917  (the signature of the event)
+            connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+        ) -> None:
+            if _writes(statement, context):
+                try:
+                    begin_writing(cursor.connection)
+                except connection.dialect.loaded_dbapi.Error as error:
+                    raise wrapped(connection, cursor, "BEGIN", error) from error
+
         return writer, reader
 
 
@@ -222,10 +287,37 @@ def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:
             time.sleep(0.01)
 
 
-def take_write_lock(connection: Connection) -> None:
-    """On SQLite, wait for the write lock now: what is read next still holds when this transaction writes."""
-    if connection.dialect.name == "sqlite" and not connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]  # it is open
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+def begin_writing(connection: Any) -> None:
+    """Begin a transaction on a driver's connection, unless it has begun: a write or a held row follows.
+
+    On SQLite this waits for the write lock: what is read next still holds when the transaction writes.
+    """
+    if isinstance(connection, sqlite3.Connection):
+        if not connection.in_transaction:
+            connection.execute("BEGIN IMMEDIATE")
+    elif connection.pgconn.transaction_status == _IDLE:
+        begun = connection.pgconn.exec_(b"BEGIN")  # by libpq: the driver's way costs as much as a statement
+        if begun.status != _DONE:
+            from psycopg.errors import error_from_result  # of an installation on PostgreSQL alone
+
+            raise error_from_result(begun)
+
+
+def wrapped(connection: Connection, cursor: Any, words: str, error: Exception) -> StatementError:
+    """Return SQLAlchemy's exception for the driver's, without values; a dead connection leaves the pool."""
+    # typed for connections without a pool around them, to which a pooled one passes all on
+    lost = connection.dialect.is_disconnect(error, connection.connection, cursor)  # type: ignore[arg-type]
+    if lost:
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        words,
+        None,
+        error,
+        connection.dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=lost,
+        dialect=connection.dialect,
+    )
 
 
 def try_lock(db: Session, name: str) -> bool:
@@ -233,8 +325,9 @@ def try_lock(db: Session, name: str) -> bool:
 
     On SQLite a writing transaction excludes all others already, so the answer is always True.
     """
-    if db.get_bind().dialect.name != "postgresql":
-        take_write_lock(db.connection())
+    connection = db.connection()
+    begin_writing(connection.connection.dbapi_connection)
+    if connection.dialect.name != "postgresql":
         return True
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
     return bool(db.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}).scalar_one())
@@ -244,11 +337,13 @@ __all__ = [
     "Base",
     "Database",
     "StorageError",
+    "UnitOfWork",
     "UtcDateTime",
+    "begin_writing",
     "delete_batch",
     "from_micros",
     "new_id",
-    "take_write_lock",
     "to_micros",
     "try_lock",
+    "wrapped",
 ]

@@ -11,16 +11,13 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Delete, Insert, Select, Table, Update, bindparam, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import DBAPIError, StatementError
-from sqlalchemy.orm import Session
 
-from idp.db import Base, take_write_lock
+from idp.db import Base, UnitOfWork, begin_writing, wrapped
 
 Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete
 Row = Sequence[Any]
 _Convert = Callable[[Any], Any]
 
-_CONNECTION: Final = "lotse.connection"
 _CURSOR: Final = "lotse.cursor"
 
 _DIALECTS: Mapping[str, Dialect] = {
@@ -50,13 +47,13 @@ class _Text(NamedTuple):
         given = dict(self.constants)
         for name, convert in self.going_in.items():
             given[name] = values[name] if convert is None else convert(values[name])
-        if self.writes:
-            take_write_lock(connection)
         cursor = _cursor(connection)
         try:
+            if self.writes and connection.in_transaction():  # outside of one it commits itself
+                begin_writing(cursor.connection)
             cursor.execute(self.words, given)
         except connection.dialect.loaded_dbapi.Error as error:
-            raise _wrapped(connection, cursor, self.words, error) from error
+            raise wrapped(connection, cursor, self.words, error) from error
         return cursor
 
 
@@ -72,23 +69,6 @@ def _cursor(connection: Connection) -> Any:
     return found
 
 
-def _wrapped(connection: Connection, cursor: Any, words: str, error: Exception) -> StatementError:
-    """Return SQLAlchemy's exception for the driver's, without values; a dead connection leaves the pool."""
-    # typed for connections without a pool around them, to which a pooled one passes all on
-    lost = connection.dialect.is_disconnect(error, connection.connection, cursor)  # type: ignore[arg-type]
-    if lost:
-        connection.invalidate(error)
-    return DBAPIError.instance(
-        words,
-        None,
-        error,
-        connection.dialect.loaded_dbapi.Error,
-        hide_parameters=True,
-        connection_invalidated=lost,
-        dialect=connection.dialect,
-    )
-
-
 class Prepared:
     """A Core statement with ``bindparam`` for what varies; it has no ``IN`` over a list."""
 
@@ -96,7 +76,7 @@ class Prepared:
         self._statement = statement
         self._texts: dict[str, _Text] = {}
 
-    def rows(self, db: Session | Connection, **values: Any) -> list[Row]:
+    def rows(self, db: UnitOfWork | Connection, **values: Any) -> list[Row]:
         """Run in the transaction of a session or connection and return the rows."""
         connection = _connection(db)
         text = self._text(connection)
@@ -105,12 +85,12 @@ class Prepared:
             return list(found)
         return [[_read(*cell) for cell in zip(row, text.coming_out, strict=True)] for row in found]
 
-    def first(self, db: Session | Connection, **values: Any) -> Row | None:
+    def first(self, db: UnitOfWork | Connection, **values: Any) -> Row | None:
         """Return the first row, or None."""
         found = self.rows(db, **values)
         return found[0] if found else None
 
-    def run(self, db: Session | Connection, **values: Any) -> None:
+    def run(self, db: UnitOfWork | Connection, **values: Any) -> None:
         """Run a statement that returns nothing."""
         connection = _connection(db)
         self._text(connection).run(connection, values)
@@ -122,17 +102,11 @@ class Prepared:
         return self._texts[name]
 
 
-def _connection(db: Session | Connection) -> Connection:
-    """Return the connection of a unit of work; a session is asked for it once a transaction."""
-    if isinstance(db, Connection):
-        return db
-    held: Connection | None = db.info.get(_CONNECTION)
-    if held is None or held.closed:
-        held = db.info[_CONNECTION] = db.connection()
-    return held
+def _connection(db: UnitOfWork | Connection) -> Connection:
+    return db if isinstance(db, Connection) else db.driver()
 
 
-def insert_rows(db: Session, *rows: tuple[type[Base], Mapping[str, Any]]) -> None:
+def insert_rows(db: UnitOfWork, *rows: tuple[type[Base], Mapping[str, Any]]) -> None:
     """Insert rows of one or several tables, in one round trip where the database can.
 
     :param rows: model and values by column; columns left out, and those given as None, get their default.  A

@@ -1,22 +1,44 @@
 """Column types, keys, and what a transaction holds on each engine (design §2, Storage)."""
 
+import sqlite3
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import select, text, update
+from psycopg.pq import TransactionStatus
+from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.pool import QueuePool
 
-from idp.db import Database, StorageError, delete_batch, from_micros, new_id, to_micros, try_lock
+from idp.db import Database, StorageError, UnitOfWork, delete_batch, from_micros, new_id, to_micros, try_lock
 from idp.installation import Installation, InstallationSecret
+from idp.prepared import Prepared
 
 MOMENT = datetime(2026, 11, 22, 21, 30, 0, 123456, tzinfo=UTC)
 
 
 def secret(number: int, at: datetime = MOMENT) -> InstallationSecret:
     return InstallationSecret(id=f"s.{number}", purpose="s", version=number, sealed=b"x", created_at=at)
+
+
+_COLUMNS = {name: bindparam(name) for name in ("id", "purpose", "version", "sealed", "created_at")}
+_INSERT = Prepared(insert(InstallationSecret).values(_COLUMNS))
+
+
+def _write(db: UnitOfWork, number: int) -> None:
+    """Insert a secret without the session."""
+    _INSERT.run(db, id=f"s.{number}", purpose="s", version=number, sealed=b"x", created_at=MOMENT)
+
+
+def _borrowed(database: Database) -> int:
+    """Return how many connections the pool has lent."""
+    pool = database.engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.checkedout()
 
 
 def test_keys_are_unique_and_grow() -> None:
@@ -87,6 +109,110 @@ def test_unit_of_work_that_fails_leaves_nothing(database: Database) -> None:
         db.flush()
     with database.session() as db:
         assert db.scalars(select(InstallationSecret)).all() == []
+
+
+@pytest.mark.parametrize("ends", ["commit", "begin"])
+def test_a_prepared_statement_alone_is_kept(database: Database, ends: str) -> None:
+    """By a commit, or where the transaction is a context that ends well; without either nothing is."""
+    with database.session() as db:
+        _write(db, 1)
+    if ends == "commit":
+        with database.session() as db:
+            _write(db, 2)
+            db.commit()
+    else:
+        with database.session() as db, db.begin():
+            _write(db, 2)
+    with database.reading() as db:
+        assert db.scalars(select(InstallationSecret.version)).all() == [2]
+
+
+def test_prepared_statements_and_the_session_are_one_transaction(database: Database) -> None:
+    """Whichever comes first: what one wrote the other reads, and both are undone."""
+    with database.session() as db:
+        _write(db, 1)
+        db.add(secret(2))
+        db.flush()
+        _write(db, 3)
+        assert sorted(db.scalars(select(InstallationSecret.version))) == [1, 2, 3]
+        db.rollback()
+        db.add(secret(4))
+        db.flush()
+        _write(db, 5)
+        db.commit()
+        assert sorted(db.scalars(select(InstallationSecret.version))) == [4, 5]
+
+
+def test_a_savepoint_undoes_no_more_than_itself(database: Database) -> None:
+    """What was prepared before it stays, whether it is undone or kept."""
+    with database.session() as db:
+        _write(db, 1)
+        with db.begin_nested() as savepoint:
+            _write(db, 2)
+            savepoint.rollback()
+        with db.begin_nested():
+            _write(db, 3)
+        _write(db, 4)
+        db.commit()
+    with database.reading() as db:
+        assert sorted(db.scalars(select(InstallationSecret.version))) == [1, 3, 4]
+
+
+def test_a_transaction_begins_with_the_first_write(database: Database) -> None:
+    """Reads before it hold nothing; to hold a row, by the session or a prepared statement, is a write."""
+
+    def in_transaction(db: UnitOfWork) -> bool:
+        driver = db.connection().connection.driver_connection
+        if isinstance(driver, sqlite3.Connection):
+            return driver.in_transaction
+        return (
+            isinstance(driver, psycopg.Connection)
+            and driver.info.transaction_status == TransactionStatus.INTRANS
+        )
+
+    held = select(InstallationSecret.version).with_for_update()
+    for begin in (lambda db: db.execute(held), Prepared(held).rows, lambda db: _write(db, 1)):
+        with database.session() as db:
+            db.scalars(select(InstallationSecret.version)).all()
+            Prepared(select(InstallationSecret.version)).rows(db)
+            assert not in_transaction(db)
+            begin(db)
+            assert in_transaction(db)
+            db.commit()
+            assert not in_transaction(db)
+
+
+def test_a_unit_of_work_gives_its_connection_back(database: Database) -> None:
+    """After a commit, a rollback and its end, so that a few connections serve all."""
+    with database.session() as db:
+        for end in (db.commit, db.rollback, db.close):
+            _write(db, 1)
+            assert _borrowed(database) == 1
+            end()
+            assert _borrowed(database) == 0
+            with database.session() as other:
+                other.execute(delete(InstallationSecret))
+                other.commit()
+
+
+def test_a_connection_that_was_lost_is_said_to_be(database: Database) -> None:
+    """Where the transaction begins as well: the next one has another connection. SQLite has no server to lose."""
+    if database.dialect == "sqlite":
+        return
+    begins: list[Callable[[UnitOfWork], object]] = [
+        lambda db: db.execute(update(Installation).values(epoch=2)),
+        lambda db: _write(db, 1),
+    ]
+    for begin in begins:
+        with database.session() as db:
+            own = db.scalar(text("SELECT pg_backend_pid()"))
+            with database.reading() as other:
+                other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": own})
+            with pytest.raises(DBAPIError) as lost:
+                begin(db)
+            assert lost.value.connection_invalidated
+            db.rollback()
+            db.execute(update(Installation).values(epoch=3))
 
 
 def test_reading_sees_commits_at_once(database: Database) -> None:

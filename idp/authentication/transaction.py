@@ -110,12 +110,12 @@ def wants_another_account(flow: Flow) -> bool:
 
 
 def signed_in(ctx: Context, flow: Flow, account_id: str, session_id: str) -> None:
-    """Note the finished sign-in; what was chosen for another account before is gone."""
+    """Mark a flow as signed in, yet to be written; what was chosen for another account before is gone."""
     stale = [step for step in (ACCOUNT, ORGANIZATION) if flow.done.get(step, {}).get("account") != account_id]
     gone = {_PASSWORD, _RESTART, _ANOTHER, *stale}
     done = {step: facts for step, facts in flow.done.items() if step not in gone}
     done[LOGIN] = {"account": account_id, "session": session_id, "at": int(ctx.now.timestamp())}
-    engine.keep(ctx, flow, done=done, account_id=account_id)
+    engine.note(flow, done=done, account_id=account_id)
 
 
 def is_signed_in(flow: Flow, account_id: str) -> bool:

@@ -34,6 +34,8 @@ DELETION: Final = "deletion"
 _TABLE: Final = Flow.__tablename__
 _CARRIED: Final = ("redirect_uri", "ui_locales")
 
+JUST_ANSWERED: Final = timedelta(minutes=1)
+"""How long after its answer a form of a flow still counts as the same one, sent twice."""
 UNBOUND: Final = b""
 """Browser hash of a flow that another site's form began: cookies do not come with such a request."""
 
@@ -52,7 +54,7 @@ _KEEP: Final = Prepared(
 _FINISH: Final = Prepared(
     update(Flow)
     .where(Flow.id == bindparam("key"), Flow.finished_at.is_(None))
-    .values(finished_at=bindparam("now"))
+    .values(finished_at=bindparam("now"), account_id=bindparam("account"))
     .returning(Flow.id)
 )
 _ID = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
@@ -126,6 +128,32 @@ def load_finished(ctx: Context, flow_id: str, browser_hash: bytes | None) -> Flo
     return flow
 
 
+def load_answered(ctx: Context, flow_id: str, browser_hash: bytes | None) -> Flow:
+    """Return a flow of this browser whose portal has just got its answer.
+
+    :raises Refusal: as :func:`load`; ``flow.expired`` also where that is longer ago.
+    """
+    flow = load_finished(ctx, flow_id, browser_hash)
+    if (
+        flow.purpose != AUTHORIZATION
+        or flow.finished_at is None
+        or flow.finished_at < ctx.now - JUST_ANSWERED
+    ):
+        raise Refusal("flow.expired", client_id=flow.client_id)
+    return flow
+
+
+def again(ctx: Context, answered: Flow) -> Flow:
+    """Begin what an answered flow was begun for once more, and return the new flow."""
+    return start(
+        ctx,
+        answered.purpose,
+        browser_hash=answered.browser_hash,
+        request=answered.request,
+        client_id=answered.client_id,
+    )
+
+
 def by_secret(ctx: Context, flow_id: str) -> Flow:
     """Return an open flow with its row held, whatever browser began it: a secret mailed for it opens it.
 
@@ -163,13 +191,17 @@ def _of_browser(
 
 def _attached(db: Session, row: Mapping[str, Any]) -> Flow:
     """Return a row that was just read as the session's object, which writes what is changed in it."""
-    known = db.identity_map.get(identity_key(Flow, row["id"]))
-    flow = Flow() if known is None else known
-    for name, value in row.items():
-        set_committed_value(flow, name, value)
-    if known is None:
-        make_transient_to_detached(flow)
-        db.add(flow)
+    known: Flow | None = db.identity_map.get(identity_key(Flow, row["id"]))
+    if known is not None:
+        for name, value in row.items():
+            set_committed_value(known, name, value)
+        return known
+    flow = Flow()
+    flow.__dict__.update(
+        row
+    )  # as the ORM itself fills what it has read; one by one costs as much as the rest
+    make_transient_to_detached(flow)
+    db.add(flow)
     return flow
 
 
@@ -186,7 +218,12 @@ def unmark(flow: Flow, *steps: str) -> None:
 def keep(ctx: Context, flow: Flow, *, done: Mapping[str, Any], account_id: str | None) -> None:
     """Write all marks of a held flow, and whose it is, by a statement of their own: every sign-in does."""
     ctx.db.flush()
-    _KEEP.run(ctx.db, key=flow.id, done=dict(done), account=account_id)
+    note(flow, done=done, account_id=account_id)
+    _KEEP.run(ctx.db, key=flow.id, done=flow.done, account=account_id)
+
+
+def note(flow: Flow, *, done: Mapping[str, Any], account_id: str | None) -> None:
+    """Have a flow carry marks that :func:`keep` or :func:`finish` writes in this transaction."""
     set_committed_value(flow, "done", dict(done))
     set_committed_value(flow, "account_id", account_id)
 
@@ -208,7 +245,7 @@ def get(ctx: Context, flow: Flow) -> dict[str, Any] | None:
 def finish(ctx: Context, flow: Flow) -> bool:
     """End a flow; False when it was ended before, so that its answer is given once (req 22)."""
     ctx.db.flush()
-    if _FINISH.first(ctx.db, key=flow.id, now=ctx.now) is None:
+    if _FINISH.first(ctx.db, key=flow.id, now=ctx.now, account=flow.account_id) is None:
         return False
     set_committed_value(flow, "finished_at", ctx.now)
     return True

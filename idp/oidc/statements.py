@@ -16,7 +16,7 @@ from typing import Any, Self
 from sqlalchemy import Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
-from idp.db import Database
+from idp.db import Database, begin_writing
 from idp.oidc.facts import AuthorizationFacts, PersonFacts, decoded
 
 CODE_PURPOSE = "authorization_code"
@@ -289,8 +289,7 @@ class Transaction:
     def _execute(self, statement: str, values: Mapping[str, Any]) -> Any:
         if self._connection is None:
             self._connection = self._engine.raw_connection()
-            if not self._texts.one_step:
-                self._connection.cursor().execute("BEGIN IMMEDIATE")
+            begin_writing(self._connection.dbapi_connection)
         return _run(self._connection, statement, values)
 
 

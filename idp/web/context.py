@@ -11,7 +11,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from idp.context import Actor, Context, Services
 from idp.web.client_address import origin
 from idp.web.errors import database_away
-from idp.web.extensions import orm
 
 ROLL_BACK_FROM = 500
 _OF_THE_ANSWER = frozenset(
@@ -25,15 +24,13 @@ def current() -> Context:
         services: Services = current_app.extensions["lotse"]
         request_id = request.environ.get("lotse.request_id", "")
         where = origin(request.environ, services.settings, request_id=request_id)
-        g.context = services.context(orm.session(), origin=where, actor=Actor("anonymous"))
+        g.context = services.context(services.database.session(), origin=where, actor=Actor("anonymous"))
     found: Context = g.context
     return found
 
 
 def init_app(app: Flask) -> None:
-    """Bind sessions to requests."""
-    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"  # asked for, not used: see Orm
-    orm.init_app(app)
+    """Bind units of work to requests."""
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -48,6 +45,11 @@ def init_app(app: Flask) -> None:
             g.context.db.rollback()
             return _instead(response, database_away(error))
         return response
+
+    @app.teardown_request
+    def close(_error: BaseException | None) -> None:
+        if "context" in g:
+            g.context.db.close()
 
 
 def _instead(unkept: Response, response: Response) -> Response:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from flask import Flask, current_app, g, request
+from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFError
+from itsdangerous import URLSafeTimedSerializer
 from werkzeug.exceptions import Forbidden
 
 from idp.context import Services
@@ -58,8 +60,20 @@ def answers_a_link() -> bool:
     return page and not getattr(_view(), _CROSS_SITE, False)
 
 
+class FormCookies(SecureCookieSessionInterface):
+    """Keeps the signer of the cookie that forms' tokens belong to: the library makes one twice a request."""
+
+    def __init__(self, app: Flask) -> None:
+        self._signer = super().get_signing_serializer(app)
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Return the application's signer."""
+        return self._signer
+
+
 def init_app(app: Flask) -> None:
     """Check each request; to be called once, with the extension bound by ``idp.web.ui``."""
+    app.session_interface = FormCookies(app)
     app.config.update(
         # Both are ours: the check of the sender below, and which views show their form again.
         WTF_CSRF_CHECK_DEFAULT=False,

@@ -1,6 +1,6 @@
 """What all pages of a flow share: finding it, its portal and language, the ways on and back (req 41, 102)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -38,6 +38,19 @@ def flow_of_request(*, lock: bool = False) -> Flow | None:
     if flow_id is None:
         return None
     return _of_sign_in(engine.load(current(), flow_id, known_flow_browser(), lock=lock))
+
+
+def flow_of_form(*, lock: bool = False) -> Flow | None:
+    """Return the flow of a form that may be sent twice, as :func:`flow_of_request` does.
+
+    Of two clicks the browser hears only the second: a flow that has just been answered counts as well.
+    """
+    try:
+        return flow_of_request(lock=lock)
+    except Refusal as refusal:
+        if refusal.code != "flow.expired":
+            raise
+    return _of_sign_in(engine.load_answered(current(), request.args["flow"], known_flow_browser()))
 
 
 def required_flow(*, lock: bool = False) -> Flow:
@@ -81,22 +94,27 @@ def show(
     status: int = 200,
     kept: bool = False,
     targets: Sequence[str | None] = (),
+    addresses: Callable[[], Mapping[str, Any]] = dict,
     **values: Any,
 ) -> Response:
     """Render a page of a flow with its portal, its way out and where its forms may end.
 
     :param targets: registered addresses, beside the request's own, that its forms may end at.
     :param kept: it says nothing of one person, and may be put together once (:mod:`idp.web.kept_pages`).
+    :param addresses: makes links, which a page that was put together before has already.
     """
     request_facts: dict[str, Any] = flow.request if flow is not None else {}
     allow_form_target(request_facts.get("redirect_uri"), *targets)
     values.setdefault("errors", ())
     portal = values.setdefault("portal", portal_of_flow(flow))
     allow_image(portal.logo_uri if portal else None)
-    values.setdefault("cancel_url", decline_url(flow))
+
+    def links() -> dict[str, Any]:
+        return {"cancel_url": decline_url(flow), **addresses()}
+
     if kept and flow is not None:
-        return make_response(kept_pages.render(template, flow, **values), status)
-    return make_response(render_template(template, **values), status)
+        return make_response(kept_pages.render(template, flow, links, **values), status)
+    return make_response(render_template(template, **links() | values), status)
 
 
 def begun_from(flow: Flow) -> Flow | None:

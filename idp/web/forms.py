@@ -44,6 +44,9 @@ class PageForm(FlaskForm):
     class Meta(FlaskForm.Meta):
         """Replaces the library's reading of files and JSON, and its catalogues: every message is ours."""
 
+        #: :mod:`idp.web.csrf` has compared the token before any form is made
+        csrf = False
+
         def get_translations(self, form: FlaskForm) -> None:
             """Return no catalogue; to look the library's up costs as much as the rest of a form."""
 

@@ -120,6 +120,11 @@ class Hub:
         wanted, client = stored(self._provider, flow)
         return self._decided(wanted, client, self._browser.session(self._ctx), flow)
 
+    def decide(self, flow: Flow, live: LiveSession) -> Outcome:
+        """Decide for a held flow whose person has just signed in; raises Refusal as :func:`stored` does."""
+        wanted, client = stored(self._provider, flow)
+        return self._decided(wanted, client, live, flow)
+
     def decline(self, flow: Flow) -> Answered:
         """End a flow because the person wants to: the portal hears ``access_denied``."""
         wanted, _ = stored(self._provider, flow)

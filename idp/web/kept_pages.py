@@ -4,8 +4,8 @@ A page of a flow carries the flow's id in its addresses and the token of its for
 nothing else in it is one person's, the text between the tokens is kept.
 """
 
-from collections.abc import Hashable
-from typing import Final
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Final
 
 from flask import current_app, render_template, request
 from flask_babel import get_locale
@@ -23,26 +23,23 @@ _FLOW, _FORM = "\0flow\0", "\0form\0"
 Key = tuple[Hashable, ...]
 
 
-def render(template: str, flow: Flow, **values: Hashable) -> str:
+def render(template: str, flow: Flow, addresses: Callable[[], Mapping[str, Any]], **values: Hashable) -> str:
     """Render a page of a flow whose values say nothing of the person who asks.
 
-    :param values: all that the template shows beside the frame; addresses may hold the flow's id.
+    :param addresses: the page's links; the flow's purpose and id say what they are.
+    :param values: all else that the template shows beside the frame.
     """
     token = generate_csrf()
     if list(request.args.items(multi=True)) != [("flow", flow.id)]:  # the frame's links repeat the query
-        return render_template(template, **values)
+        return render_template(template, **addresses(), **values)
     kept: dict[Key, str] = current_app.extensions.setdefault(KEPT, {})
-    shown = ((name, _without(flow, value)) for name, value in values.items())
-    key = (template, str(get_locale()), chosen_theme(request, current().settings), *shown)
+    look = (str(get_locale()), chosen_theme(request, current().settings))
+    key = (template, flow.purpose, *look, *values.items())
     text = kept.get(key)
     if text is None:
-        page = render_template(template, **values)
+        page = render_template(template, **addresses(), **values)
         text = page.replace(flow.id, _FLOW).replace(token, _FORM)
         if len(kept) >= _AT_MOST:
             kept.clear()
         kept[key] = text
     return text.replace(_FLOW, flow.id).replace(_FORM, token)
-
-
-def _without(flow: Flow, value: Hashable) -> Hashable:
-    return value.replace(flow.id, _FLOW) if isinstance(value, str) else value

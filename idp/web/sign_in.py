@@ -17,11 +17,22 @@ from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
 from idp.management import password_reset
+from idp.oidc.authorization_response import FORM_POST
 from idp.oidc.logout import end_session
 from idp.prepared import insert_rows
-from idp.web.browser_session import clear_session, current_session, device_cookie, set_device, set_session
+from idp.web.browser_session import (
+    browser,
+    clear_session,
+    current_session,
+    device_cookie,
+    set_device,
+    set_session,
+)
 from idp.web.context import current
 from idp.web.flow_pages import SEE_OTHER, begun_from, go_on, portal_of_flow
+from idp.web.hub import Answered, Hub
+from idp.web.outcomes import respond
+from idp.web.portals import server
 
 _WRONG_CODES_END: Final = frozenset({transaction.EXHAUSTED, "code.throttled", "code.stopped"})
 
@@ -37,6 +48,7 @@ def complete(
     earlier_failures: int = 0,
     onward: str | None = None,
     told: bool = False,
+    at_once: bool = False,
 ) -> Response:
     """Sign a person in and return the way on.
 
@@ -45,6 +57,7 @@ def complete(
     :param earlier_failures: tries with a wrong password since the last success (req 60).
     :param onward: one of our addresses, or a registered one, to go on to first.
     :param told: another mail tells the person of this sign-in already.
+    :param at_once: answer the portal without a way round by the hub.
     """
     ctx = current().acting(Actor("account", account.id))
     cookie = device_cookie() or DeviceCookie.new()
@@ -68,7 +81,7 @@ def complete(
     insert_rows(ctx.db, *happened)
     for surplus in sessions.surplus(ctx, account.id):
         end_session(ctx, surplus, sessions.TOO_MANY)
-    response = _way_on(ctx, flow, live, onward)
+    response = _way_on(ctx, flow, live, onward, at_once=at_once)
     set_session(response, live, value)
     set_device(response, devices.marked(ctx.vault, cookie, account.id))
     return response
@@ -154,14 +167,28 @@ def _session(ctx: Context, account: Owner, methods: Methods, device: KnownDevice
     return sessions.start(ctx, account, methods=methods, device=device)
 
 
-def _way_on(ctx: Context, flow: Flow | None, live: LiveSession, onward: str | None) -> Response:
-    """Note the sign-in and go back to the hub.
-
-    By a redirect, although the hub's answer is known by now: of two clicks the browser hears only the second,
-    which finds the flow as the first one found it.
-    """
-    if flow is not None:
-        transaction.signed_in(ctx, flow, live.account.id, live.session.id)
-        if flow.purpose == engine.SIGN_IN:
-            engine.finish(ctx, flow)
+def _way_on(
+    ctx: Context, flow: Flow | None, live: LiveSession, onward: str | None, *, at_once: bool
+) -> Response:
+    """Note the sign-in and go on: to the portal, or back to the hub, which decides the next step."""
+    if flow is None:
+        return redirect(onward, SEE_OTHER) if onward else go_on(None)
+    transaction.signed_in(ctx, flow, live.account.id, live.session.id)
+    answered = _answered(ctx, flow, live) if at_once else None
+    if answered is not None:
+        return answered
+    engine.keep(ctx, flow, done=flow.done, account_id=flow.account_id)
+    if flow.purpose == engine.SIGN_IN:
+        engine.finish(ctx, flow)
     return redirect(onward, SEE_OTHER) if onward else go_on(flow)
+
+
+def _answered(ctx: Context, flow: Flow, live: LiveSession) -> Response | None:
+    """Return the redirect to the portal, None where the hub has something to ask or to show."""
+    if flow.purpose != engine.AUTHORIZATION or flow.request.get("response_mode") == FORM_POST:
+        return None
+    try:
+        outcome = Hub(server(), ctx, browser()).decide(flow, live)
+    except Refusal:  # the hub's page says why
+        return None
+    return respond(outcome) if isinstance(outcome, Answered) else None

@@ -3,9 +3,11 @@
 Frame: reference/screens.md §1.0; design §5, paragraph Pages.
 """
 
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
+from babel import Locale
 from flask import Flask, Response, g, request
 from flask_babel import get_locale
 from werkzeug.wrappers import Request
@@ -73,12 +75,14 @@ def init_app(app: Flask, settings: Settings) -> None:
     assets.init_app(app)
     csrf.init_app(app)
     language_cookie = cookie_name(settings, locales.COOKIE)
+    parsed = cache(Locale.parse)  # of two languages; the library parses them anew for each request
     babel.init_app(
         app,
         default_locale=settings.product.default_locale,
         default_timezone=texts.TIME_ZONE,
-        locale_selector=lambda: locales.choose_locale(
-            request, language_cookie, ui_locales=g.get("ui_locales")
+        locale_selector=lambda: parsed(
+            locales.choose_locale(request, language_cookie, ui_locales=g.get("ui_locales"))
+            or settings.product.default_locale
         ),
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

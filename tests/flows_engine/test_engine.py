@@ -71,6 +71,38 @@ def test_a_finished_flow_does_not_go_on_but_can_be_told_of(services: Services) -
             engine.load_finished(ctx, flow_id, OTHER)
 
 
+def _answered(services: Services, purpose: str = engine.AUTHORIZATION) -> str:
+    with unit_of_work(services) as ctx:
+        flow = engine.start(ctx, purpose, browser_hash=MINE, request={"scope": "openid"})
+        assert engine.finish(ctx, flow)
+        return flow.id
+
+
+def test_a_flow_that_was_just_answered_begins_again(services: Services) -> None:
+    """As a flow of its own: what was asked is the same, what was done is not."""
+    flow_id = _answered(services)
+    with unit_of_work(services, NOW + engine.JUST_ANSWERED) as ctx:
+        flow = engine.again(ctx, engine.load_answered(ctx, flow_id, MINE))
+    assert flow.id != flow_id
+    with unit_of_work(services, NOW + engine.JUST_ANSWERED) as ctx:
+        found = engine.load(ctx, flow.id, MINE)
+        assert (found.purpose, found.request, found.done) == ("authorization", {"scope": "openid"}, {})
+
+
+def test_what_does_not_begin_again(services: Services) -> None:
+    """An open flow, one of another browser, other work, and one that was answered longer ago (req 22, 41)."""
+    mine, other, open_one = _answered(services), _answered(services, engine.SIGN_IN), _start(services)
+    with unit_of_work(services) as ctx:
+        for flow_id, browser in ((other, MINE), (open_one, MINE)):
+            with pytest.raises(Refusal, match=r"flow\.expired"):
+                engine.load_answered(ctx, flow_id, browser)
+        with pytest.raises(Refusal, match=r"flow\.other_browser"):
+            engine.load_answered(ctx, mine, OTHER)
+    late = NOW + engine.JUST_ANSWERED + timedelta(seconds=1)
+    with unit_of_work(services, late) as ctx, pytest.raises(Refusal, match=r"flow\.expired"):
+        engine.load_answered(ctx, mine, MINE)
+
+
 def test_marks_hold_the_facts_they_were_made_with(services: Services) -> None:
     """(req 75)"""
     flow_id = _start(services)

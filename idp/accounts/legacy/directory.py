@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from idp.accounts import identifiers
 from idp.accounts.legacy.models import LegacyDirectory
 from idp.context import Context
+from idp.db import UnitOfWork
 
 LONGEST_PASSWORD: Final = 1024
 """Characters of a typed password that an adapter looks at; a longer one is wrong."""
@@ -87,9 +88,9 @@ def email_lookup(ctx: Context, email: str) -> bytes:
     return identifiers.lookup(ctx, identifiers.EMAIL, identifiers.email_key(email))
 
 
-def reading(ctx: Context) -> Session:
+def reading(ctx: Context) -> UnitOfWork:
     """Return a session of its own: it ends before a password is hashed, and the caller's never begins."""
-    return Session(ctx.db.get_bind(), expire_on_commit=False, autoflush=False)
+    return ctx.db.apart()
 
 
 def _facts(row: LegacyDirectory) -> Directory:

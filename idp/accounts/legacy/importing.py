@@ -30,7 +30,7 @@ from idp.accounts.legacy.import_file import ImportRow
 from idp.accounts.legacy.models import STRONG, WEAK, LegacyAccount, LegacyDirectory
 from idp.context import Context
 from idp.crypto import SealBroken
-from idp.db import new_id
+from idp.db import begin_writing, new_id
 
 BATCH: Final = 1000
 
@@ -147,6 +147,7 @@ def _copy(ctx: Context, table: Table, values: Sequence[dict[str, Any]], same: di
         row[json_at] = json.dumps(row[json_at])
     connection = ctx.db.connection()
     driver: Any = connection.connection.driver_connection
+    begin_writing(driver)
     with driver.cursor() as cursor:
         cursor.execute(f"CREATE TEMP TABLE {_STAGE} (LIKE {_TABLE}) ON COMMIT DROP")
         cursor.execute("".join(f"ALTER TABLE {_STAGE} ALTER COLUMN {name} DROP NOT NULL;" for name in same))

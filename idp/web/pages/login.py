@@ -15,7 +15,7 @@ from idp.web import old_account_offers, sign_in
 from idp.web.browser_session import current_session, device_cookie, flow_browser, has_cookies
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
-from idp.web.flow_pages import cookies_off, flow_of_request, go_on, go_to, refused_until
+from idp.web.flow_pages import cookies_off, flow_of_form, flow_of_request, go_on, go_to, refused_until
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import LoginForm, form_errors
 from idp.web.wording import word, word_refusal
@@ -40,7 +40,7 @@ def submit() -> Response:
     """Compare the password; then the second factor, or the end of the sign-in."""
     if not has_cookies():
         return cookies_off(_address("show", request.args.get("flow")))
-    flow = flow_of_request()
+    flow = flow_of_form()
     form = LoginForm()
     if is_stale():
         return _page(flow, form.username.data, [("password", word("form.stale_password"))])
@@ -51,23 +51,32 @@ def submit() -> Response:
         attempt = _compare(username, str(form.password.data))
     except Refusal as refusal:
         return _refused(flow, username, refusal)
-    flow = flow_of_request(lock=True)  # before the account's row, in the order every step keeps
+    flow = flow_of_form(lock=True)  # before the account's row, in the order every step keeps
     try:
         recognised = login.conclude(current(), attempt)
     except Refusal as refusal:
         if refusal.code == "account.deletion_planned":
             return _offer_undo(flow, str(attempt.candidate.account_id))
         if refusal.code == "login.failed":
-            return _offered(username, str(form.password.data)) or _refused(
-                flow_of_request(), username, refusal
-            )
+            return _offered(username, str(form.password.data)) or _refused(flow_of_form(), username, refusal)
         return _refused(flow, username, refusal)
+    flow = _once_more(flow, recognised)
     return _second_factor(flow, recognised) or sign_in.complete(
         flow,
         recognised.account,
         [(assurance.PASSWORD, None)],
         earlier_failures=recognised.earlier_failures,
+        at_once=True,
     )
+
+
+def _once_more(flow: Flow | None, recognised: Recognised) -> Flow | None:
+    """Return the flow, begun again where the same form, sent a moment ago, has ended it (decision 62)."""
+    if flow is None or flow.finished_at is None:
+        return flow
+    if flow.account_id != recognised.account.id:
+        raise Refusal("flow.expired", client_id=flow.client_id)
+    return engine.again(current(), flow)
 
 
 def _offer_undo(flow: Flow | None, account_id: str) -> Response:
@@ -156,10 +165,12 @@ def _page(
         flow,
         status=status,
         kept=username is None,
+        addresses=lambda: {
+            "forgotten_url": url_for("forgotten_password.show", flow=flow.id if flow else None),
+            "register_url": _register_url(flow),
+            "action": _address("submit", flow.id if flow else None),
+        },
         username=username,
-        forgotten_url=url_for("forgotten_password.show", flow=flow.id if flow else None),
-        register_url=_register_url(flow),
-        action=_address("submit", flow.id if flow else None),
         errors=tuple(errors),
         note=("warning", word(reason)) if reason and not errors else None,
     )

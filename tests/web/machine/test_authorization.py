@@ -1,15 +1,20 @@
 """Redirects of the authorization endpoint that no page framework answers (OIDC Core §3.1.2; design §6)."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from idp.flows.models import Flow
+from idp.web.cookies import SESSION, cookie_name
 from tests import cast
 from tests.builders import PASSWORD
+from tests.installation import unit_of_work
 from tests.plain_browser import Browser, basic
 from tests.world import Desk, machine
 
@@ -74,25 +79,69 @@ def test_head_is_not_answered(desk: Desk) -> None:
         assert "Location" not in answer.headers
 
 
-@pytest.mark.parametrize("wanted", [{}, {"response_mode": "form_post"}, {"organization": "K-404"}])
-def test_the_answer_to_a_password_is_the_hub(desk: Desk, wanted: dict[str, str]) -> None:
-    """What it decides, a code or words for a state, stands where it can be asked for again."""
+def test_the_answer_to_a_password_is_the_portal(desk: Desk) -> None:
+    """Where nothing is left to ask, the browser makes no way round."""
+    browser, action, values = _login_form(desk)
+    browser.url = _post(browser, desk, action, values).headers["Location"]
+    assert browser.url.startswith(f"{cast.REDIRECT}?code=")
+    assert desk.portal.tokens(browser)["id_token"]
+
+
+@pytest.mark.parametrize("wanted", [{"response_mode": "form_post"}, {"organization": "K-404"}])
+def test_a_page_is_shown_by_the_hub(desk: Desk, wanted: dict[str, str]) -> None:
+    """A form of an answer or words for a state stand where they can be asked for again."""
     browser, action, values = _login_form(desk, **wanted)
     answer = _post(browser, desk, action, values)
     assert answer.status_code == 303
     assert answer.headers["Location"].startswith("/authorize/")
 
 
-def test_a_form_that_is_sent_twice_ends_at_the_portal(desk: Desk) -> None:
-    """Of two clicks a browser follows only the answer to the second."""
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_form_that_is_sent_twice_ends_at_the_portal(desk: Desk, heard: bool) -> None:
+    """Of two clicks a browser follows only the second answer; it may have kept the cookies of the first."""
     browser, action, values = _login_form(desk)
-    assert _post(browser, desk, action, values).status_code == 303
-    answer = _post(browser, desk, action, values)
-    assert answer.status_code == 303
-    arrived = browser.client.get(answer.headers["Location"], base_url=browser.issuer)
-    assert arrived.headers["Location"].startswith(f"{cast.REDIRECT}?code=")
-    browser.url = arrived.headers["Location"]
+    first = _post(browser, desk, action, values).headers["Location"]
+    if not heard:
+        name, host = cookie_name(desk.services.settings, SESSION), urlsplit(browser.issuer).hostname or ""
+        assert browser.client.get_cookie(name, host) is not None
+        browser.client.delete_cookie(name, domain=host)
+    browser.url = _post(browser, desk, action, values).headers["Location"]
+    assert browser.url.startswith(f"{cast.REDIRECT}?code=")
+    assert browser.url != first
     assert desk.portal.tokens(browser)["id_token"]
+
+
+def _expired(browser: Browser, desk: Desk, action: str, values: dict[str, str]) -> bool:
+    answer = _post(browser, desk, action, values)
+    return answer.status_code == 400 and "Diese Anmeldung ist abgelaufen" in answer.text
+
+
+def test_a_form_that_is_sent_again_later_has_expired(desk: Desk) -> None:
+    """What was answered a minute ago is no second click."""
+    browser, action, values = _login_form(desk)
+    _post(browser, desk, action, values)
+    with desk.services.database.session() as db:
+        db.execute(update(Flow).values(finished_at=datetime.now(UTC) - timedelta(seconds=61)))
+        db.commit()
+    assert _expired(browser, desk, action, values)
+
+
+def test_a_form_that_another_person_sends_again_has_expired(desk: Desk) -> None:
+    """Back at the page of somebody who has just signed in: the portal waits for that person alone."""
+    browser, action, values = _login_form(desk)
+    _post(browser, desk, action, values)
+    with unit_of_work(desk.services, datetime.now(UTC)) as ctx:
+        cast.person(ctx, "carla")
+    assert _expired(browser, desk, action, {**values, "username": "carla"})
+
+
+def test_a_form_after_the_person_has_given_up_has_expired(desk: Desk) -> None:
+    """The portal has heard ``access_denied``, and hears nothing more."""
+    browser, action, values = _login_form(desk)
+    flow = urlsplit(action).query.removeprefix("flow=")
+    declined = _post(browser, desk, f"/authorize/{flow}/decline", {"csrf_token": values["csrf_token"]})
+    assert declined.headers["Location"].startswith(f"{cast.REDIRECT}?error=access_denied")
+    assert _expired(browser, desk, action, values)
 
 
 def test_words_for_a_state_can_be_loaded_again(desk: Desk) -> None:
