@@ -196,7 +196,7 @@ def test_a_unit_of_work_gives_its_connection_back(database: Database) -> None:
 
 
 def test_a_connection_that_was_lost_is_said_to_be(database: Database) -> None:
-    """Where the transaction begins as well: the next one has another connection. SQLite has no server to lose."""
+    """Where the transaction begins as well; the next has another connection. SQLite has no server to lose."""
     if database.dialect == "sqlite":
         return
     begins: list[Callable[[UnitOfWork], object]] = [
