@@ -88,7 +88,7 @@ def sign_in(
 ) -> SignedIn:
     """Sign an account in at a client, for a membership where one is named."""
     account = ctx.db.get_one(Account, account_id, populate_existing=True)
-    live, cookie = sessions.start(ctx, account, methods=[("pwd", None)])
+    live, cookie, _ = sessions.start(ctx, account, methods=[("pwd", None)])
     sessions.choose_membership(ctx, live.session.id, membership_id)
     client = load_clients(ctx.db)[client_id]
     member = find(ctx, membership_id) if membership_id else None

@@ -67,7 +67,7 @@ def code_for(
     **request: Any,
 ) -> Issued:
     """Issue a code as the hub does, without pages, in a session of its own."""
-    live, _ = sessions.start(ctx, ctx.db.get_one(Account, account_id), methods=methods)
+    live, *_ = sessions.start(ctx, ctx.db.get_one(Account, account_id), methods=methods)
     wanted: dict[str, Any] = {
         "client_id": client_id,
         "redirect_uri": REDIRECT,

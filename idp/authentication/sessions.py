@@ -149,7 +149,8 @@ _SIGN_IN = (
     .values(last_sign_in_at=bindparam("now"))
 )
 _SIGNED_IN = Prepared(_SIGN_IN)
-# with all that a new session has to know: the epoch, until when the device is remembered, kinds of factors
+# with all that a new session has to know: the epoch, until when the device is remembered, kinds of factors,
+# and how many others are open
 _BEGIN = Prepared(
     _SIGN_IN.returning(
         *_ACCOUNT,
@@ -167,6 +168,14 @@ _BEGIN = Prepared(
         )
         .where(Authenticator.account_id == bindparam("key"))
         .scalar_subquery(),
+        select(func.count())
+        .select_from(Session)
+        .where(
+            Session.account_id == bindparam("key"),
+            Session.ended_at.is_(None),
+            Session.expires_at > bindparam("now"),
+        )
+        .scalar_subquery(),
     )
 )
 
@@ -179,8 +188,10 @@ def find(ctx: Context, cookie_value: str) -> LiveSession | None:
 
 def start(
     ctx: Context, account: Owner, *, methods: Methods, device: KnownDevice | None = None
-) -> tuple[LiveSession, str]:
-    """Begin a session and return it with the cookie's value; call :func:`surplus` after it.
+) -> tuple[LiveSession, str, list[str]]:
+    """Begin a session and return it with the cookie's value and the ids of those over the limit.
+
+    The caller ends these: they are the longest unused.
 
     :param methods: what was proven just now; a first factor is among it.
     :param device: this browser's row, None without a device cookie.
@@ -193,7 +204,9 @@ def start(
     )
     if begun is None:
         raise Refusal("principal.may_not_act")
-    *owner, installation_epoch, trusted_until, kinds = begun
+    *owner, installation_epoch, trusted_until, kinds, others = begun
+    room = ctx.settings.session.max_sessions - 1
+    surplus = open_ids(ctx, account.id)[room:] if others > room else []
     value = random_token()
     session = SessionFacts(
         id=new_id(),
@@ -221,7 +234,7 @@ def start(
     proofs = tuple(Proof(method, ctx.now) for method, _ in proven)
     factors: list[str | None] = [*kinds.split()] if kinds else [None]
     rows = [(trusted_until is not None, trusted_until, kind) for kind in factors]
-    return _snapshot(ctx, session, AccountFacts(*owner), proofs, rows), value
+    return _snapshot(ctx, session, AccountFacts(*owner), proofs, rows), value, surplus
 
 
 def prove(ctx: Context, live: LiveSession, methods: Methods) -> tuple[LiveSession, str] | None:
@@ -285,11 +298,6 @@ def end(ctx: Context, session_id: str, reason: str) -> bool:
 def open_ids(ctx: Context, account_id: str) -> list[str]:
     """Return the ids of an account's sessions that have not ended or expired, the last used first."""
     return [row[0] for row in _OPEN_IDS.rows(ctx.db, account_id=account_id, now=ctx.now)]
-
-
-def surplus(ctx: Context, account_id: str) -> list[str]:
-    """Return the ids of the sessions over the limit, the longest unused; the caller ends them."""
-    return open_ids(ctx, account_id)[ctx.settings.session.max_sessions :]
 
 
 def _expiry(ctx: Context) -> datetime:

@@ -65,7 +65,7 @@ def complete(
     if remember and ctx.settings.remember_device.days:
         cookie = devices.remember(ctx, device, cookie)
         record(ctx, Event.DEVICE_REMEMBERED, target=("account", account.id))
-    live, value = _session(ctx, account, methods, device)
+    live, value, surplus = _session(ctx, account, methods, device)
     facts = {"known_device": known, "earlier_failures": earlier_failures}
     happened = audit_rows(
         ctx,
@@ -79,8 +79,8 @@ def complete(
             ctx, account.id, device, known=known, failures=earlier_failures, portal=_portal_name(flow)
         )
     insert_rows(ctx.db, *happened)
-    for surplus in sessions.surplus(ctx, account.id):
-        end_session(ctx, surplus, sessions.TOO_MANY)
+    for session_id in surplus:
+        end_session(ctx, session_id, sessions.TOO_MANY)
     response = _way_on(ctx, flow, live, onward, at_once=at_once)
     set_session(response, live, value)
     set_device(response, devices.marked(ctx.vault, cookie, account.id))
@@ -154,14 +154,16 @@ def _portal_name(flow: Flow | None) -> str:
     return portal.name if portal else ""
 
 
-def _session(ctx: Context, account: Owner, methods: Methods, device: KnownDevice) -> tuple[LiveSession, str]:
+def _session(
+    ctx: Context, account: Owner, methods: Methods, device: KnownDevice
+) -> tuple[LiveSession, str, list[str]]:
     """Prove again in the same person's session, else begin a new one and end whatever was here before."""
     live = current_session()
     if live is not None and live.account.id == account.id:
         sessions.use_device(ctx, live, device)
         proven = sessions.prove(ctx, live, methods)
         if proven is not None:
-            return proven
+            return *proven, []
     elif live is not None:
         end_session(ctx, live.session.id, sessions.OTHER_PERSON)
     return sessions.start(ctx, account, methods=methods, device=device)

@@ -323,7 +323,7 @@ def test_one_of_64_polls_gets_the_tokens(cluster: Cluster, round_number: int) ->
     told = Counter(body["error"] for _, body in waiting)
     assert told == {"authorization_pending": 1, "slow_down": RACERS - 1}
     with unit_of_work(cluster.services, now()) as ctx:
-        live, _ = sessions.start(ctx, ctx.db.get_one(Account, cluster.account_id), methods=[("pwd", None)])
+        live, *_ = sessions.start(ctx, ctx.db.get_one(Account, cluster.account_id), methods=[("pwd", None)])
         client = load_clients(ctx.db)[device.client_id]
         wanted = AuthorizationRequest(client_id=client.client_id, redirect_uri="", scope="openid")
         waits = device_requests.find(ctx, str(user_codes.read(codes["user_code"])))

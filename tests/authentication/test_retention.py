@@ -16,8 +16,8 @@ def test_ended_and_expired_sessions_go_with_their_events(services: Services) -> 
     """One ended, one runs: a month later the first is gone, a month after its limit the other."""
     with unit_of_work(services) as ctx:
         account = ctx.db.get_one(Account, make_account(ctx))
-        ended, _ = sessions.start(ctx, account, methods=[("pwd", None)])
-        running, _ = sessions.start(ctx, account, methods=[("pwd", None)])
+        ended, *_ = sessions.start(ctx, account, methods=[("pwd", None)])
+        running, *_ = sessions.start(ctx, account, methods=[("pwd", None)])
         sessions.end(ctx, ended.session.id, sessions.SIGNED_OUT)
         ids = ended.session.id, running.session.id
     kept = timedelta(days=services.settings.retention.ended_session_days)

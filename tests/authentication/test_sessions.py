@@ -27,7 +27,7 @@ def _start(services: Services, *methods: tuple[str, str | None]) -> tuple[str, s
     """Begin a session; returns the cookie's value and the account's id."""
     with unit_of_work(services) as ctx:
         account = add_account(ctx)
-        _, value = sessions.start(ctx, account, methods=methods or [PASSWORD])
+        _, value, _ = sessions.start(ctx, account, methods=methods or [PASSWORD])
         return value, account.id
 
 
@@ -65,7 +65,7 @@ def test_a_beginning_session_is_what_is_found_later(services: Services) -> None:
         cookie = DeviceCookie.new()
         device, _ = devices.recognise(ctx, account.id, cookie)
         devices.remember(ctx, device, cookie)
-        begun, value = sessions.start(ctx, account, methods=[PASSWORD, APP], device=device)
+        begun, value, _ = sessions.start(ctx, account, methods=[PASSWORD, APP], device=device)
     with unit_of_work(services) as ctx:
         found = sessions.find(ctx, value)
         assert found is not None
@@ -221,18 +221,24 @@ def test_of_two_proofs_at_once_one_changes_the_cookie(services: Services) -> Non
 
 
 def test_the_oldest_beyond_twenty_are_surplus(services: Services) -> None:
+    """They are named when one more begins; what has ended, or is another person's, takes no room."""
     with unit_of_work(services) as ctx:
-        account = add_account(ctx)
-    ids = []
-    for minute in range(22):
-        with unit_of_work(services, NOW + timedelta(minutes=minute)) as ctx:
-            live, _ = sessions.start(ctx, ctx.db.merge(account), methods=[PASSWORD])
+        account, other = add_account(ctx), add_account(ctx)
+    ids: list[str] = []
+
+    def begin() -> list[str]:
+        with unit_of_work(services, NOW + timedelta(minutes=len(ids))) as ctx:
+            live, _, surplus = sessions.start(ctx, ctx.db.merge(account), methods=[PASSWORD])
             ids.append(live.session.id)
+            return surplus
+
+    assert [begin() for _ in range(20)] == [[]] * 20
+    assert [begin(), begin()] == [[ids[0]], [ids[1], ids[0]]]
     with unit_of_work(services, NOW + HOUR) as ctx:
-        assert sessions.surplus(ctx, account.id) == [ids[1], ids[0]]
-        sessions.end(ctx, ids[5], "x")
-        assert sessions.surplus(ctx, account.id) == [ids[0]]
-        assert sessions.surplus(ctx, "nobody") == []
+        for ended in (ids[5], ids[6], ids[7]):
+            sessions.end(ctx, ended, "x")
+        assert sessions.start(ctx, ctx.db.merge(other), methods=[PASSWORD])[2] == []
+    assert [begin(), begin()] == [[], [ids[0]]]
 
 
 def test_a_session_knows_factors_and_device_of_its_account(services: Services) -> None:
@@ -243,7 +249,7 @@ def test_a_session_knows_factors_and_device_of_its_account(services: Services) -
         assert not known
         totp.enroll(ctx, account, totp.new_secret(), "App")
         totp.enroll(ctx, account, totp.new_secret(), "Tablet")
-        live, value = sessions.start(ctx, account, methods=[PASSWORD], device=device)
+        live, value, _ = sessions.start(ctx, account, methods=[PASSWORD], device=device)
         assert live.second_factors == ("totp",) == sessions.second_factors(ctx, account.id)
         assert not live.device_trusted
         devices.remember(ctx, device, cookie)

@@ -85,7 +85,7 @@ def test_a_hint_fits_its_own_session_alone(desk: Desk) -> None:
     with desk.work() as ctx:
         account = ctx.db.get_one(Account, desk.account_id)
         mine = LogoutRequest(hinted_sub=account.sub, hinted_sid=sids[0]["sid"])
-        other, _ = sessions.start(ctx, account, methods=[("pwd", None)])
+        other, *_ = sessions.start(ctx, account, methods=[("pwd", None)])
         owner = ctx.db.get_one(SessionClient, sids[0]["sid"]).session_id
         same = replace(other, session=other.session._replace(id=owner))
         assert logout.hint_fits(ctx, mine, portal, same)
@@ -128,7 +128,7 @@ def test_nothing_is_issued_in_a_session_that_ended_meanwhile(desk: Desk) -> None
     wanted = AuthorizationRequest("portal", cast.REDIRECT, "openid")
     client = desk.gateway.server.provider.snapshots.current().clients["portal"]
     with desk.work() as ctx:
-        live, _ = sessions.start(ctx, ctx.db.get_one(Account, desk.account_id), methods=[("pwd", None)])
+        live, *_ = sessions.start(ctx, ctx.db.get_one(Account, desk.account_id), methods=[("pwd", None)])
         assert issue(ctx, wanted, client, live, None).code
     with desk.work() as ctx:
         logout.end_session(ctx, live.session.id, "signed out")

@@ -33,7 +33,7 @@ class AuthorizationEndpoint:
 
     def handles(self, method: str, path: str) -> bool:
         """Tell whether a request is for the endpoint or its hub."""
-        if method not in ("GET", "HEAD"):
+        if method not in ("GET", "HEAD", "OPTIONS"):
             return False
         return path == AUTHORIZATION_PATH or (path.startswith(_HUB) and "/" not in path.removeprefix(_HUB))
 
@@ -41,6 +41,8 @@ class AuthorizationEndpoint:
         """Return a redirect; None where a page is needed, and then the request holds what to show."""
         if environ["REQUEST_METHOD"] == "HEAD":  # asks what GET would do, and GET may hand out a code
             return plain(405, "ask by GET\n", [("Allow", "GET, POST")])
+        if environ["REQUEST_METHOD"] == "OPTIONS":
+            return Answer(204, b"", [("Allow", "GET, POST, OPTIONS"), *self._headers])
         try:
             decided = self._decide(environ, path, origin)
         except Exception as error:  # a page tells what happened, as for every other

@@ -38,7 +38,7 @@ def _decide(services: Services, choice: str = "connect") -> str:
     """Decide as the page does; returns the authorization."""
     with unit_of_work(services, now()) as ctx:
         account = ctx.db.get_one(Account, accounts.find(ctx, "anna"))
-        live, _ = sessions.start(ctx, account, methods=[("pwd", None)])
+        live, *_ = sessions.start(ctx, account, methods=[("pwd", None)])
         row = ctx.db.scalars(select(DeviceRequest).order_by(DeviceRequest.created_at.desc())).first()
         assert row is not None
         clients = load_clients(ctx.db)

@@ -96,6 +96,12 @@ def test_a_page_is_shown_by_the_hub(desk: Desk, wanted: dict[str, str]) -> None:
     assert answer.headers["Location"].startswith("/authorize/")
 
 
+def test_what_may_be_asked_is_told_without_head(desk: Desk) -> None:
+    """OPTIONS names the methods that are answered (RFC 9110 §9.3.7)."""
+    answer = machine(desk.gateway, "OPTIONS", "/authorize")
+    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, POST, OPTIONS")
+
+
 @pytest.mark.parametrize("heard", [True, False])
 def test_a_form_that_is_sent_twice_ends_at_the_portal(desk: Desk, heard: bool) -> None:
     """Of two clicks a browser follows only the second answer; it may have kept the cookies of the first."""
