@@ -13,6 +13,7 @@ from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length, StopValidation
 
 from idp.oidc import user_codes
+from idp.web.csrf import is_stale
 
 #: longer input is refused before it reaches a hash or a query; a password may have 128 characters
 LONGEST_NAME = 320
@@ -44,7 +45,7 @@ class PageForm(FlaskForm):
     class Meta(FlaskForm.Meta):
         """Replaces the library's reading of files and JSON, and its catalogues: every message is ours."""
 
-        #: :mod:`idp.web.csrf` has compared the token before any form is made
+        #: :mod:`idp.web.csrf` has compared the token before any form is made; a field would make another one
         csrf = False
 
         def get_translations(self, form: FlaskForm) -> None:
@@ -53,6 +54,10 @@ class PageForm(FlaskForm):
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
             """Return the fields of the body, unless fields were handed in, or None for nothing."""
             return formdata if formdata is None or hasattr(formdata, "getlist") else request.form
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Tell whether the entries are right; with an old token none are, whatever a view asks before."""
+        return not is_stale() and super().validate(extra_validators)
 
 
 class LoginForm(PageForm):
@@ -155,6 +160,6 @@ def form_errors(form: FlaskForm) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for name, field in form._fields.items():
         errors: Sequence[object] = field.errors
-        if errors and name != "csrf_token":
+        if errors:
             found.append((name, str(errors[0])))
     return found

@@ -7,13 +7,14 @@ from typing import Any
 
 import html5lib
 import pytest
-from flask import Flask
+from flask import Flask, g
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from idp.texts import template_folder
 from idp.web import assets
 from idp.web.formats import birthday, language_name
+from idp.web.forms import LoginForm
 from idp.web.ribbon import ribbon
 from tests.web.pages_shown import HOSTILE, PAGES, make_app, settings_for
 
@@ -370,3 +371,12 @@ def _luminance(colour: str) -> float:
 
 def _contrast(one: float, other: float) -> float:
     return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
+def test_a_form_with_an_old_token_is_never_right() -> None:
+    """The second defence, for a view that shows its form again and does not ask why (req 98)."""
+    typed = {"username": "anna", "password": "long enough"}
+    with make_app().test_request_context("/login", method="POST", data=typed):
+        assert LoginForm().validate()
+        g.form_is_stale = True
+        assert not LoginForm().validate()
