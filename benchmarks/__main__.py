@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def main() -> int:
         with _servers(load, with_peer=not options.product_only) as servers:
             if options.hold:
                 return _hold(servers)
-            report = _measure(load, servers, chosen, options.runs)
+            report = _measure(load, servers, chosen, options.runs, options.warm_up)
         if not options.product_only:
             report.demo_mib = demo.measure()
     except (Unable, ProgramMissing) as missing:
@@ -56,6 +57,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--connections", type=int, default=16, help="requests in flight (default: 16)")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of a run (default: 3)")
+    parser.add_argument(
+        "--warm-up", type=float, default=10.0, help="length of a run before those that count (default: 10)"
+    )
     parser.add_argument("--runs", type=int, default=3, help="runs of each, whose median counts (default: 3)")
     parser.add_argument(
         "--scenario", action="append", metavar="WORD", help="only those with this in the name"
@@ -111,11 +115,12 @@ def _stores(database: PostgreSQL) -> Iterator[tuple[str, str]]:
     yield POSTGRESQL, database.create_database("peer").replace("postgresql://", "postgres://")
 
 
-def _measure(load: Load, servers: Servers, chosen: list[Scenario], runs: int) -> Report:
-    report = Report(_heading(load, runs, with_peer=len(servers) > 1))
+def _measure(load: Load, servers: Servers, chosen: list[Scenario], runs: int, warm_up: float) -> Report:
+    report = Report(_heading(load, runs, warm_up, with_peer=len(servers) > 1))
     idle = {name: pss_mib(found.servers) for name, found in servers.items()}
     for scenario in chosen:
         print(f"{scenario.name} …", file=sys.stderr, flush=True)
+        _row(replace(load, seconds=warm_up), servers, scenario, 1)  # compilers learn what is asked often
         report.rows.append(_row(load, servers, scenario, runs))
     for name, found in servers.items():
         report.servers[name] = {
@@ -142,12 +147,12 @@ def _run(load: Load, server: Product | Peer, scenario: dict[str, Any]) -> dict[s
     return run(load, server.config, server.servers[0], scenario)
 
 
-def _heading(load: Load, runs: int, *, with_peer: bool) -> str:
+def _heading(load: Load, runs: int, warm_up: float, *, with_peer: bool) -> str:
     when = datetime.now(UTC).date().isoformat()
     against = f", peer oidc-provider {peer.version(peer.cache() / 'peer')}" if with_peer else ""
     return (
         f"{when}, Python {platform.python_version()}{against}; {load.connections} connections, "
-        f"medians of {runs} runs of {load.seconds:g} s; one CPU serves, "
+        f"medians of {runs} runs of {load.seconds:g} s after one of {warm_up:g} s; one CPU serves, "
         "PostgreSQL commits durably on the other."
     )
 
