@@ -1,14 +1,16 @@
 """Redirects of the authorization endpoint that no page framework answers (OIDC Core §3.1.2; design §6)."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+from werkzeug.test import Client
 
 from idp.flows.models import Flow
 from idp.web.cookies import SESSION, cookie_name
@@ -115,6 +117,25 @@ def test_a_form_that_is_sent_twice_ends_at_the_portal(desk: Desk, heard: bool) -
     assert browser.url.startswith(f"{cast.REDIRECT}?code=")
     assert browser.url != first
     assert desk.portal.tokens(browser)["id_token"]
+
+
+def test_many_clicks_at_once_end_at_the_portal(desk: Desk) -> None:
+    """Each by a code of its own, out of a flow of its own that gave one answer (req 22)."""
+    browser, action, values = _login_form(desk)
+    cookies = "; ".join(f"{cookie.key}={cookie.value}" for cookie in browser.client._cookies.values())
+
+    def click(_: int) -> str:
+        tab = Client(desk.gateway, use_cookies=False)
+        headers = {"Origin": browser.issuer, "Cookie": cookies}
+        answer = tab.post(action, data=values, headers=headers, base_url=browser.issuer)
+        return answer.headers.get("Location", "")
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(click, range(4)))
+    assert all(location.startswith(f"{cast.REDIRECT}?code=") for location in found)
+    assert len(set(found)) == 4
+    with desk.services.database.reading() as db:
+        assert db.scalar(select(func.count()).select_from(Flow).where(Flow.finished_at.is_not(None))) == 4
 
 
 def _expired(browser: Browser, desk: Desk, action: str, values: dict[str, str]) -> bool:
