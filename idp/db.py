@@ -295,12 +295,13 @@ def begin_writing(connection: Any) -> None:
     if isinstance(connection, sqlite3.Connection):
         if not connection.in_transaction:
             connection.execute("BEGIN IMMEDIATE")
-    elif connection.pgconn.transaction_status == _IDLE:
-        begun = connection.pgconn.exec_(b"BEGIN")  # by libpq: the driver's way costs as much as a statement
-        if begun.status != _DONE:
-            from psycopg.errors import error_from_result  # of an installation on PostgreSQL alone
+    elif connection.pgconn.transaction_status == _IDLE and not _begun(connection.pgconn):
+        connection.execute("BEGIN")  # the driver says what is wrong
 
-            raise error_from_result(begun)
+
+def _begun(pgconn: Any) -> bool:
+    """Begin by libpq: the driver's own way costs as much as a statement."""
+    return bool(pgconn.exec_(b"BEGIN").status == _DONE)
 
 
 def wrapped(connection: Connection, cursor: Any, words: str, error: Exception) -> StatementError:

@@ -220,11 +220,7 @@ def start(
         expires_at=_expiry(ctx),
     )
     proven = tuple(methods)
-    more = {
-        "account_id": account.id,
-        "user_agent": ctx.origin.user_agent[:255],
-        "created_at": ctx.now,
-    }
+    more = {"account_id": account.id, "user_agent": ctx.origin.user_agent[:255], "created_at": ctx.now}
     insert_rows(
         ctx.db,
         (Session, session._asdict() | more),

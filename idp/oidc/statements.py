@@ -7,7 +7,8 @@ one ``BEGIN IMMEDIATE`` transaction.  Times are the integers the tables hold.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
@@ -289,7 +290,8 @@ class Transaction:
     def _execute(self, statement: str, values: Mapping[str, Any]) -> Any:
         if self._connection is None:
             self._connection = self._engine.raw_connection()
-            begin_writing(self._connection.dbapi_connection)
+            with _invalid_when_lost(self._connection):
+                begin_writing(self._connection.dbapi_connection)
         return _run(self._connection, statement, values)
 
 
@@ -376,14 +378,20 @@ class Statements:
 
 
 def _run(connection: PoolProxiedConnection, statement: str, values: Mapping[str, Any]) -> Any:
-    """Execute, and keep a connection that may be dead out of the pool, which does not try them."""
-    try:
+    with _invalid_when_lost(connection):
         cursor = connection.cursor()
         cursor.execute(statement, values)
+    return cursor
+
+
+@contextmanager
+def _invalid_when_lost(connection: PoolProxiedConnection) -> Iterator[None]:
+    """Keep a connection that may be dead out of the pool, which does not try them."""
+    try:
+        yield
     except Exception as error:
         connection.invalidate(error)
         raise
-    return cursor
 
 
 __all__ = ["CODE_PURPOSE", "AuthorizationFacts", "PersonFacts", "Statements", "Transaction"]

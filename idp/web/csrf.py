@@ -10,7 +10,6 @@ from typing import Any, Final, TypeVar
 from flask import Flask, current_app, g, request
 from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFError
-from itsdangerous import URLSafeTimedSerializer
 from werkzeug.exceptions import Forbidden
 
 from idp.context import Services
@@ -66,7 +65,7 @@ class FormCookies(SecureCookieSessionInterface):
     def __init__(self, app: Flask) -> None:
         self._signer = super().get_signing_serializer(app)
 
-    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+    def get_signing_serializer(self, app: Flask) -> Any:
         """Return the application's signer."""
         return self._signer
 

@@ -6,14 +6,13 @@ Field names: design §5; words: reference/screens.md §1.0.
 from collections.abc import Sequence
 from typing import Any
 
-from flask import request
+from flask import g, request
 from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length, StopValidation
 
 from idp.oidc import user_codes
-from idp.web.csrf import is_stale
 
 #: longer input is refused before it reaches a hash or a query; a password may have 128 characters
 LONGEST_NAME = 320
@@ -56,8 +55,8 @@ class PageForm(FlaskForm):
             return formdata if formdata is None or hasattr(formdata, "getlist") else request.form
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Tell whether the entries are right; with an old token none are, whatever a view asks before."""
-        return not is_stale() and super().validate(extra_validators)
+        """Tell whether the entries are right; without a token that was compared none are."""
+        return bool(g.get("csrf_valid")) and super().validate(extra_validators)
 
 
 class LoginForm(PageForm):

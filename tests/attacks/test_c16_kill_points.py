@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from idp.db import begin_writing
 from idp.oidc.models import RefreshToken
 from tests.attacks.test_c16_races import (
     Cluster,
@@ -107,6 +108,7 @@ def _killed_at(point: int, cluster: Cluster, form: dict[str, str]) -> None:
 @contextmanager
 def _held(cluster: Cluster, point: int) -> Iterator[Session]:
     with cluster.services.database.session() as db, db.begin():
+        begin_writing(db.connection().connection.dbapi_connection)  # which a plain SELECT would not
         db.execute(select(func.pg_advisory_xact_lock(point)))
         yield db
 
