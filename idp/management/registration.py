@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import delete, exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
@@ -74,6 +73,9 @@ def problems(ctx: Context, applicant: Applicant, password: str) -> list[tuple[st
 
 def is_address(typed: str) -> bool:
     """Tell whether mail can be sent to what was typed (RFC 5321, RFC 6531); nobody is asked."""
+    # imported here: its patterns take long to load, and most processes never judge an address
+    from email_validator import EmailNotValidError, validate_email
+
     try:
         validate_email(typed, check_deliverability=False)
     except EmailNotValidError:
