@@ -35,6 +35,8 @@ FOLDERS = {"flows": "flows_engine"}
 #: module → the test module that holds it instead of one of its name
 TESTED_ELSEWHERE = {
     "idp.accounts.hash_protocol": "tests/accounts/test_hash_pool.py",
+    "idp.accounts.hash_supervisor": "tests/accounts/test_hash_pool.py",
+    "idp.accounts.hash_work": "tests/accounts/test_hash_pool.py",
     "idp.accounts.legacy.adapters": "tests/accounts/legacy/test_imported_table.py",
     "idp.accounts.legacy.directory": "tests/accounts/legacy/test_imported_table.py",
     "idp.accounts.legacy.questions": "tests/management/test_linking.py",

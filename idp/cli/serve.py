@@ -43,9 +43,11 @@ def serve(
         stop_with_parent(with_parent)
     with ExitStack() as running:
         with _no_collections():
-            settings = _start_pool(state.config, flags, running)
-            _load(settings)
+            settings = _load(state.config, flags)
+            from idp.accounts.hash_pool import start_pool
             from idp.cli.web_server import WebServer
+        pool = running.enter_context(start_pool(settings.password, settings.password.pool_socket))
+        _export(state.config, flags, pool.path)
         if sys.platform == "linux":
             multiprocessing.set_start_method("fork", force=True)
         running.enter_context(WorkerKeeper())
@@ -66,28 +68,21 @@ def _no_collections() -> Iterator[None]:
         gc.enable()
 
 
-def _start_pool(config: Path | None, flags: Mapping[str, object], running: ExitStack) -> "Settings":
-    """Return the settings, with the port free and the hash pool started that belong to them."""
-    from idp.accounts.hash_pool import start_pool
+def _load(config: Path | None, flags: Mapping[str, object]) -> "Settings":
+    """Load what our processes begin with, and try it: what is wrong is said once.
+
+    :raises NotReady: the installation cannot serve.
+    """
     from idp.settings import load_settings
 
     settings = load_settings(config, overrides=flags)
     remedy = "Stop that program, or choose another port: idp serve --port NUMBER"
     require_free(settings.server.host, settings.server.port, remedy=remedy)
-    pool = running.enter_context(start_pool(settings.password, settings.password.pool_socket))
-    _export(config, flags, pool.path)
-    return settings
-
-
-def _load(settings: "Settings") -> None:
-    """Load what our processes begin with, and try it: what is wrong is said once.
-
-    :raises NotReady: the installation cannot serve.
-    """
     from idp.app import build_services, load_models
 
     load_models()
     build_services(settings).database.dispose()  # each process opens connections of its own
+    return settings
 
 
 def server_process() -> "Gateway":

@@ -17,7 +17,9 @@ import psutil
 import pytest
 
 from idp.accounts import hash_protocol
-from idp.accounts.hash_pool import NICENESS, Pool, answer, main, prepare_directory, start_pool, work
+from idp.accounts.hash_pool import Pool, start_pool
+from idp.accounts.hash_supervisor import NICENESS, main, prepare_directory
+from idp.accounts.hash_work import answer, work
 from idp.accounts.passwords import Costs, LocalPasswordHasher, PooledPasswordHasher
 from idp.crypto import Verification
 from idp.errors import Busy, NotReady
@@ -289,7 +291,8 @@ def _is_gone(process: psutil.Process) -> bool:
 
 def test_pool_ends_when_its_parent_is_gone(short_directory: Path) -> None:
     path = short_directory / "s"
-    command = [sys.executable, "-m", "idp.accounts.hash_pool", str(path), "--with-parent", "--processes", "1"]
+    module = "idp.accounts.hash_supervisor"
+    command = [sys.executable, "-m", module, str(path), "--with-parent", "--processes", "1"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
@@ -300,8 +303,30 @@ def test_pool_ends_when_its_parent_is_gone(short_directory: Path) -> None:
     assert not path.exists()
 
 
+def test_the_first_request_starts_the_processes(short_directory: Path) -> None:
+    """Until then there is none, so that a start of the product does not wait for them."""
+    path = short_directory / "s"
+    code = "from idp.accounts import hash_supervisor as it; it._PAUSE_BEFORE_FIRST = 3600; it.main()"
+    command = [sys.executable, "-c", code, str(path), "--with-parent"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with Pool(process, path, None) as pool:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        until(lambda: psutil.Process(pool.pid).status() == psutil.STATUS_SLEEPING)
+        assert children(pool) == []
+        assert hasher(path).hash("geheim")
+        until(lambda: len(children(pool)) == 2)
+
+
+def test_the_supervisor_is_ready_before_it_loads_what_hashes() -> None:
+    """The start of the product waits for what it loads until then."""
+    code = "import sys, idp.accounts.hash_supervisor; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"argon2", "dataclasses", "subprocess", "tempfile"}.intersection(done.stdout.split()) == set()
+
+
 def test_second_pool_on_one_socket_is_refused(short_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("idp.accounts.hash_pool._LOCK_SECONDS", 0.0)
+    monkeypatch.setattr("idp.accounts.hash_supervisor._LOCK_SECONDS", 0.0)
     with start_pool(Shape(), short_directory / "s") as pool:
         with pytest.raises(SystemExit, match="another hash pool"):
             main([str(pool.path)])
