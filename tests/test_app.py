@@ -112,11 +112,10 @@ def test_every_purge_of_the_worker_runs_on_an_empty_installation(services: Servi
 def test_what_is_rarely_needed_is_not_loaded() -> None:
     """A start waits for each module; these are for fetches, migrations, databases, addresses, old portals.
 
-    The command is loaded apart, and settings need no more of their library than models.
+    The command is loaded apart.
     """
     rarely = {"alembic", "granian", "h11", "httpcore", "httpx", "mako", "psycopg", "redis", "smtplib"}
     rarely |= {"email_validator", "idp.accounts.legacy.https_endpoint"}
-    rarely |= {"dotenv", "pydantic.dataclasses", "pydantic_settings"}
     code = "import sys, idp.app; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
