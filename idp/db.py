@@ -137,9 +137,10 @@ class UnitOfWork(Session):
             self._driver.begin()
         return self._driver
 
-    def _commit_driver(self) -> None:
-        if self._driver is not None and not self.in_nested_transaction():
-            self._driver.commit()
+    def _join(self) -> None:
+        """Have the session commit the connection itself, and be able to roll back where that fails."""
+        if self._driver is not None:
+            self.connection()
 
     def _let_go(self, transaction: SessionTransaction) -> None:
         if self._driver is not None and transaction.parent is None:
@@ -147,7 +148,7 @@ class UnitOfWork(Session):
             driver.close()
 
 
-event.listen(UnitOfWork, "after_commit", UnitOfWork._commit_driver)
+event.listen(UnitOfWork, "before_commit", UnitOfWork._join)
 event.listen(UnitOfWork, "after_transaction_end", UnitOfWork._let_go)
 
 

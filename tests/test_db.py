@@ -215,6 +215,30 @@ def test_a_connection_that_was_lost_is_said_to_be(database: Database) -> None:
             db.execute(update(Installation).values(epoch=3))
 
 
+@pytest.mark.parametrize("through", ["session", "prepared"])
+def test_a_commit_that_is_lost_can_be_rolled_back(database: Database, through: str) -> None:
+    """Who answers 503 for it rolls back first, and may go on. SQLite has no server to lose."""
+    if database.dialect == "sqlite":
+        return
+    with database.session() as db:
+        if through == "session":
+            db.add(secret(1))
+            db.flush()
+        else:
+            _write(db, 1)
+        own = db.driver().exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        with database.reading() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": own})
+        with pytest.raises(DBAPIError):
+            db.commit()
+        db.rollback()
+        assert db.scalars(select(InstallationSecret.version)).all() == []
+        _write(db, 2)
+        db.commit()
+    with database.reading() as db:
+        assert db.scalars(select(InstallationSecret.version)).all() == [2]
+
+
 def test_reading_sees_commits_at_once(database: Database) -> None:
     """A reading session holds no snapshot: a change committed elsewhere is seen by its next statement."""
     with database.session() as writer, database.reading() as reader:

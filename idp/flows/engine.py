@@ -36,6 +36,7 @@ _CARRIED: Final = ("redirect_uri", "ui_locales")
 
 JUST_ANSWERED: Final = timedelta(minutes=1)
 """How long after its answer a form of a flow still counts as the same one, sent twice."""
+
 UNBOUND: Final = b""
 """Browser hash of a flow that another site's form began: cookies do not come with such a request."""
 
@@ -134,11 +135,8 @@ def load_answered(ctx: Context, flow_id: str, browser_hash: bytes | None) -> Flo
     :raises Refusal: as :func:`load`; ``flow.expired`` also where that is longer ago.
     """
     flow = load_finished(ctx, flow_id, browser_hash)
-    if (
-        flow.purpose != AUTHORIZATION
-        or flow.finished_at is None
-        or flow.finished_at < ctx.now - JUST_ANSWERED
-    ):
+    just = flow.finished_at is not None and flow.finished_at >= ctx.now - JUST_ANSWERED
+    if flow.purpose != AUTHORIZATION or not just:
         raise Refusal("flow.expired", client_id=flow.client_id)
     return flow
 
@@ -197,9 +195,7 @@ def _attached(db: Session, row: Mapping[str, Any]) -> Flow:
             set_committed_value(known, name, value)
         return known
     flow = Flow()
-    flow.__dict__.update(
-        row
-    )  # as the ORM itself fills what it has read; one by one costs as much as the rest
+    flow.__dict__.update(row)  # as the ORM fills what it reads: to set one by one costs as much as the rest
     make_transient_to_detached(flow)
     db.add(flow)
     return flow

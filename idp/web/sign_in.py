@@ -191,6 +191,6 @@ def _answered(ctx: Context, flow: Flow, live: LiveSession) -> Response | None:
         return None
     try:
         outcome = Hub(server(), ctx, browser()).decide(flow, live)
-    except Refusal:  # the hub's page says why
+    except Refusal:  # what was taken away meanwhile; the hub's page says it
         return None
     return respond(outcome) if isinstance(outcome, Answered) else None

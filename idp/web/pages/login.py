@@ -71,7 +71,7 @@ def submit() -> Response:
 
 
 def _once_more(flow: Flow | None, recognised: Recognised) -> Flow | None:
-    """Return the flow, begun again where the same form, sent a moment ago, has ended it (decision 62)."""
+    """Return the flow, begun again where the same form, sent a moment ago, has ended it (decision 63)."""
     if flow is None or flow.finished_at is None:
         return flow
     if flow.account_id != recognised.account.id:
