@@ -7,8 +7,7 @@ one ``BEGIN IMMEDIATE`` transaction.  Times are the integers the tables hold.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
@@ -288,11 +287,10 @@ class Transaction:
         return AuthorizationFacts(*found)._replace(consumed_id=row[1])
 
     def _execute(self, statement: str, values: Mapping[str, Any]) -> Any:
-        if self._connection is None:
-            self._connection = self._engine.raw_connection()
-            with _invalid_when_lost(self._connection):
-                begin_writing(self._connection.dbapi_connection)
-        return _run(self._connection, statement, values)
+        if self._connection is not None:
+            return _run(self._connection, statement, values)
+        self._connection = self._engine.raw_connection()
+        return _run(self._connection, statement, values, begin=True)
 
 
 class Statements:
@@ -377,21 +375,19 @@ class Statements:
             connection.close()
 
 
-def _run(connection: PoolProxiedConnection, statement: str, values: Mapping[str, Any]) -> Any:
-    with _invalid_when_lost(connection):
+def _run(
+    connection: PoolProxiedConnection, statement: str, values: Mapping[str, Any], *, begin: bool = False
+) -> Any:
+    """Execute, and keep a connection that may be dead out of the pool, which does not try them."""
+    try:
+        if begin:
+            begin_writing(connection.dbapi_connection)
         cursor = connection.cursor()
         cursor.execute(statement, values)
-    return cursor
-
-
-@contextmanager
-def _invalid_when_lost(connection: PoolProxiedConnection) -> Iterator[None]:
-    """Keep a connection that may be dead out of the pool, which does not try them."""
-    try:
-        yield
     except Exception as error:
         connection.invalidate(error)
         raise
+    return cursor
 
 
 __all__ = ["CODE_PURPOSE", "AuthorizationFacts", "PersonFacts", "Statements", "Transaction"]

@@ -39,10 +39,11 @@ class AuthorizationEndpoint:
 
     def answer(self, environ: dict[str, Any], path: str, origin: Origin) -> Answer | None:
         """Return a redirect; None where a page is needed, and then the request holds what to show."""
+        allowed = "GET, POST" if path == AUTHORIZATION_PATH else "GET"
         if environ["REQUEST_METHOD"] == "HEAD":  # asks what GET would do, and GET may hand out a code
-            return plain(405, "ask by GET\n", [("Allow", "GET, POST")])
+            return plain(405, "ask by GET\n", [("Allow", allowed)])
         if environ["REQUEST_METHOD"] == "OPTIONS":
-            return Answer(204, b"", [("Allow", "GET, POST, OPTIONS"), *self._headers])
+            return Answer(204, b"", [("Allow", f"{allowed}, OPTIONS"), *self._headers])
         try:
             decided = self._decide(environ, path, origin)
         except Exception as error:  # a page tells what happened, as for every other

@@ -75,9 +75,14 @@ def test_head_is_not_answered(desk: Desk) -> None:
     desk.portal.authorize(visitor)
     visitor.sign_in("paul")
     query = urlencode(desk.portal.parameters())
-    for path in (f"/authorize?{query}", "/authorize?client_id=nobody", "/authorize/flow"):
+    both = "GET, POST"
+    for path, allowed in (
+        (f"/authorize?{query}", both),
+        ("/authorize?client_id=nobody", both),
+        ("/authorize/flow", "GET"),
+    ):
         answer = visitor.client.head(path, base_url=visitor.issuer)
-        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
+        assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
         assert "Location" not in answer.headers
 
 
@@ -100,8 +105,10 @@ def test_a_page_is_shown_by_the_hub(desk: Desk, wanted: dict[str, str]) -> None:
 
 def test_what_may_be_asked_is_told_without_head(desk: Desk) -> None:
     """OPTIONS names the methods that are answered (RFC 9110 §9.3.7)."""
-    answer = machine(desk.gateway, "OPTIONS", "/authorize")
-    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, POST, OPTIONS")
+    for path, allowed in (("/authorize", "GET, POST, OPTIONS"), ("/authorize/flow", "GET, OPTIONS")):
+        answer = machine(desk.gateway, "OPTIONS", path)
+        assert (answer.status_code, answer.headers["Allow"]) == (204, allowed)
+    assert machine(desk.gateway, "POST", "/authorize/flow").status_code == 405
 
 
 @pytest.mark.parametrize("heard", [True, False])
