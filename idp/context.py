@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from sqlalchemy.orm import Session
+
 from idp.crypto import PasswordHasher
-from idp.db import Database, UnitOfWork
+from idp.db import Database
 from idp.installation import Vault
 from idp.settings import Settings
 from idp.throttling import Throttle
@@ -35,7 +37,7 @@ class Actor:
 class Context:
     """First argument of operations.  They never commit: the surface does, once, before it answers."""
 
-    db: UnitOfWork
+    db: Session
     settings: Settings
     now: datetime
     vault: Vault
@@ -61,7 +63,7 @@ class Services:
 
     def context(
         self,
-        db: UnitOfWork,
+        db: Session,
         *,
         now: datetime | None = None,
         origin: Origin | None = None,

@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
-from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, registry
+from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeDecorator
 
@@ -101,57 +101,6 @@ class Base(DeclarativeBase):
     )
 
 
-class UnitOfWork(Session):
-    """A session that shares one connection with statements which need nothing of the session itself.
-
-    Asking a session for its connection costs three times what a statement does.  Whatever ends the session's
-    transaction ends that of the connection, and gives it back.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(
-            engine, expire_on_commit=False, autoflush=False, join_transaction_mode="control_fully"
-        )
-        self._engine = engine
-        self._driver: Connection | None = None
-
-    def driver(self) -> Connection:
-        """Return the connection, in the session's transaction."""
-        if self.in_nested_transaction():
-            return self.connection()  # sets the savepoint, unless it is set
-        return self._lent()
-
-    def get_bind(self, *_: Any, **__: Any) -> Connection:
-        """Return the same connection for what the session executes itself."""
-        return self._lent()
-
-    def apart(self) -> "UnitOfWork":
-        """Return another unit of work on the same database."""
-        return UnitOfWork(self._engine)
-
-    def _lent(self) -> Connection:
-        if self._driver is None:
-            if not self.in_transaction():
-                self.begin()
-            self._driver = self._engine.connect()
-            self._driver.begin()
-        return self._driver
-
-    def _join(self) -> None:
-        """Have the session commit the connection itself, and be able to roll back where that fails."""
-        if self._driver is not None:
-            self.connection()
-
-    def _let_go(self, transaction: SessionTransaction) -> None:
-        if self._driver is not None and transaction.parent is None:
-            driver, self._driver = self._driver, None
-            driver.close()
-
-
-event.listen(UnitOfWork, "before_commit", UnitOfWork._join)
-event.listen(UnitOfWork, "after_transaction_end", UnitOfWork._let_go)
-
-
 class Database:
     """The engines of one process.
 
@@ -171,13 +120,13 @@ class Database:
         else:
             self.engine, self.reader = self._postgresql(pool_size, pool_wait, statement_timeout_ms)
 
-    def session(self) -> UnitOfWork:
+    def session(self) -> Session:
         """Return a new unit of work on the writing engine."""
-        return UnitOfWork(self.engine)
+        return Session(self.engine, expire_on_commit=False, autoflush=False)
 
-    def reading(self) -> UnitOfWork:
+    def reading(self) -> Session:
         """Return a session on the reading engine, where no transaction ever begins."""
-        return UnitOfWork(self.reader)
+        return Session(self.reader, expire_on_commit=False, autoflush=False)
 
     @contextmanager
     def at_once(self) -> Iterator[Connection]:
@@ -339,7 +288,6 @@ __all__ = [
     "Base",
     "Database",
     "StorageError",
-    "UnitOfWork",
     "UtcDateTime",
     "begin_writing",
     "delete_batch",

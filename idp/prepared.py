@@ -11,13 +11,15 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Delete, Insert, Select, Table, Update, bindparam, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import Session, SessionTransaction
 
-from idp.db import Base, UnitOfWork, begin_writing, wrapped
+from idp.db import Base, begin_writing, wrapped
 
 Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete
 Row = Sequence[Any]
 _Convert = Callable[[Any], Any]
 
+_CONNECTION: Final = "lotse.connection"
 _CURSOR: Final = "lotse.cursor"
 
 _DIALECTS: Mapping[str, Dialect] = {
@@ -76,7 +78,7 @@ class Prepared:
         self._statement = statement
         self._texts: dict[str, _Text] = {}
 
-    def rows(self, db: UnitOfWork | Connection, **values: Any) -> list[Row]:
+    def rows(self, db: Session | Connection, **values: Any) -> list[Row]:
         """Run in the transaction of a session or connection and return the rows."""
         connection = _connection(db)
         text = self._text(connection)
@@ -85,12 +87,12 @@ class Prepared:
             return list(found)
         return [[_read(*cell) for cell in zip(row, text.coming_out, strict=True)] for row in found]
 
-    def first(self, db: UnitOfWork | Connection, **values: Any) -> Row | None:
+    def first(self, db: Session | Connection, **values: Any) -> Row | None:
         """Return the first row, or None."""
         found = self.rows(db, **values)
         return found[0] if found else None
 
-    def run(self, db: UnitOfWork | Connection, **values: Any) -> None:
+    def run(self, db: Session | Connection, **values: Any) -> None:
         """Run a statement that returns nothing."""
         connection = _connection(db)
         self._text(connection).run(connection, values)
@@ -102,11 +104,23 @@ class Prepared:
         return self._texts[name]
 
 
-def _connection(db: UnitOfWork | Connection) -> Connection:
-    return db if isinstance(db, Connection) else db.driver()
+def _connection(db: Session | Connection) -> Connection:
+    """Return the connection of a unit of work; a session is asked for it once a transaction or savepoint."""
+    if isinstance(db, Connection):
+        return db
+    held: tuple[SessionTransaction | None, Connection] | None = db.info.get(_CONNECTION)
+    if held is None or held[0] is not _transaction(db):
+        connection = db.connection()  # begins the session's transaction, or sets the savepoint
+        db.info[_CONNECTION] = _transaction(db), connection
+        return connection
+    return held[1]
 
 
-def insert_rows(db: UnitOfWork, *rows: tuple[type[Base], Mapping[str, Any]]) -> None:
+def _transaction(db: Session) -> SessionTransaction | None:
+    return db.get_nested_transaction() or db.get_transaction()
+
+
+def insert_rows(db: Session, *rows: tuple[type[Base], Mapping[str, Any]]) -> None:
     """Insert rows of one or several tables, in one round trip where the database can.
 
     :param rows: model and values by column; columns left out, and those given as None, get their default.  A

@@ -12,9 +12,10 @@ import pytest
 from psycopg.pq import TransactionStatus
 from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
-from idp.db import Database, StorageError, UnitOfWork, delete_batch, from_micros, new_id, to_micros, try_lock
+from idp.db import Database, StorageError, delete_batch, from_micros, new_id, to_micros, try_lock
 from idp.installation import Installation, InstallationSecret
 from idp.prepared import Prepared
 
@@ -29,7 +30,7 @@ _COLUMNS = {name: bindparam(name) for name in ("id", "purpose", "version", "seal
 _INSERT = Prepared(insert(InstallationSecret).values(_COLUMNS))
 
 
-def _write(db: UnitOfWork, number: int) -> None:
+def _write(db: Session, number: int) -> None:
     """Insert a secret without the session."""
     _INSERT.run(db, id=f"s.{number}", purpose="s", version=number, sealed=b"x", created_at=MOMENT)
 
@@ -161,7 +162,7 @@ def test_a_savepoint_undoes_no_more_than_itself(database: Database) -> None:
 def test_a_transaction_begins_with_the_first_write(database: Database) -> None:
     """Reads before it hold nothing; to hold a row, by the session or a prepared statement, is a write."""
 
-    def in_transaction(db: UnitOfWork) -> bool:
+    def in_transaction(db: Session) -> bool:
         driver = db.connection().connection.driver_connection
         if isinstance(driver, sqlite3.Connection):
             return driver.in_transaction
@@ -199,7 +200,7 @@ def test_a_connection_that_was_lost_is_said_to_be(database: Database) -> None:
     """Where the transaction begins as well; the next has another connection. SQLite has no server to lose."""
     if database.dialect == "sqlite":
         return
-    begins: list[Callable[[UnitOfWork], object]] = [
+    begins: list[Callable[[Session], object]] = [
         lambda db: db.execute(update(Installation).values(epoch=2)),
         lambda db: _write(db, 1),
     ]
@@ -226,7 +227,7 @@ def test_a_commit_that_is_lost_can_be_rolled_back(database: Database, through: s
             db.flush()
         else:
             _write(db, 1)
-        own = db.driver().exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        own = db.connection().exec_driver_sql("SELECT pg_backend_pid()").scalar()
         with database.reading() as other:
             other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": own})
         with pytest.raises(DBAPIError):

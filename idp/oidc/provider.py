@@ -3,8 +3,9 @@
 from functools import partial
 from typing import Protocol
 
+from sqlalchemy.orm import Session
+
 from idp.context import Actor, Context, Services
-from idp.db import UnitOfWork
 from idp.oidc import client_authentication
 from idp.oidc.client_assertion import ClientAssertions
 from idp.oidc.client_keys import ClientKeys
@@ -28,7 +29,7 @@ class Provider:
         self.proofs = Proofs(services, self.statements)
         self.client_assertions = ClientAssertions(self.issuer, self.client_keys, self.statements)
 
-    def context(self, db: UnitOfWork, exchange: Exchange, client: RegisteredClient | None = None) -> Context:
+    def context(self, db: Session, exchange: Exchange, client: RegisteredClient | None = None) -> Context:
         """Return the context of what happens beside the hot statements of a request."""
         actor = Actor("client", client.client_id) if client else Actor("anonymous")
         return self.services.context(db, now=exchange.now, origin=exchange.origin, actor=actor)

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from idp.db import Base, Database, UnitOfWork, UtcDateTime
+from idp.db import Base, Database, UtcDateTime
 from idp.prepared import Prepared
 from idp.throttling.limits import Limit, Rule
 
@@ -200,7 +200,7 @@ def give_back(connection: Connection, key: str) -> None:
 _CLEAR = Prepared(delete(_table).where(or_(_c.key == bindparam("one"), _c.key == bindparam("other"))))
 
 
-def clear(db: UnitOfWork, keys: Sequence[str]) -> None:
+def clear(db: Session, keys: Sequence[str]) -> None:
     """Forget the failures under one or two keys, within the caller's transaction."""
     _CLEAR.run(db, one=keys[0], other=keys[-1])
 

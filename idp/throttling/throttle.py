@@ -22,8 +22,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from sqlalchemy.orm import Session
+
 from idp.crypto import b64url
-from idp.db import Database, UnitOfWork
+from idp.db import Database
 from idp.errors import Refusal
 from idp.installation import Vault
 from idp.settings.models import Settings, ThrottleSettings
@@ -233,7 +235,7 @@ class Throttle:
             raise _refusal("login", taken.until)
         return Reservation((key,), (key,), taken.failures)
 
-    def notice(self, db: UnitOfWork, kind: str, account_id: str, *, now: datetime) -> bool:
+    def notice(self, db: Session, kind: str, account_id: str, *, now: datetime) -> bool:
         """Count a notice about an account, within the operation's transaction; False where it had its share.
 
         Who knows a password could fill its owner's mailbox otherwise.
@@ -253,11 +255,11 @@ class Throttle:
         counted = [(self._key(f"mail.{limit.period}", address), limit) for limit in limits]
         _raise_above(limits, self._windows.hit(counted, now), "mail.throttled")
 
-    def succeeded(self, db: UnitOfWork, reservation: Reservation) -> None:
+    def succeeded(self, db: Session, reservation: Reservation) -> None:
         """Forget the failures of this account and factor, within the operation's transaction (req 57)."""
         counters.clear(db, reservation.cleared)
 
-    def recovered(self, db: UnitOfWork, account_id: str, *, factors: Iterable[str] = ()) -> None:
+    def recovered(self, db: Session, account_id: str, *, factors: Iterable[str] = ()) -> None:
         """Forget the failures of an account's password after it was set anew by recovery (req 54).
 
         :param factors: kinds of second factors that were removed with it: their next ones are others.

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from idp.accounts import identifiers
 from idp.accounts.legacy.models import LegacyDirectory
 from idp.context import Context
-from idp.db import UnitOfWork
 
 LONGEST_PASSWORD: Final = 1024
 """Characters of a typed password that an adapter looks at; a longer one is wrong."""
@@ -88,9 +87,9 @@ def email_lookup(ctx: Context, email: str) -> bytes:
     return identifiers.lookup(ctx, identifiers.EMAIL, identifiers.email_key(email))
 
 
-def reading(ctx: Context) -> UnitOfWork:
+def reading(ctx: Context) -> Session:
     """Return a session of its own: it ends before a password is hashed, and the caller's never begins."""
-    return ctx.db.apart()
+    return Session(ctx.db.get_bind(), expire_on_commit=False, autoflush=False)
 
 
 def _facts(row: LegacyDirectory) -> Directory:
