@@ -40,7 +40,7 @@ SIGN_INS = 2
 """Sign-ins that a process answers at the same time, most of which is waiting for a hash."""
 _HTTP = HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=65_536)
 _FILES_BESIDE_CONNECTIONS = 512
-_SHORT_LIFE_SECONDS = 2.0
+_SHORT_LIFE_SECONDS = 1.0
 
 
 class WebServer(MPServer):
