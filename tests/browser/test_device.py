@@ -64,6 +64,7 @@ def test_pasted_into_one_field(visits: Visits) -> None:
     house, codes = visits.house, visits.house.device()
     visitor = visits.new()
     visitor.page.goto(f"{house.issuer}/device")
+    expect(visitor.page.get_by_label("Code")).to_be_focused()  # a page may have come before it has its focus
     visitor.page.keyboard.insert_text(f" {codes['user_code'].replace('-', ' ')}\n".strip("\n"))
     visitor.press()
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Anmelden")
