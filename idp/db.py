@@ -10,10 +10,10 @@ import hashlib
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -33,15 +33,16 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Session, registry
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, StaticPool
 from sqlalchemy.types import TypeDecorator
+
+from idp.wire import SqliteWire, Wire
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ID_LENGTH = 32
 
-#: libpq's PQTRANS_IDLE and PGRES_COMMAND_OK
-_IDLE, _DONE = 0, 1
+_WIRE: Final = "lotse.wire"
 
 StorageError = SQLAlchemyError
 """What a database raises; surfaces, which build no queries, catch it by this name."""
@@ -168,15 +169,9 @@ class Database:
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
 
-        @event.listens_for(engine, "before_cursor_execute")
-        def begin_before_writing(  # noqa: PLR0917  (the signature of the event)
-            connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
-        ) -> None:
-            # Reads before the first write hold nothing, so that a unit of work may hash a password or count
-            # a guess in a transaction of its own meanwhile; from the first write on it holds the write lock.
-            if _writes(statement, context):
-                begin_writing(cursor.connection)
-
+        # Reads before the first write hold nothing, so that a unit of work may hash a password or count
+        # a guess in a transaction of its own meanwhile; from the first write on it holds the write lock.
+        _share_wires(engine, SqliteWire, begins=True)
         return engine, engine
 
     def _postgresql(self, size: int, wait: float, timeout_ms: int) -> tuple[Engine, Engine]:
@@ -188,22 +183,59 @@ class Database:
             "connect_args": {
                 "options": f"-c statement_timeout={timeout_ms} -c timezone=UTC",
                 "connect_timeout": max(1, round(wait)) + 1,
+                # the driver has the server forget all prepared statements, our own too, after each ROLLBACK
+                "prepare_threshold": None,
             },
         }
         writer = create_engine(self.url, isolation_level="AUTOCOMMIT", **options)
         reader = create_engine(self.url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **options)
 
-        @event.listens_for(writer, "before_cursor_execute")
-        def begin_before_writing(  # noqa: PLR0917  (the signature of the event)
-            connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
-        ) -> None:
-            if _writes(statement, context):
-                try:
-                    begin_writing(cursor.connection)
-                except connection.dialect.loaded_dbapi.Error as error:
-                    raise wrapped(connection, cursor, "BEGIN", error) from error
+        from idp.pipeline import PostgresqlWire  # loads the driver, which SQLite does without
 
+        _share_wires(writer, PostgresqlWire, begins=True)
+        _share_wires(reader, PostgresqlWire, begins=False)
         return writer, reader
+
+
+def _share_wires(engine: Engine, open_wire: Callable[[Any], Wire], *, begins: bool) -> None:
+    """Give each connection its wire, which hot statements and SQLAlchemy's then use by turns.
+
+    :param begins: its units of work begin their transaction with the first write.
+    """
+
+    @event.listens_for(engine, "connect")
+    def connect(driver_connection: Any, entry: ConnectionPoolEntry) -> None:
+        entry.info[_WIRE] = open_wire(driver_connection)
+
+    if not begins:
+        return
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def let_pass(  # noqa: PLR0917  (the signature of the event)
+        connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+    ) -> None:
+        with errors_of(connection, statement):
+            wire_of(connection).flush(begin=_writes(statement, context))
+
+    @event.listens_for(engine, "commit")
+    def commit(connection: Connection) -> None:
+        with errors_of(connection, "COMMIT"):
+            wire_of(connection).commit()
+
+    @event.listens_for(engine, "checkin")
+    def forget(_driver_connection: Any, entry: ConnectionPoolEntry) -> None:
+        wire: Wire | None = entry.info.get(_WIRE)
+        if wire is not None:
+            wire.forget()
+
+
+@contextmanager
+def errors_of(connection: Connection, words: str) -> Iterator[None]:
+    """Turn the driver's errors into SQLAlchemy's."""
+    try:
+        yield
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _wrapped(connection, words, error) from error
 
 
 def delete_batch(db: Session, model: type[Base], condition: ColumnElement[bool], limit: int) -> int:
@@ -237,27 +269,24 @@ def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:
             time.sleep(0.01)
 
 
-def begin_writing(connection: Any) -> None:
-    """Begin a transaction on a driver's connection, unless it has begun: a write or a held row follows.
+def wire_of(connection: Connection | PoolProxiedConnection) -> Wire:
+    """Return what hot statements of a connection are sent by; it stays with it in the pool."""
+    wire: Wire = connection.info[_WIRE]
+    return wire
+
+
+def begin_writing(connection: Connection | PoolProxiedConnection) -> None:
+    """Begin the transaction of a connection, unless it has begun: a write or a held row follows.
 
     On SQLite this waits for the write lock: what is read next still holds when the transaction writes.
     """
-    if isinstance(connection, sqlite3.Connection):
-        if not connection.in_transaction:
-            connection.execute("BEGIN IMMEDIATE")
-    elif connection.pgconn.transaction_status == _IDLE and not _begun(connection.pgconn):
-        connection.execute("BEGIN")  # the driver says what is wrong
+    wire_of(connection).flush(begin=True)
 
 
-def _begun(pgconn: Any) -> bool:
-    """Begin by libpq: the driver's own way costs as much as a statement."""
-    return bool(pgconn.exec_(b"BEGIN").status == _DONE)
-
-
-def wrapped(connection: Connection, cursor: Any, words: str, error: Exception) -> StatementError:
+def _wrapped(connection: Connection, words: str, error: Exception) -> StatementError:
     """Return SQLAlchemy's exception for the driver's, without values; a dead connection leaves the pool."""
     # typed for connections without a pool around them, to which a pooled one passes all on
-    lost = connection.dialect.is_disconnect(error, connection.connection, cursor)  # type: ignore[arg-type]
+    lost = connection.dialect.is_disconnect(error, connection.connection, None)  # type: ignore[arg-type]
     if lost:
         connection.invalidate(error)
     return DBAPIError.instance(
@@ -277,7 +306,7 @@ def try_lock(db: Session, name: str) -> bool:
     On SQLite a writing transaction excludes all others already, so the answer is always True.
     """
     connection = db.connection()
-    begin_writing(connection.connection.dbapi_connection)
+    begin_writing(connection)
     if connection.dialect.name != "postgresql":
         return True
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
@@ -291,9 +320,10 @@ __all__ = [
     "UtcDateTime",
     "begin_writing",
     "delete_batch",
+    "errors_of",
     "from_micros",
     "new_id",
     "to_micros",
     "try_lock",
-    "wrapped",
+    "wire_of",
 ]

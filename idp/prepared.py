@@ -1,4 +1,4 @@
-"""Statements compiled once and run without the ORM, and rows inserted in one round trip (design §6).
+"""Statements compiled once and run without the ORM, and rows inserted without a journey (design §6).
 
 For the paths that every sign-in takes.  A statement stays the Core expression it is; what SQLAlchemy works
 out anew at each execution (its cache key, the kinds of its parameters and columns) is worked out once.
@@ -13,14 +13,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session, SessionTransaction
 
-from idp.db import Base, begin_writing, wrapped
+from idp.db import Base, errors_of, wire_of
+from idp.wire import Row, Words, words
 
 Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete
-Row = Sequence[Any]
 _Convert = Callable[[Any], Any]
 
 _CONNECTION: Final = "lotse.connection"
-_CURSOR: Final = "lotse.cursor"
 
 _DIALECTS: Mapping[str, Dialect] = {
     "postgresql": postgresql.psycopg.dialect(),  # type: ignore[no-untyped-call]  # SQLAlchemy types no dialect
@@ -31,7 +30,7 @@ _DIALECTS: Mapping[str, Dialect] = {
 class _Text(NamedTuple):
     """A statement in one dialect's words, and how values go in and come out."""
 
-    words: str
+    words: Words
     #: what the statement itself says
     constants: Mapping[str, Any]
     going_in: Mapping[str, _Convert | None]
@@ -39,36 +38,34 @@ class _Text(NamedTuple):
     #: it changes something, or locks what it reads
     writes: bool
 
-    def run(self, connection: Connection, values: Mapping[str, Any]) -> Any:
-        """Execute with values as the columns' types take them, and return the driver's cursor.
+    def rows(self, connection: Connection, values: Mapping[str, Any]) -> list[Row]:
+        """Run with values as the columns' types take them, and return rows as the driver has them.
 
         Not through ``Connection.execute``: its result object costs as much as the statement.
 
         :raises DBAPIError: as every other statement does.
         """
+        begin = self.writes and connection.in_transaction()  # outside of one it commits itself
+        with errors_of(connection, self.words.text):
+            return wire_of(connection).rows(self.words, self._given(values), begin=begin)
+
+    def later(self, connection: Connection, values: Mapping[str, Any]) -> None:
+        """Run what returns nothing, at the latest with what comes next in the transaction.
+
+        :raises DBAPIError: or what comes next raises it.
+        """
+        # outside of a transaction nothing comes next, and an error in a savepoint has to be undone with it
+        if not connection.in_transaction() or connection.in_nested_transaction():
+            self.rows(connection, values)
+            return
+        with errors_of(connection, self.words.text):
+            wire_of(connection).later(self.words, self._given(values))
+
+    def _given(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         given = dict(self.constants)
         for name, convert in self.going_in.items():
             given[name] = values[name] if convert is None else convert(values[name])
-        cursor = _cursor(connection)
-        try:
-            if self.writes and connection.in_transaction():  # outside of one it commits itself
-                begin_writing(cursor.connection)
-            cursor.execute(self.words, given)
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise wrapped(connection, cursor, self.words, error) from error
-        return cursor
-
-
-def _cursor(connection: Connection) -> Any:
-    """Return the one cursor of a database connection, which is as dear to make as a statement is to run.
-
-    Rows are fetched before the next statement, so that one is enough.
-    """
-    kept = connection.info
-    found = kept.get(_CURSOR)
-    if found is None:
-        found = kept[_CURSOR] = connection.connection.cursor()
-    return found
+        return given
 
 
 class Prepared:
@@ -82,9 +79,9 @@ class Prepared:
         """Run in the transaction of a session or connection and return the rows."""
         connection = _connection(db)
         text = self._text(connection)
-        found = text.run(connection, values).fetchall()
+        found = text.rows(connection, values)
         if not any(text.coming_out):
-            return list(found)
+            return found
         return [[_read(*cell) for cell in zip(row, text.coming_out, strict=True)] for row in found]
 
     def first(self, db: Session | Connection, **values: Any) -> Row | None:
@@ -93,9 +90,9 @@ class Prepared:
         return found[0] if found else None
 
     def run(self, db: Session | Connection, **values: Any) -> None:
-        """Run a statement that returns nothing."""
+        """Run a statement that returns nothing, at the latest with what comes next in the transaction."""
         connection = _connection(db)
-        self._text(connection).run(connection, values)
+        self._text(connection).later(connection, values)
 
     def _text(self, connection: Connection) -> _Text:
         name = connection.dialect.name
@@ -121,48 +118,25 @@ def _transaction(db: Session) -> SessionTransaction | None:
 
 
 def insert_rows(db: Session, *rows: tuple[type[Base], Mapping[str, Any]]) -> None:
-    """Insert rows of one or several tables, in one round trip where the database can.
+    """Insert rows of one or several tables; where the database can, they travel with what comes next.
 
     :param rows: model and values by column; columns left out, and those given as None, get their default.  A
         later row may refer to an earlier one.
     """
     connection = _connection(db)
-    # without what is NULL anyway: the driver keeps only statements with fewer than fifty parameters
-    given = [
-        (model, {name: value for name, value in row.items() if value is not None}) for model, row in rows
-    ]
-    values = {f"{column}_{number}": row[column] for number, (_, row) in enumerate(given) for column in row}
-    for text in _inserts(connection.dialect.name, tuple((model, tuple(row)) for model, row in given)):
-        text.run(connection, values)
+    for model, row in rows:
+        given = {name: value for name, value in row.items() if value is not None}
+        _insert(connection.dialect.name, model, tuple(given)).later(connection, given)
 
 
 @lru_cache(maxsize=256)
-def _inserts(dialect: str, shape: tuple[tuple[type[Base], tuple[str, ...]], ...]) -> list[_Text]:
-    texts = [_insert(dialect, number, model, columns) for number, (model, columns) in enumerate(shape)]
-    if dialect != "postgresql":
-        return texts
-    *first, last = texts
-    words = ", ".join(f"i{number} AS ({text.words})" for number, text in enumerate(first))
-    return [
-        _Text(
-            words=f"WITH {words} {last.words}" if first else last.words,
-            constants={name: value for text in texts for name, value in text.constants.items()},
-            going_in={name: convert for text in texts for name, convert in text.going_in.items()},
-            coming_out=(),
-            writes=True,
-        )
-    ]
-
-
-def _insert(dialect: str, number: int, model: type[Base], columns: tuple[str, ...]) -> _Text:
+def _insert(dialect: str, model: type[Base], columns: tuple[str, ...]) -> _Text:
     table = model.__table__
     assert isinstance(table, Table)  # noqa: S101  (models are tables, not joins)
-    values: dict[str, Any] = {
-        name: bindparam(f"{name}_{number}", type_=table.c[name].type) for name in columns
-    }
+    values: dict[str, Any] = {name: bindparam(name, type_=table.c[name].type) for name in columns}
     for column in table.columns:
         if column.name not in values and column.default is not None and column.default.is_scalar:
-            values[column.name] = bindparam(f"{column.name}_{number}", column.default.arg, type_=column.type)
+            values[column.name] = bindparam(column.name, column.default.arg, type_=column.type)
     return _compile(insert(table).values(values).inline(), dialect)
 
 
@@ -177,7 +151,7 @@ def _compile(statement: Statement, dialect_name: str) -> _Text:
         if not bind.required
     }
     return _Text(
-        words=str(compiled),
+        words=words(str(compiled), dialect_name),
         constants=constants,
         going_in={name: convert for name, convert in going_in.items() if name not in constants},
         coming_out=tuple(

@@ -35,6 +35,17 @@ def _write(db: Session, number: int) -> None:
     _INSERT.run(db, id=f"s.{number}", purpose="s", version=number, sealed=b"x", created_at=MOMENT)
 
 
+def _write_and_look(db: Session) -> None:
+    """Insert a secret, which is sent with the next statement at the latest."""
+    _write(db, 1)
+    Prepared(select(InstallationSecret.version)).rows(db)
+
+
+def _write_and_commit(db: Session, number: int) -> None:
+    _write(db, number)
+    db.commit()
+
+
 def _borrowed(database: Database) -> int:
     """Return how many connections the pool has lent."""
     pool = database.engine.pool
@@ -144,6 +155,39 @@ def test_prepared_statements_and_the_session_are_one_transaction(database: Datab
         assert sorted(db.scalars(select(InstallationSecret.version))) == [4, 5]
 
 
+def test_what_waits_is_undone_with_the_rest(database: Database) -> None:
+    """What is sent with the next statement was done before it, and is not done after a rollback."""
+    with database.session() as db:
+        _write(db, 1)
+        db.rollback()
+        _write(db, 2)
+        assert Prepared(select(InstallationSecret.version)).rows(db) == [(2,)]
+        _write(db, 3)
+        db.commit()
+        _write(db, 4)
+    with database.session() as db:
+        assert sorted(db.scalars(select(InstallationSecret.version))) == [2, 3]
+        with pytest.raises(DBAPIError):
+            _write_and_commit(db, 2)
+        db.rollback()
+        _write(db, 5)
+        db.commit()
+    with database.reading() as db:
+        assert sorted(db.scalars(select(InstallationSecret.version))) == [2, 3, 5]
+
+
+def test_an_error_of_what_waits_stays_in_its_savepoint(database: Database) -> None:
+    """Nothing waits inside of one; what was done before it stays."""
+    with database.session() as db:
+        _write(db, 1)
+        with pytest.raises(DBAPIError), db.begin_nested():
+            _write(db, 1)
+        _write(db, 2)
+        db.commit()
+    with database.reading() as db:
+        assert sorted(db.scalars(select(InstallationSecret.version))) == [1, 2]
+
+
 def test_a_savepoint_undoes_no_more_than_itself(database: Database) -> None:
     """What was prepared before it stays, whether it is undone or kept."""
     with database.session() as db:
@@ -172,7 +216,7 @@ def test_a_transaction_begins_with_the_first_write(database: Database) -> None:
         )
 
     held = select(InstallationSecret.version).with_for_update()
-    for begin in (lambda db: db.execute(held), Prepared(held).rows, lambda db: _write(db, 1)):
+    for begin in (lambda db: db.execute(held), Prepared(held).rows, _write_and_look):
         with database.session() as db:
             db.scalars(select(InstallationSecret.version)).all()
             Prepared(select(InstallationSecret.version)).rows(db)
@@ -202,7 +246,7 @@ def test_a_connection_that_was_lost_is_said_to_be(database: Database) -> None:
         return
     begins: list[Callable[[Session], object]] = [
         lambda db: db.execute(update(Installation).values(epoch=2)),
-        lambda db: _write(db, 1),
+        _write_and_look,
     ]
     for begin in begins:
         with database.session() as db:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from idp.accounts.models import Account
 from idp.context import Services
@@ -55,8 +56,14 @@ def test_rows_of_several_tables(services: Services) -> None:
 def test_a_constraint_is_reported_as_everywhere(services: Services) -> None:
     """The error is SQLAlchemy's, as surfaces expect it."""
     lost = {"id": new_id(), "account_id": "nobody", "account_epoch": 1, "installation_epoch": 1}
+    row = {**lost, "client_id": "none", "scope": "", "acr": "", "amr": ""}
+
+    def insert_and_commit(db: Session) -> None:
+        insert_rows(db, (Authorization, row))
+        db.commit()
+
     with services.database.session() as db, pytest.raises(IntegrityError):
-        insert_rows(db, (Authorization, {**lost, "client_id": "none", "scope": "", "acr": "", "amr": ""}))
+        insert_and_commit(db)
 
 
 def test_a_parameter_without_a_value_is_an_error(services: Services) -> None:

@@ -17,8 +17,9 @@ from idp.authentication.models import Device
 from idp.context import Context
 from idp.db import Base
 from idp.delivery import mails
-from idp.prepared import Prepared, Row, insert_rows
+from idp.prepared import Prepared, insert_rows
 from idp.throttling.throttle import NOTICES_A_DAY
+from idp.wire import Row
 
 Rows = list[tuple[type[Base], dict[str, Any]]]
 

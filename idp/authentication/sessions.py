@@ -23,7 +23,8 @@ from idp.crypto import random_token, sha256
 from idp.db import Base, new_id
 from idp.errors import Refusal
 from idp.installation import Installation
-from idp.prepared import Prepared, Row, insert_rows
+from idp.prepared import Prepared, insert_rows
+from idp.wire import Row
 
 TOUCH_EVERY: Final = timedelta(minutes=1)
 

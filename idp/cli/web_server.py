@@ -101,6 +101,7 @@ def serve_whole_requests(
 ) -> None:
     """Serve in this process until SIGTERM, as granian does for WSGI, but by way of :class:`Arrivals`."""
     stopped = threading.Event()
+    let_work_finish()
     listener = limit_unread(listener)
     # granian types neither this call nor what its own workers in Rust take
     stop = set_sync_signals()  # type: ignore[no-untyped-call]
@@ -112,6 +113,19 @@ def serve_whole_requests(
         Arrivals(application, known_as=application.known_as, sign_ins=SIGN_INS), AtOnce, stop
     )
     stopped.wait()
+
+
+def let_work_finish() -> None:
+    """Have threads of this process that wake not interrupt the one that runs (sched(7), SCHED_BATCH).
+
+    Else the thread that sends answers takes the CPU for each of them; so it finds several at a time.
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    except PermissionError:
+        pass  # a sandbox forbids it: all is as it was, only slower
 
 
 def limit_unread(listener: Any) -> Any:

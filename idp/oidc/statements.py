@@ -16,8 +16,9 @@ from typing import Any, Self
 from sqlalchemy import Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
-from idp.db import Database, begin_writing
+from idp.db import Database, wire_of
 from idp.oidc.facts import AuthorizationFacts, PersonFacts, decoded
+from idp.wire import Row, Wire, Words, words
 
 CODE_PURPOSE = "authorization_code"
 _OWN = len(AuthorizationFacts._fields) - 1  # all but what a consumption adds
@@ -124,36 +125,36 @@ _PERMISSIONS = """
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
-    """The statements in one driver's parameter style."""
+    """The statements in one database's words."""
 
-    consume_code: str
-    consume_refresh: str
-    consume_device: str
-    by_id: str
-    insert_refresh: str
-    bind: str
-    authorization_and_jti: str
-    person_and_jti: str
-    opaque: str
-    opaque_and_person: str
-    insert_access: str
-    strict: str
-    person: str
-    jti: str
-    use_jti: str
-    permissions: str
+    consume_code: Words
+    consume_refresh: Words
+    consume_device: Words
+    by_id: Words
+    insert_refresh: Words
+    bind: Words
+    authorization_and_jti: Words
+    person_and_jti: Words
+    opaque: Words
+    opaque_and_person: Words
+    insert_access: Words
+    strict: Words
+    person: Words
+    jti: Words
+    use_jti: Words
+    permissions: Words
     one_step: bool
 
 
 def _texts(dialect: str) -> _Texts:
     one_step = dialect == "postgresql"
 
-    def write(text: str) -> str:
+    def write(text: str) -> Words:
         parts = {"facts": _FACTS, "joins": _JOINS, "person": _PERSON, "addresses": _ADDRESSES}
         text = " ".join(text.format(**parts).split())
-        return re.sub(r":(\w+)", r"%(\1)s", text) if one_step else text
+        return words(re.sub(r":(\w+)", r"%(\1)s", text) if one_step else text, dialect)
 
-    def consuming(text: str) -> str:
+    def consuming(text: str) -> Words:
         return write(_CONSUMED.replace("{consume}", text) + _LOCK) if one_step else write(text)
 
     return _Texts(
@@ -191,12 +192,14 @@ class Transaction:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._connection is not None and isinstance(error, self._engine.dialect.loaded_dbapi.Error):
+            self._connection.invalidate(error)  # it may be dead, and the pool tries none
         self.rollback()
 
     def commit(self) -> None:
         """Make the changes durable; returns when they are."""
         if self._connection is not None:
-            self._connection.commit()
+            wire_of(self._connection).commit()
 
     def rollback(self) -> None:
         """Undo, and let go of SQLite's write lock, before another unit of work begins."""
@@ -235,7 +238,7 @@ class Transaction:
         expires: int,
     ) -> None:
         """Store a new refresh token."""
-        self._execute(
+        self._later(
             self._texts.insert_refresh,
             {
                 "id": token_id,
@@ -256,7 +259,7 @@ class Transaction:
         expires: int,
     ) -> None:
         """Store an opaque access token with the claims a JWT would carry."""
-        self._execute(
+        self._later(
             self._texts.insert_access,
             {
                 "hash": token_hash,
@@ -269,7 +272,7 @@ class Transaction:
 
     def bind(self, authorization_id: str, jkt: str) -> None:
         """Bind an authorization to a key, as the public client that holds it has proven (RFC 9449 §5)."""
-        self._execute(self._texts.bind, {"id": authorization_id, "cnf": json.dumps({"jkt": jkt})})
+        self._later(self._texts.bind, {"id": authorization_id, "cnf": json.dumps({"jkt": jkt})})
 
     def use_jti(self, jti_hash: bytes, expires: int) -> bool:
         """Note that an assertion or proof was presented; False where it was before (RFC 7523 §3).
@@ -277,20 +280,26 @@ class Transaction:
         :param jti_hash: SHA-256 of who presented it, what for, and its ``jti``.
         """
         values = {"hash": jti_hash, "expires": expires}
-        return self._execute(self._texts.use_jti, values).fetchone() is not None
+        return bool(self._rows(self._texts.use_jti, values))
 
-    def _consume(self, statement: str, values: Mapping[str, Any]) -> AuthorizationFacts | None:
-        row = self._execute(statement, values).fetchone()
-        if row is None or self._texts.one_step:
-            return None if row is None else AuthorizationFacts(*row)
-        found = self._execute(self._texts.by_id, {"id": row[0]}).fetchone()
-        return AuthorizationFacts(*found)._replace(consumed_id=row[1])
+    def _consume(self, statement: Words, values: Mapping[str, Any]) -> AuthorizationFacts | None:
+        found = self._rows(statement, values)
+        if not found or self._texts.one_step:
+            return AuthorizationFacts(*found[0]) if found else None
+        key, consumed = found[0]
+        (facts,) = self._rows(self._texts.by_id, {"id": key})
+        return AuthorizationFacts(*facts)._replace(consumed_id=consumed)
 
-    def _execute(self, statement: str, values: Mapping[str, Any]) -> Any:
-        if self._connection is not None:
-            return _run(self._connection, statement, values)
-        self._connection = self._engine.raw_connection()
-        return _run(self._connection, statement, values, begin=True)
+    def _rows(self, statement: Words, values: Mapping[str, Any]) -> list[Row]:
+        return self._wire().rows(statement, values, begin=True)
+
+    def _later(self, statement: Words, values: Mapping[str, Any]) -> None:
+        self._wire().later(statement, values)
+
+    def _wire(self) -> Wire:
+        if self._connection is None:
+            self._connection = self._engine.raw_connection()
+        return wire_of(self._connection)
 
 
 class Statements:
@@ -367,27 +376,15 @@ class Statements:
         values = {"membership": membership_id, "client": client_row_id}
         return tuple(row[0] for row in self._read(self._texts.permissions, values))
 
-    def _read(self, statement: str, values: Mapping[str, Any]) -> list[Any]:
+    def _read(self, statement: Words, values: Mapping[str, Any]) -> list[Row]:
         connection = self._database.reader.raw_connection()
         try:
-            return list(_run(connection, statement, values).fetchall())
+            return wire_of(connection).rows(statement, values)
+        except Exception as error:
+            connection.invalidate(error)
+            raise
         finally:
             connection.close()
-
-
-def _run(
-    connection: PoolProxiedConnection, statement: str, values: Mapping[str, Any], *, begin: bool = False
-) -> Any:
-    """Execute, and keep a connection that may be dead out of the pool, which does not try them."""
-    try:
-        if begin:
-            begin_writing(connection.dbapi_connection)
-        cursor = connection.cursor()
-        cursor.execute(statement, values)
-    except Exception as error:
-        connection.invalidate(error)
-        raise
-    return cursor
 
 
 __all__ = ["CODE_PURPOSE", "AuthorizationFacts", "PersonFacts", "Statements", "Transaction"]

@@ -79,7 +79,7 @@ class TestNewDevice:
         for cookie, read in ((home, 0), (DeviceCookie.new(), 1)):
             with counted(services.database) as traffic, unit_of_work(services) as ctx:
                 device, known = devices.recognise(ctx, account_id, cookie)
-                traffic.statements.clear()
+                traffic.clear()
                 notices.of_sign_in(ctx, account_id, device, known=known, failures=4, portal="")
                 assert len(traffic.statements) == read, traffic.statements
 

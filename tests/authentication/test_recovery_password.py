@@ -90,7 +90,7 @@ def test_the_statements_are_the_same_for_nobody(services: Services) -> None:
     seen = []
     for name in ("ben", "nobody"):
         with counted(services.database) as traffic, unit_of_work(services) as ctx:
-            traffic.statements.clear()
+            traffic.clear()
             recovery_password.look_up(ctx, name)
             seen.append(len(traffic.statements))
     assert seen[0] == seen[1] > 0

@@ -143,8 +143,7 @@ def test_statements_and_answers_are_alike(services: Services, ids: dict[str, str
     with counted(services.database) as traffic:
         for round_ in range(2):  # asked again as well
             for number, account in people.items():
-                traffic.statements.clear()
-                traffic.commits = 0
+                traffic.clear()
                 assert ask(services, account, number) == joining.Asked("sent", number)
                 spent[number, round_] = (len(traffic.statements), traffic.commits)
                 assert waiting(services, account) == [number]

@@ -147,7 +147,7 @@ def _copy(ctx: Context, table: Table, values: Sequence[dict[str, Any]], same: di
         row[json_at] = json.dumps(row[json_at])
     connection = ctx.db.connection()
     driver: Any = connection.connection.driver_connection
-    begin_writing(driver)
+    begin_writing(connection)
     with driver.cursor() as cursor:
         cursor.execute(f"CREATE TEMP TABLE {_STAGE} (LIKE {_TABLE}) ON COMMIT DROP")
         cursor.execute("".join(f"ALTER TABLE {_STAGE} ALTER COLUMN {name} DROP NOT NULL;" for name in same))

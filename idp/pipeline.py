@@ -1,0 +1,118 @@
+"""A PostgreSQL connection by libpq itself: statements stay prepared, several make one journey (libpq 34.5).
+
+A journey is what a statement costs.  What needs no answer before the next is sent goes along with it: BEGIN
+with the first write, rows that are only inserted with the next statement or with COMMIT.
+"""
+
+from collections.abc import Generator, Sequence
+from typing import Any, Final
+
+from psycopg import Connection, Error, OperationalError, errors, generators, pq
+from psycopg.adapt import PyFormat, Transformer
+
+from idp.wire import Row, Values, Words
+
+_GOOD: Final = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
+_IDLE: Final = pq.TransactionStatus.IDLE
+_BEGIN: Final = Words("BEGIN", ())
+_COMMIT: Final = Words("COMMIT", ())
+
+
+class PostgresqlWire:
+    """Statements stay prepared for as long as the connection lives: there are as many as the product has."""
+
+    def __init__(self, connection: "Connection[Any]") -> None:
+        self._connection = connection
+        self._pgconn = connection.pgconn
+        self._values = Transformer(connection)
+        self._prepared: dict[str, bytes] = {}
+        self._waiting: list[tuple[Words, Values]] = []
+
+    def rows(self, statement: Words, values: Values, *, begin: bool = False) -> list[Row]:
+        """As :meth:`Wire.rows`."""
+        result = self._run([*self._waiting, (statement, values)], begin=begin or bool(self._waiting))
+        if not result.ntuples:
+            return []
+        self._values.set_pgresult(result)
+        return self._values.load_rows(0, result.ntuples, tuple)
+
+    def later(self, statement: Words, values: Values) -> None:
+        """As :meth:`Wire.later`."""
+        self._waiting.append((statement, values))
+
+    def flush(self, *, begin: bool = False) -> None:
+        """As :meth:`Wire.flush`."""
+        if self._waiting or (begin and self._pgconn.transaction_status == _IDLE):
+            self._run(self._waiting, begin=True)
+
+    def commit(self) -> None:
+        """As :meth:`Wire.commit`."""
+        if not self._waiting and self._pgconn.transaction_status == _IDLE:
+            return
+        try:
+            self._run([*self._waiting, (_COMMIT, {})], begin=True)
+        except Error:
+            if self._pgconn.status == pq.ConnStatus.OK:
+                self._pgconn.exec_(b"ROLLBACK")
+            raise
+
+    def forget(self) -> None:
+        """As :meth:`Wire.forget`."""
+        self._waiting = []
+
+    def _run(self, statements: Sequence[tuple[Words, Values]], *, begin: bool) -> pq.abc.PGresult:
+        """Run statements in one journey and return the last one's result; the rest is forgotten."""
+        self._waiting = []
+        if begin and self._pgconn.transaction_status == _IDLE:
+            statements = [(_BEGIN, {}), *statements]
+        ready = [(self._name(statement), self._dumped(statement, values)) for statement, values in statements]
+        try:
+            results = self._sent(ready)
+        except BaseException:
+            self._pgconn.finish()  # nobody knows what it would answer next
+            raise
+        for result in results:
+            if result.status not in _GOOD:
+                raise self._error(result)
+        return results[-1]
+
+    def _sent(self, ready: Sequence[tuple[bytes, Sequence[Any]]]) -> Sequence[pq.abc.PGresult]:
+        pgconn = self._pgconn
+        if len(ready) == 1:
+            return [pgconn.exec_prepared(*ready[0])]
+        pgconn.enter_pipeline_mode()
+        for name, values in ready:
+            pgconn.send_query_prepared(name, values)
+        pgconn.pipeline_sync()
+        results = self._connection.wait(_answers(pgconn, len(ready)))
+        pgconn.exit_pipeline_mode()
+        return results
+
+    def _name(self, statement: Words) -> bytes:
+        """Return what the server knows a statement by; the types of its values are for the server to find."""
+        name = self._prepared.get(statement.text)
+        if name is None:
+            name = b"lotse_%d" % len(self._prepared)
+            result = self._pgconn.prepare(name, statement.text.encode())
+            if result.status not in _GOOD:
+                raise self._error(result)
+            self._prepared[statement.text] = name
+        return name
+
+    def _dumped(self, statement: Words, values: Values) -> Sequence[Any]:
+        given = [values[name] for name in statement.names]
+        return self._values.dump_sequence(given, [PyFormat.TEXT] * len(given))
+
+    def _error(self, result: pq.abc.PGresult) -> Error:
+        if self._pgconn.status == pq.ConnStatus.BAD:
+            return OperationalError(result.get_error_message())
+        return errors.error_from_result(result)
+
+
+def _answers(pgconn: pq.abc.PGconn, count: int) -> Generator[Any, Any, list[pq.abc.PGresult]]:
+    """Read the results of that many statements and of the synchronisation that ends them."""
+    results: list[pq.abc.PGresult] = []
+    yield from generators.send(pgconn)
+    for _ in range(count + 1):
+        results += yield from generators.fetch_many(pgconn)
+    return results[:-1]
