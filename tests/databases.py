@@ -45,7 +45,7 @@ class OnServer:
     """A worker's own PostgreSQL database with all tables; tests share its connections, too."""
 
     def __init__(self, url: str) -> None:
-        self._database = Database(url)
+        self._database = Database(url, pool_wait=20)  # a busy machine is no error
         Base.metadata.create_all(self._database.engine)
         self._connection = psycopg.connect(url, autocommit=True)
         # without the triggers of foreign keys the order does not matter
