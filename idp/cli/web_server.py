@@ -36,7 +36,7 @@ DRAIN_SECONDS = 1.0
 KILL_AFTER_SECONDS = 10
 UNREAD_SECONDS = 30
 """How long an answer may lie unread before its connection is ended (F13)."""
-SIGN_INS = 2
+SIGN_INS = 4
 """Sign-ins that a process answers at the same time, most of which is waiting for a hash."""
 _HTTP = HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=65_536)
 _FILES_BESIDE_CONNECTIONS = 512

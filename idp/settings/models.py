@@ -85,7 +85,7 @@ class Server(_Section):
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     workers: int = Field(2, ge=1, le=64)
-    threads: int = Field(4, ge=1, le=64)
+    threads: int = Field(8, ge=1, le=64)
     trusted_proxies: Networks = ()
 
 
@@ -95,7 +95,7 @@ class DatabaseSettings(_Section):
     url: Annotated[str, AfterValidator(_database_url)] = Field("sqlite:///lotse.db", repr=False)
     url_file: Path | None = None
     allow_sqlite: bool = False
-    pool_size: int = Field(5, ge=1, le=100)
+    pool_size: int = Field(8, ge=1, le=100)
     pool_wait_seconds: float = Field(1.0, gt=0, le=30)
     statement_timeout_ms: int = Field(2000, ge=100, le=60_000)
 
