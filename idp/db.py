@@ -190,10 +190,11 @@ class Database:
         writer = create_engine(self.url, isolation_level="AUTOCOMMIT", **options)
         reader = create_engine(self.url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **options)
 
-        from idp.pipeline import PostgresqlWire  # loads the driver, which SQLite does without
+        # loads the driver, which SQLite does without
+        from idp.pipeline import PostgresqlReadingWire, PostgresqlWire
 
         _share_wires(writer, PostgresqlWire, begins=True)
-        _share_wires(reader, PostgresqlWire, begins=False)
+        _share_wires(reader, PostgresqlReadingWire, begins=False)
         return writer, reader
 
 

@@ -109,6 +109,18 @@ class PostgresqlWire:
         return errors.error_from_result(result)
 
 
+class PostgresqlReadingWire(PostgresqlWire):
+    """For connections on which no transaction begins, so that nothing waits for its end either."""
+
+    def rows(self, statement: Words, values: Values, *, begin: bool = False) -> list[Row]:
+        """As :meth:`Wire.rows`, but for the beginning."""
+        return super().rows(statement, values)
+
+    def later(self, statement: Words, values: Values) -> None:
+        """As :meth:`Wire.later`, but now."""
+        self.rows(statement, values)
+
+
 def _answers(pgconn: pq.abc.PGconn, count: int) -> Generator[Any, Any, list[pq.abc.PGresult]]:
     """Read the results of that many statements and of the synchronisation that ends them."""
     results: list[pq.abc.PGresult] = []

@@ -155,6 +155,20 @@ def test_prepared_statements_and_the_session_are_one_transaction(database: Datab
         assert sorted(db.scalars(select(InstallationSecret.version))) == [4, 5]
 
 
+def test_a_reading_session_begins_nothing(database: Database) -> None:
+    """What is written by it all the same is kept at once."""
+    if database.dialect == "sqlite":
+        return
+    with database.reading() as db:
+        _write(db, 1)
+        Prepared(select(InstallationSecret.version).with_for_update()).rows(db)
+        driver = db.connection().connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        assert driver.info.transaction_status == TransactionStatus.IDLE
+    with database.reading() as db:
+        assert db.scalars(select(InstallationSecret.version)).all() == [1]
+
+
 def test_what_waits_is_undone_with_the_rest(database: Database) -> None:
     """What is sent with the next statement was done before it, and is not done after a rollback."""
     with database.session() as db:
