@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -36,7 +37,7 @@ def main() -> int:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lotse-bench-")))
             made = _products(folder, load, options.only or list(MOST), stack)
-            return _compare(load, made, options.runs)
+            return _compare(load, made, options.runs, options.warm_up)
     except (Unable, ProgramMissing) as missing:
         print(missing, file=sys.stderr)
         return 2
@@ -46,6 +47,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.variants", description=__doc__)
     parser.add_argument("--connections", type=int, default=16, help="requests in flight (default: 16)")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of a run (default: 3)")
+    parser.add_argument(
+        "--warm-up", type=float, default=2.0, help="length of a run before those that count (default: 2)"
+    )
     parser.add_argument("--runs", type=int, default=3, help="runs of each, whose median counts (default: 3)")
     parser.add_argument("--only", action="append", choices=list(MOST), help="only this variant")
     return parser.parse_args()
@@ -77,12 +81,14 @@ def fill(url: str) -> None:
         connection.execute("CHECKPOINT")
 
 
-def _compare(load: Load, made: dict[str, Product], runs: int) -> int:
+def _compare(load: Load, made: dict[str, Product], runs: int, warm_up: float) -> int:
     holds = True
     print("| scenario |", " | ".join(f"{name}: ms of CPU, of as it is, p50 ms" for name in made), "|")
     print("|---" * (len(made) + 1), "|", sep="")
     for scenario in SCENARIOS:
         print(f"{scenario.name} …", file=sys.stderr, flush=True)
+        for server in made.values():  # each process has to learn what it remembers
+            _cost(replace(load, seconds=warm_up), server, scenario)
         taken: dict[str, list[tuple[float, float]]] = {name: [] for name in made}
         for _ in range(runs):
             for name, server in made.items():

@@ -16,6 +16,8 @@ pytestmark = pytest.mark.alone_on("postgresql")
 
 @pytest.fixture
 def connection(database: Database) -> Iterator["psycopg.Connection[Any]"]:
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has no pipeline")
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url, autocommit=True, prepare_threshold=None) as made:
         made.execute("CREATE TEMP TABLE t (n BIGINT PRIMARY KEY)")
