@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Session, registry
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, StaticPool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState, StaticPool
 from sqlalchemy.types import TypeDecorator
 
 from idp.wire import SqliteWire, Wire
@@ -180,6 +180,8 @@ class Database:
             "max_overflow": 0,
             "pool_timeout": wait,
             "pool_pre_ping": False,
+            "pool_reset_on_return": None,  # by the wire, which knows whether there is anything to undo
+            "isolation_level": "AUTOCOMMIT",
             "connect_args": {
                 "options": f"-c statement_timeout={timeout_ms} -c timezone=UTC",
                 "connect_timeout": max(1, round(wait)) + 1,
@@ -187,8 +189,8 @@ class Database:
                 "prepare_threshold": None,
             },
         }
-        writer = create_engine(self.url, isolation_level="AUTOCOMMIT", **options)
-        reader = create_engine(self.url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **options)
+        writer = create_engine(self.url, **options)
+        reader = create_engine(self.url, **options)
 
         # loads the driver, which SQLite does without
         from idp.pipeline import PostgresqlReadingWire, PostgresqlWire
@@ -215,28 +217,23 @@ def _share_wires(engine: Engine, open_wire: Callable[[Any], Wire], *, begins: bo
     def let_pass(  # noqa: PLR0917  (the signature of the event)
         connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
     ) -> None:
-        with errors_of(connection, statement):
+        try:
             wire_of(connection).flush(begin=_writes(statement, context))
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise wrapped(connection, statement, error) from error
 
     @event.listens_for(engine, "commit")
     def commit(connection: Connection) -> None:
-        with errors_of(connection, "COMMIT"):
+        try:
             wire_of(connection).commit()
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise wrapped(connection, "COMMIT", error) from error
 
-    @event.listens_for(engine, "checkin")
-    def forget(_driver_connection: Any, entry: ConnectionPoolEntry) -> None:
-        wire: Wire | None = entry.info.get(_WIRE)
-        if wire is not None:
-            wire.forget()
-
-
-@contextmanager
-def errors_of(connection: Connection, words: str) -> Iterator[None]:
-    """Turn the driver's errors into SQLAlchemy's."""
-    try:
-        yield
-    except connection.dialect.loaded_dbapi.Error as error:
-        raise _wrapped(connection, words, error) from error
+    @event.listens_for(engine, "reset")
+    def reset(_driver_connection: Any, entry: ConnectionPoolEntry, state: PoolResetState) -> None:
+        if not state.terminate_only:
+            wire: Wire = entry.info[_WIRE]
+            wire.rollback()
 
 
 def delete_batch(db: Session, model: type[Base], condition: ColumnElement[bool], limit: int) -> int:
@@ -284,7 +281,7 @@ def begin_writing(connection: Connection | PoolProxiedConnection) -> None:
     wire_of(connection).flush(begin=True)
 
 
-def _wrapped(connection: Connection, words: str, error: Exception) -> StatementError:
+def wrapped(connection: Connection, words: str, error: Exception) -> StatementError:
     """Return SQLAlchemy's exception for the driver's, without values; a dead connection leaves the pool."""
     # typed for connections without a pool around them, to which a pooled one passes all on
     lost = connection.dialect.is_disconnect(error, connection.connection, None)  # type: ignore[arg-type]
@@ -321,10 +318,10 @@ __all__ = [
     "UtcDateTime",
     "begin_writing",
     "delete_batch",
-    "errors_of",
     "from_micros",
     "new_id",
     "to_micros",
     "try_lock",
     "wire_of",
+    "wrapped",
 ]

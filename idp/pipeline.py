@@ -16,6 +16,7 @@ _GOOD: Final = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 _IDLE: Final = pq.TransactionStatus.IDLE
 _BEGIN: Final = Words("BEGIN", ())
 _COMMIT: Final = Words("COMMIT", ())
+_ROLLBACK: Final = Words("ROLLBACK", ())
 
 
 class PostgresqlWire:
@@ -53,12 +54,14 @@ class PostgresqlWire:
             self._run([*self._waiting, (_COMMIT, {})], begin=True)
         except Error:
             if self._pgconn.status == pq.ConnStatus.OK:
-                self._pgconn.exec_(b"ROLLBACK")
+                self.rollback()
             raise
 
-    def forget(self) -> None:
-        """As :meth:`Wire.forget`."""
+    def rollback(self) -> None:
+        """As :meth:`Wire.rollback`."""
         self._waiting = []
+        if self._pgconn.transaction_status != _IDLE:
+            self._run([(_ROLLBACK, {})], begin=False)
 
     def _run(self, statements: Sequence[tuple[Words, Values]], *, begin: bool) -> pq.abc.PGresult:
         """Run statements in one journey and return the last one's result; the rest is forgotten."""

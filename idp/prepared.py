@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session, SessionTransaction
 
-from idp.db import Base, errors_of, wire_of
+from idp.db import Base, wire_of, wrapped
 from idp.wire import Row, Words, words
 
 Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete
@@ -46,8 +46,11 @@ class _Text(NamedTuple):
         :raises DBAPIError: as every other statement does.
         """
         begin = self.writes and connection.in_transaction()  # outside of one it commits itself
-        with errors_of(connection, self.words.text):
-            return wire_of(connection).rows(self.words, self._given(values), begin=begin)
+        given = self._given(values)
+        try:
+            return wire_of(connection).rows(self.words, given, begin=begin)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise wrapped(connection, self.words.text, error) from error
 
     def later(self, connection: Connection, values: Mapping[str, Any]) -> None:
         """Run what returns nothing, at the latest with what comes next in the transaction.
@@ -58,8 +61,11 @@ class _Text(NamedTuple):
         if not connection.in_transaction() or connection.in_nested_transaction():
             self.rows(connection, values)
             return
-        with errors_of(connection, self.words.text):
-            wire_of(connection).later(self.words, self._given(values))
+        given = self._given(values)
+        try:
+            wire_of(connection).later(self.words, given)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise wrapped(connection, self.words.text, error) from error
 
     def _given(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         given = dict(self.constants)

@@ -49,8 +49,8 @@ class Wire(Protocol):
         """Run what waits, and end the transaction: it is undone where it cannot be kept."""
         ...
 
-    def forget(self) -> None:
-        """Drop what waits: it is undone."""
+    def rollback(self) -> None:
+        """Drop what waits, and undo what was done in the transaction."""
         ...
 
 
@@ -82,5 +82,6 @@ class SqliteWire:
             self._connection.rollback()
             raise
 
-    def forget(self) -> None:
-        """As :meth:`Wire.forget`: nothing ever waits."""
+    def rollback(self) -> None:
+        """As :meth:`Wire.rollback`."""
+        self._connection.rollback()

@@ -89,7 +89,7 @@ def test_what_waits_can_be_dropped(connection: "psycopg.Connection[Any]") -> Non
     """It was never sent."""
     wire = PostgresqlWire(connection)
     wire.later(_INSERT, {"n": 1})
-    wire.forget()
+    wire.rollback()
     wire.flush()
     assert wire.rows(_ALL, {}) == []
     assert _status(connection) == TransactionStatus.IDLE

@@ -49,8 +49,11 @@ def test_nothing_waits_on_sqlite(connection: sqlite3.Connection) -> None:
     assert not connection.in_transaction
     wire.later(_INSERT, {"n": 1})
     assert connection.in_transaction
-    wire.forget()
     assert wire.rows(_ALL, {}) == [(1,)]
+    wire.rollback()
+    assert not connection.in_transaction
+    assert wire.rows(_ALL, {}) == []
+    wire.later(_INSERT, {"n": 1})
     wire.commit()
     assert not connection.in_transaction
     wire.flush(begin=True)
