@@ -12,6 +12,8 @@ from psycopg.adapt import PyFormat, Transformer
 
 from idp.wire import Row, Values, Words
 
+_Ready = tuple[Words, Sequence[Any]]
+
 _GOOD: Final = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 _IDLE: Final = pq.TransactionStatus.IDLE
 _BEGIN: Final = Words("BEGIN", ())
@@ -27,11 +29,12 @@ class PostgresqlWire:
         self._pgconn = connection.pgconn
         self._values = Transformer(connection)
         self._prepared: dict[str, bytes] = {}
-        self._waiting: list[tuple[Words, Values]] = []
+        self._waiting: list[_Ready] = []
 
     def rows(self, statement: Words, values: Values, *, begin: bool = False) -> list[Row]:
         """As :meth:`Wire.rows`."""
-        result = self._run([*self._waiting, (statement, values)], begin=begin or bool(self._waiting))
+        begin = begin or bool(self._waiting)
+        result = self._run([*self._waiting, self._ready(statement, values)], begin=begin)
         if not result.ntuples:
             return []
         self._values.set_pgresult(result)
@@ -39,7 +42,7 @@ class PostgresqlWire:
 
     def later(self, statement: Words, values: Values) -> None:
         """As :meth:`Wire.later`."""
-        self._waiting.append((statement, values))
+        self._waiting.append(self._ready(statement, values))
 
     def flush(self, *, begin: bool = False) -> None:
         """As :meth:`Wire.flush`."""
@@ -51,7 +54,7 @@ class PostgresqlWire:
         if not self._waiting and self._pgconn.transaction_status == _IDLE:
             return
         try:
-            self._run([*self._waiting, (_COMMIT, {})], begin=True)
+            self._run([*self._waiting, (_COMMIT, ())], begin=True)
         except Error:
             if self._pgconn.status == pq.ConnStatus.OK:
                 self.rollback()
@@ -61,16 +64,16 @@ class PostgresqlWire:
         """As :meth:`Wire.rollback`."""
         self._waiting = []
         if self._pgconn.transaction_status != _IDLE:
-            self._run([(_ROLLBACK, {})], begin=False)
+            self._run([(_ROLLBACK, ())], begin=False)
 
-    def _run(self, statements: Sequence[tuple[Words, Values]], *, begin: bool) -> pq.abc.PGresult:
+    def _run(self, statements: Sequence[_Ready], *, begin: bool) -> pq.abc.PGresult:
         """Run statements in one journey and return the last one's result; the rest is forgotten."""
         self._waiting = []
         if begin and self._pgconn.transaction_status == _IDLE:
-            statements = [(_BEGIN, {}), *statements]
-        ready = [(self._name(statement), self._dumped(statement, values)) for statement, values in statements]
+            statements = [(_BEGIN, ()), *statements]
+        named = [(self._name(statement), values) for statement, values in statements]
         try:
-            results = self._sent(ready)
+            results = self._sent(named)
         except BaseException:
             self._pgconn.finish()  # nobody knows what it would answer next
             raise
@@ -79,15 +82,15 @@ class PostgresqlWire:
                 raise self._error(result)
         return results[-1]
 
-    def _sent(self, ready: Sequence[tuple[bytes, Sequence[Any]]]) -> Sequence[pq.abc.PGresult]:
+    def _sent(self, named: Sequence[tuple[bytes, Sequence[Any]]]) -> Sequence[pq.abc.PGresult]:
         pgconn = self._pgconn
-        if len(ready) == 1:
-            return [pgconn.exec_prepared(*ready[0])]
+        if len(named) == 1:
+            return [pgconn.exec_prepared(*named[0])]
         pgconn.enter_pipeline_mode()
-        for name, values in ready:
+        for name, values in named:
             pgconn.send_query_prepared(name, values)
         pgconn.pipeline_sync()
-        results = self._connection.wait(_answers(pgconn, len(ready)))
+        results = self._connection.wait(_answers(pgconn, len(named)))
         pgconn.exit_pipeline_mode()
         return results
 
@@ -102,9 +105,10 @@ class PostgresqlWire:
             self._prepared[statement.text] = name
         return name
 
-    def _dumped(self, statement: Words, values: Values) -> Sequence[Any]:
+    def _ready(self, statement: Words, values: Values) -> _Ready:
+        """Return a statement with its values as they are now: what waits does not change any more."""
         given = [values[name] for name in statement.names]
-        return self._values.dump_sequence(given, [PyFormat.TEXT] * len(given))
+        return statement, self._values.dump_sequence(given, [PyFormat.TEXT] * len(given))
 
     def _error(self, result: pq.abc.PGresult) -> Error:
         if self._pgconn.status == pq.ConnStatus.BAD:

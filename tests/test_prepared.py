@@ -43,6 +43,17 @@ def test_values_come_back_as_they_went_in(services: Services) -> None:
         assert (row.status, row.created_at, row.address) == ("active", NOW, {"locality": "Köln"})
 
 
+def test_a_row_is_what_it_was_when_it_was_inserted(services: Services) -> None:
+    """Where it travels with what comes next, nobody changes it meanwhile."""
+    model, row = _account(new_id())
+    address = {"locality": "Köln"}
+    with services.database.session() as db:
+        insert_rows(db, (model, row | {"address": address}))
+        address["locality"] = "Bonn"
+        db.commit()
+        assert db.get_one(Account, row["id"]).address == {"locality": "Köln"}
+
+
 def test_rows_of_several_tables(services: Services) -> None:
     """A later row may refer to an earlier one, and all are one unit of work."""
     first, second = new_id(), new_id()
