@@ -21,7 +21,7 @@ from idp.settings import load_settings
 from tests.infrastructure import free_port
 
 CLIENTS = 50
-PEOPLE = 200
+PEOPLE = 1000  # nobody comes to the limit of sessions, whose surplus a sign-in has to end
 PASSWORD = "Sieben Kraniche im Sturm"  # noqa: S105  (exists only on the bench)
 REDIRECT = "http://127.0.0.1:9/cb"
 SCOPE = "openid profile email"
