@@ -181,6 +181,8 @@ def test_server_processes_that_are_killed_come_back(start: Start) -> None:
     assert until(lambda: _answers(url), seconds=60)
     for _ in range(3):
         (served,) = _served(process)
+        if sys.platform == "linux":
+            assert os.sched_getscheduler(served.pid) == os.SCHED_BATCH, "its threads interrupt each other"
         served.kill()
         assert until(
             lambda gone=served.pid: [p.pid for p in _served(process)] not in ([], [gone]), seconds=60
