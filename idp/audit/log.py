@@ -20,7 +20,7 @@ from sqlalchemy import Select, or_, select, update
 from idp.audit.events import FAILURES, Event
 from idp.audit.models import AuditEvent, AuditPersonal
 from idp.context import Actor, Context
-from idp.db import Base, new_id
+from idp.db import new_id
 from idp.installation import Vault
 from idp.logging import is_secret_name
 from idp.prepared import insert_rows
@@ -58,14 +58,6 @@ def record(ctx: Context, event: Event, **facts: Unpack[Facts]) -> None:
 
     :raises ValueError: a field is called like a secret.
     """
-    insert_rows(ctx.db, *rows(ctx, event, **facts))
-
-
-def rows(ctx: Context, event: Event, **facts: Unpack[Facts]) -> list[tuple[type[Base], dict[str, Any]]]:
-    """Return the rows of an event, for operations that insert them together with their own.
-
-    :raises ValueError: a field is called like a secret.
-    """
     actor = facts.get("actor") or ctx.actor
     kind, target_id = facts.get("target") or (None, None)
     key = new_id()
@@ -90,11 +82,12 @@ def rows(ctx: Context, event: Event, **facts: Unpack[Facts]) -> list[tuple[type[
         "origin_commitment": origin_commitment,
         "details_commitment": details_commitment,
     }
+    insert_rows(ctx.db, (AuditEvent, row))
     if origin is None and details is None:
-        return [(AuditEvent, row)]
+        return
     failure = event in FAILURES
     part = {"event_id": key, "at": ctx.now, "failure": failure, "origin": origin, "details": details}
-    return [(AuditEvent, row), (AuditPersonal, part)]
+    insert_rows(ctx.db, (AuditPersonal, part))
 
 
 @lru_cache(maxsize=1024)

@@ -14,7 +14,7 @@ from sqlalchemy import and_, bindparam, func, literal_column, select, update
 from idp.accounts.models import ACTIVE, Account
 from idp.accounts.principal import Standing, principal_may_act
 from idp.audit.events import Event
-from idp.audit.log import rows as audit_rows
+from idp.audit.log import record
 from idp.authentication.assurance import FIRST_FACTORS, Assurance, Limits, Proof, assess
 from idp.authentication.devices import KnownDevice
 from idp.authentication.models import AuthenticationEvent, Authenticator, Device, Session
@@ -222,12 +222,8 @@ def start(
     )
     proven = tuple(methods)
     more = {"account_id": account.id, "user_agent": ctx.origin.user_agent[:255], "created_at": ctx.now}
-    insert_rows(
-        ctx.db,
-        (Session, session._asdict() | more),
-        *_events(ctx, session.id, proven),
-        *audit_rows(ctx, Event.SESSION_STARTED, target=("account", account.id), session=session.id),
-    )
+    insert_rows(ctx.db, (Session, session._asdict() | more), *_events(ctx, session.id, proven))
+    record(ctx, Event.SESSION_STARTED, target=("account", account.id), session=session.id)
     proofs = tuple(Proof(method, ctx.now) for method, _ in proven)
     factors: list[str | None] = [*kinds.split()] if kinds else [None]
     rows = [(trusted_until is not None, trusted_until, kind) for kind in factors]

@@ -12,7 +12,6 @@ from idp.accounts.models import Account
 from idp.accounts.principal import Standing, principal_may_act
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.audit.log import rows as audit_rows
 from idp.authentication.models import Session, SessionClient
 from idp.authentication.sessions import LiveSession
 from idp.context import Context
@@ -95,19 +94,15 @@ def issue(
     key: str = authorization["id"]
     lifetime = timedelta(seconds=ctx.settings.tokens.code_seconds)
     code, secret = one_time_secrets.make(ctx, CODE_PURPOSE, target=key, lifetime=lifetime)
-    insert_rows(
-        ctx.db,
-        (Authorization, authorization),
-        secret,
-        *audit_rows(
-            ctx,
-            Event.CODE_ISSUED,
-            target=("account", live.account.id),
-            organization=organization_id,
-            client=client.client_id,
-            session=live.session.id,
-            new={"lineage": key, "scope": authorization["scope"], "acr": live.assurance.acr},
-        ),
+    insert_rows(ctx.db, (Authorization, authorization), secret)
+    record(
+        ctx,
+        Event.CODE_ISSUED,
+        target=("account", live.account.id),
+        organization=organization_id,
+        client=client.client_id,
+        session=live.session.id,
+        new={"lineage": key, "scope": authorization["scope"], "acr": live.assurance.acr},
     )
     return Issued(code, key)
 

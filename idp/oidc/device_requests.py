@@ -16,7 +16,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.audit.log import rows as audit_rows
 from idp.authentication.sessions import LiveSession
 from idp.context import Context
 from idp.crypto import random_token, sha256
@@ -174,23 +173,20 @@ def connect(
         # the question listed it all: a standing decision like any other, which the person can withdraw
         consent.decide(ctx, live.account.id, client, everything, everything)
     authorization, organization_id = accepted(ctx, wanted, client, live, membership_id)
-    insert_rows(
-        ctx.db,
-        (Authorization, authorization),
-        *audit_rows(
-            ctx,
-            Event.DEVICE_REQUEST_CONNECTED,
-            target=("account", live.account.id),
-            organization=organization_id,
-            client=client.client_id,
-            session=live.session.id,
-            new={
-                "lineage": authorization["id"],
-                "scope": authorization["scope"],
-                "acr": live.assurance.acr,
-            },
-            personal=_place(waiting),
-        ),
+    insert_rows(ctx.db, (Authorization, authorization))
+    record(
+        ctx,
+        Event.DEVICE_REQUEST_CONNECTED,
+        target=("account", live.account.id),
+        organization=organization_id,
+        client=client.client_id,
+        session=live.session.id,
+        new={
+            "lineage": authorization["id"],
+            "scope": authorization["scope"],
+            "acr": live.assurance.acr,
+        },
+        personal=_place(waiting),
     )
     _decide(ctx, request_id, authorization_id=authorization["id"])
 

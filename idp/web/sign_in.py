@@ -8,7 +8,6 @@ from werkzeug.wrappers import Response
 
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.audit.log import rows as audit_rows
 from idp.authentication import devices, login, notices, sessions, transaction
 from idp.authentication.devices import DeviceCookie, KnownDevice
 from idp.authentication.sessions import LiveSession, Owner
@@ -67,7 +66,7 @@ def complete(
         record(ctx, Event.DEVICE_REMEMBERED, target=("account", account.id))
     live, value, surplus = _session(ctx, account, methods, device)
     facts = {"known_device": known, "earlier_failures": earlier_failures}
-    happened = audit_rows(
+    record(
         ctx,
         Event.SIGN_IN_SUCCEEDED,
         target=("account", account.id),
@@ -75,10 +74,10 @@ def complete(
         new={"methods": [method for method, _ in methods], "acr": live.assurance.acr} | facts,
     )
     if not told:
-        happened += notices.of_sign_in(
+        mails = notices.of_sign_in(
             ctx, account.id, device, known=known, failures=earlier_failures, portal=_portal_name(flow)
         )
-    insert_rows(ctx.db, *happened)
+        insert_rows(ctx.db, *mails)
     for session_id in surplus:
         end_session(ctx, session_id, sessions.TOO_MANY)
     response = _way_on(ctx, flow, live, onward, at_once=at_once)
