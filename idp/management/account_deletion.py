@@ -133,12 +133,7 @@ def of_link(ctx: Context, token: str) -> Undoable:
 
     :raises Refusal: ``token.expired``, ``token.used``.
     """
-    secret = one_time_secrets.find(ctx, LINK, token)
-    if secret is None:
-        raise Refusal("token.expired")
-    if secret.used_at is not None:
-        raise Refusal("token.used")
-    return _undoable(ctx, secret.target)
+    return _undoable(ctx, _account_of(ctx, token))
 
 
 def undo_by_link(ctx: Context, token: str) -> None:
@@ -146,12 +141,21 @@ def undo_by_link(ctx: Context, token: str) -> None:
 
     :raises Refusal: as :func:`of_link`.
     """
-    found = of_link(ctx, token)
-    accounts.locked(ctx, found.account_id)  # before the secret: the job, too, holds the account first
+    account_id = _account_of(ctx, token)  # whether it can be undone is asked once nobody else can undo it
+    accounts.locked(ctx, account_id)  # before the secret: the job, too, holds the account first
     if one_time_secrets.consume(ctx, LINK, token) is None:
         # used by another click, or gone with the account
         raise Refusal("token.used" if one_time_secrets.find_used(ctx, LINK, token) else "token.expired")
-    _undo(ctx, found.account_id)
+    _undo(ctx, account_id)
+
+
+def _account_of(ctx: Context, token: str) -> str:
+    secret = one_time_secrets.find(ctx, LINK, token)
+    if secret is None:
+        raise Refusal("token.expired")
+    if secret.used_at is not None:
+        raise Refusal("token.used")
+    return secret.target
 
 
 def offer(ctx: Context, account_id: str, *, then: Flow | None, browser_hash: bytes) -> Flow:
