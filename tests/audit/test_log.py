@@ -204,6 +204,6 @@ def test_an_export_that_is_taken_slowly_holds_up_nobody(services: Services) -> N
     with services.database.reading() as db:
         lines = export(services.context(db, now=NOW), Period(None, NOW + timedelta(days=1)))
         assert json.loads(next(lines))["event"] in {"sign_in.succeeded", "session.started"}
-        with unit_of_work(services) as ctx:
+        with unit_of_work(services, NOW + timedelta(seconds=1)) as ctx:
             record(ctx, Event.SESSION_ENDED)
         assert len(list(lines)) == 2
