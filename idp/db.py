@@ -49,11 +49,13 @@ StorageError = SQLAlchemyError
 
 
 def new_id() -> str:
-    """Return a table key: 48 bits of time, then 80 random bits, as 32 hexadecimal characters.
+    """Return a table key: 32 hexadecimal characters that grow from call to call (RFC 9562 §6.2, method 3).
 
-    The leading time keeps index pages warm; nothing reads it back.
+    48 bits of milliseconds, 16 of what is left of the time, 64 random ones. The leading time keeps pages of
+    an index warm, and in their order what an operation has written.
     """
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
+    return f"{milliseconds:012x}{nanoseconds >> 4:04x}{secrets.token_hex(8)}"
 
 
 def to_micros(moment: datetime) -> int:
