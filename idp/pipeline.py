@@ -1,24 +1,43 @@
 """A PostgreSQL connection by libpq itself: statements stay prepared, several make one journey (libpq 34.5).
 
 A journey is what a statement costs.  What needs no answer before the next is sent goes along with it: BEGIN
-with the first write, rows that are only inserted with the next statement or with COMMIT.
+with the first write, rows that are only inserted with the next statement or with COMMIT, and a question with
+the next one.
 """
 
-from collections.abc import Generator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Final, NamedTuple
 
-from psycopg import Connection, Error, OperationalError, errors, generators, pq
+from psycopg import Connection, Error, InterfaceError, OperationalError, errors, generators, pq
 from psycopg.adapt import PyFormat, Transformer
 
 from idp.wire import Row, Values, Words
 
-_Ready = tuple[Words, Sequence[Any]]
-
 _GOOD: Final = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 _IDLE: Final = pq.TransactionStatus.IDLE
-_BEGIN: Final = Words("BEGIN", ())
-_COMMIT: Final = Words("COMMIT", ())
-_ROLLBACK: Final = Words("ROLLBACK", ())
+
+
+class _Asked:
+    """A question that may still wait for its answer."""
+
+    __slots__ = ("result",)
+
+    def __init__(self) -> None:
+        self.result: pq.abc.PGresult | None = None
+
+
+class _Ready(NamedTuple):
+    """A statement as it is sent."""
+
+    words: Words
+    values: Sequence[Any] = ()
+    #: who waits for its rows; what changes something waits without
+    asked: _Asked | None = None
+
+
+_BEGIN: Final = _Ready(Words("BEGIN", ()))
+_COMMIT: Final = _Ready(Words("COMMIT", ()))
+_ROLLBACK: Final = _Ready(Words("ROLLBACK", ()))
 
 
 class PostgresqlWire:
@@ -33,28 +52,38 @@ class PostgresqlWire:
 
     def rows(self, statement: Words, values: Values, *, begin: bool = False) -> list[Row]:
         """As :meth:`Wire.rows`."""
-        begin = begin or bool(self._waiting)
-        result = self._run([*self._waiting, self._ready(statement, values)], begin=begin)
-        if not result.ntuples:
-            return []
-        self._values.set_pgresult(result)
-        return self._values.load_rows(0, result.ntuples, tuple)
+        begin = begin or self._changes()
+        return self._rows_of(self._run([*self._waiting, self._ready(statement, values)], begin=begin))
 
     def later(self, statement: Words, values: Values) -> None:
         """As :meth:`Wire.later`."""
         self._waiting.append(self._ready(statement, values))
 
+    def soon(self, statement: Words, values: Values) -> Callable[[], list[Row]]:
+        """As :meth:`Wire.soon`."""
+        asked = _Asked()
+        self._waiting.append(self._ready(statement, values)._replace(asked=asked))
+
+        def rows() -> list[Row]:
+            if any(waiting.asked is asked for waiting in self._waiting):
+                self.flush()
+            if asked.result is None:
+                raise InterfaceError("what was asked for went along with what failed or was dropped")
+            return self._rows_of(asked.result)
+
+        return rows
+
     def flush(self, *, begin: bool = False) -> None:
         """As :meth:`Wire.flush`."""
         if self._waiting or (begin and self._pgconn.transaction_status == _IDLE):
-            self._run(self._waiting, begin=True)
+            self._run(self._waiting, begin=begin or self._changes())
 
     def commit(self) -> None:
         """As :meth:`Wire.commit`."""
         if not self._waiting and self._pgconn.transaction_status == _IDLE:
             return
         try:
-            self._run([*self._waiting, (_COMMIT, ())], begin=True)
+            self._run([*self._waiting, _COMMIT], begin=True)
         except Error:
             if self._pgconn.status == pq.ConnStatus.OK:
                 self.rollback()
@@ -64,22 +93,33 @@ class PostgresqlWire:
         """As :meth:`Wire.rollback`."""
         self._waiting = []
         if self._pgconn.transaction_status != _IDLE:
-            self._run([(_ROLLBACK, ())], begin=False)
+            self._run([_ROLLBACK], begin=False)
+
+    def _changes(self) -> bool:
+        return any(waiting.asked is None for waiting in self._waiting)
+
+    def _rows_of(self, result: pq.abc.PGresult) -> list[Row]:
+        if not result.ntuples:
+            return []
+        self._values.set_pgresult(result)
+        return self._values.load_rows(0, result.ntuples, tuple)
 
     def _run(self, statements: Sequence[_Ready], *, begin: bool) -> pq.abc.PGresult:
-        """Run statements in one journey and return the last one's result; the rest is forgotten."""
+        """Run statements in one journey and return the last one's result."""
         self._waiting = []
         if begin and self._pgconn.transaction_status == _IDLE:
-            statements = [(_BEGIN, ()), *statements]
-        named = [(self._name(statement), values) for statement, values in statements]
+            statements = [_BEGIN, *statements]
+        named = [(self._name(statement.words), statement.values) for statement in statements]
         try:
             results = self._sent(named)
         except BaseException:
             self._pgconn.finish()  # nobody knows what it would answer next
             raise
-        for result in results:
+        for statement, result in zip(statements, results, strict=True):
             if result.status not in _GOOD:
                 raise self._error(result)
+            if statement.asked is not None:
+                statement.asked.result = result
         return results[-1]
 
     def _sent(self, named: Sequence[tuple[bytes, Sequence[Any]]]) -> Sequence[pq.abc.PGresult]:
@@ -108,7 +148,7 @@ class PostgresqlWire:
     def _ready(self, statement: Words, values: Values) -> _Ready:
         """Return a statement with its values as they are now: what waits does not change any more."""
         given = [values[name] for name in statement.names]
-        return statement, self._values.dump_sequence(given, [PyFormat.TEXT] * len(given))
+        return _Ready(statement, self._values.dump_sequence(given, [PyFormat.TEXT] * len(given)))
 
     def _error(self, result: pq.abc.PGresult) -> Error:
         if self._pgconn.status == pq.ConnStatus.BAD:

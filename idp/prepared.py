@@ -6,7 +6,7 @@ out anew at each execution (its cache key, the kinds of its parameters and colum
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Delete, Insert, Select, Table, Update, bindparam, insert
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,6 +17,7 @@ from idp.db import Base, wire_of, wrapped
 from idp.wire import Row, Words, words
 
 Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete
+Result = TypeVar("Result")
 _Convert = Callable[[Any], Any]
 
 _CONNECTION: Final = "lotse.connection"
@@ -47,10 +48,7 @@ class _Text(NamedTuple):
         """
         begin = self.writes and connection.in_transaction()  # outside of one it commits itself
         given = self._given(values)
-        try:
-            return wire_of(connection).rows(self.words, given, begin=begin)
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise wrapped(connection, self.words.text, error) from error
+        return self._told(connection, lambda: wire_of(connection).rows(self.words, given, begin=begin))
 
     def later(self, connection: Connection, values: Mapping[str, Any]) -> None:
         """Run what returns nothing, at the latest with what comes next in the transaction.
@@ -62,8 +60,27 @@ class _Text(NamedTuple):
             self.rows(connection, values)
             return
         given = self._given(values)
+        self._told(connection, lambda: wire_of(connection).later(self.words, given))
+
+    def soon(self, connection: Connection, values: Mapping[str, Any]) -> Callable[[], list[Row]]:
+        """Ask for rows as the driver has them, at the latest with what comes next; returns how to get them.
+
+        :raises DBAPIError: to get them does where what they went along with has failed.
+        """
+        given = self._given(values)
+        get = self._told(connection, lambda: wire_of(connection).soon(self.words, given))
+        return lambda: self._told(connection, get)
+
+    def read(self, found: list[Row]) -> list[Row]:
+        """Return rows as the ORM would have them."""
+        if not any(self.coming_out):
+            return found
+        return [[_read(*cell) for cell in zip(row, self.coming_out, strict=True)] for row in found]
+
+    def _told(self, connection: Connection, action: Callable[[], Result]) -> Result:
+        """Do something with the wire; errors are SQLAlchemy's."""
         try:
-            wire_of(connection).later(self.words, given)
+            return action()
         except connection.dialect.loaded_dbapi.Error as error:
             raise wrapped(connection, self.words.text, error) from error
 
@@ -85,15 +102,22 @@ class Prepared:
         """Run in the transaction of a session or connection and return the rows."""
         connection = _connection(db)
         text = self._text(connection)
-        found = text.rows(connection, values)
-        if not any(text.coming_out):
-            return found
-        return [[_read(*cell) for cell in zip(row, text.coming_out, strict=True)] for row in found]
+        return text.read(text.rows(connection, values))
 
     def first(self, db: Session | Connection, **values: Any) -> Row | None:
         """Return the first row, or None."""
         found = self.rows(db, **values)
         return found[0] if found else None
+
+    def soon(self, db: Session | Connection, **values: Any) -> Callable[[], list[Row]]:
+        """Ask for rows that only reading takes, at the latest with what comes next; returns how to get them.
+
+        Where the database can, several questions are one journey.
+        """
+        connection = _connection(db)
+        text = self._text(connection)
+        get = text.soon(connection, values)
+        return lambda: text.read(get())
 
     def run(self, db: Session | Connection, **values: Any) -> None:
         """Run a statement that returns nothing, at the latest with what comes next in the transaction."""

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 Row = Sequence[Any]
@@ -41,6 +41,13 @@ class Wire(Protocol):
         """Run a statement that returns nothing, in the transaction; at the latest before what comes next."""
         ...
 
+    def soon(self, statement: Words, values: Values) -> Callable[[], list[Row]]:
+        """Ask for rows that only reading takes, at the latest with what comes next; returns how to get them.
+
+        To get them raises an error where what they went along with did.
+        """
+        ...
+
     def flush(self, *, begin: bool = False) -> None:
         """Run what waits; others are about to use the connection."""
         ...
@@ -68,6 +75,11 @@ class SqliteWire:
     def later(self, statement: Words, values: Values) -> None:
         """As :meth:`Wire.later`."""
         self.rows(statement, values, begin=True)
+
+    def soon(self, statement: Words, values: Values) -> Callable[[], list[Row]]:
+        """As :meth:`Wire.soon`."""
+        found = self.rows(statement, values)
+        return lambda: found
 
     def flush(self, *, begin: bool = False) -> None:
         """As :meth:`Wire.flush`."""

@@ -73,6 +73,50 @@ def test_what_waits_travels_with_what_comes_next(connection: "psycopg.Connection
     assert wire.rows(_ALL, {}) == [(1,), (2,), (3,)]
 
 
+def test_a_question_travels_with_the_next(connection: "psycopg.Connection[Any]") -> None:
+    """It begins no transaction, and sees what was asked for before it."""
+    wire = PostgresqlWire(connection)
+    first, second = wire.soon(_ALL, {}), wire.soon(_words("SELECT 7"), {})
+    assert wire.rows(_words("SELECT 8"), {}) == [(8,)]
+    assert _status(connection) == TransactionStatus.IDLE
+    wire.later(_INSERT, {"n": 1})
+    third = wire.soon(_ALL, {})
+    wire.later(_INSERT, {"n": 2})
+    wire.commit()
+    assert (first(), second(), third()) == ([], [(7,)], [(1,)])
+    assert third() == [(1,)]
+
+
+def test_a_question_that_nothing_follows(connection: "psycopg.Connection[Any]") -> None:
+    """To get its answer sends it."""
+    wire = PostgresqlWire(connection)
+    assert wire.soon(_ALL, {})() == []
+    assert _status(connection) == TransactionStatus.IDLE
+    wire.later(_INSERT, {"n": 1})
+    assert wire.soon(_ALL, {})() == [(1,)]
+    assert _status(connection) == TransactionStatus.INTRANS
+
+
+def test_a_question_without_an_answer(connection: "psycopg.Connection[Any]") -> None:
+    """It was dropped, or what it went along with has failed: nobody takes that for no rows."""
+    wire = PostgresqlWire(connection)
+    dropped = wire.soon(_ALL, {})
+    wire.rollback()
+    wire.later(_INSERT, {"n": 1})
+    with pytest.raises(psycopg.InterfaceError):
+        dropped()
+    assert _status(connection) == TransactionStatus.IDLE
+    wire.rollback()
+    failed, after = wire.soon(_ALL, {}), wire.soon(_words("SELECT 1 / 0"), {})
+    last = wire.soon(_ALL, {})
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        wire.flush()
+    assert failed() == []
+    for without in (after, last):
+        with pytest.raises(psycopg.InterfaceError):
+            without()
+
+
 @pytest.mark.parametrize("others", [0, 2])
 def test_a_whole_transaction_at_once(connection: "psycopg.Connection[Any]", others: int) -> None:
     """A commit with nothing but what waits; without anything it sends nothing."""

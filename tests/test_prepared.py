@@ -20,6 +20,8 @@ _ACCOUNTS = Prepared(
     .with_for_update(read=True)
 )
 
+_ADDRESSES = Prepared(select(Account.created_at, Account.address).where(Account.id == bindparam("key")))
+
 
 def _account(key: str) -> tuple[type[Account], dict[str, object]]:
     return Account, {
@@ -41,6 +43,29 @@ def test_values_come_back_as_they_went_in(services: Services) -> None:
         assert _ACCOUNTS.first(db, key="x") is None
         row = db.get_one(Account, key)
         assert (row.status, row.created_at, row.address) == ("active", NOW, {"locality": "Köln"})
+
+
+def test_what_is_asked_for_soon_comes_back_alike(services: Services) -> None:
+    """Converted, and with what was written before it in the same unit of work."""
+    key = new_id()
+    with services.database.session() as db:
+        insert_rows(db, _account(key))
+        asked = _ADDRESSES.soon(db, key=key)
+        nobody = _ADDRESSES.soon(db, key="x")
+        db.commit()
+        assert (asked(), nobody()) == ([[NOW, {"locality": "Köln"}]], [])
+
+
+def test_what_it_went_along_with_is_reported_as_everywhere(services: Services) -> None:
+    """The error is SQLAlchemy's, also where to get an answer shows it."""
+    row = _account(new_id())
+
+    def insert_twice_and_ask(db: Session) -> None:
+        insert_rows(db, row, row)
+        _ADDRESSES.soon(db, key="x")()
+
+    with services.database.session() as db, pytest.raises(IntegrityError):
+        insert_twice_and_ask(db)
 
 
 def test_a_row_is_what_it_was_when_it_was_inserted(services: Services) -> None:

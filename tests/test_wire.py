@@ -62,6 +62,16 @@ def test_nothing_waits_on_sqlite(connection: sqlite3.Connection) -> None:
         wire.later(_INSERT, {"n": 1})
 
 
+def test_a_question_is_answered_at_once_on_sqlite(connection: sqlite3.Connection) -> None:
+    """What is written after it does not show, and no transaction begins."""
+    wire = SqliteWire(connection)
+    asked = wire.soon(_ALL, {})
+    assert not connection.in_transaction
+    wire.later(_INSERT, {"n": 1})
+    assert asked() == []
+    assert wire.soon(_ALL, {})() == [(1,)]
+
+
 def test_a_commit_that_fails_on_sqlite_ends_the_transaction(connection: sqlite3.Connection) -> None:
     """It is undone, as on PostgreSQL."""
     connection.execute("PRAGMA foreign_keys=ON")

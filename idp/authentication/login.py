@@ -20,7 +20,7 @@ from idp.accounts.identifiers import SignInFacts
 from idp.accounts.models import ACTIVE, BLOCKED, DELETED, Account
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.authentication import devices
+from idp.authentication import devices, sessions
 from idp.context import Context
 from idp.crypto import Verification
 from idp.errors import Busy, Refusal
@@ -62,6 +62,8 @@ class Recognised:
 
     account: SignInFacts
     earlier_failures: int
+    #: kinds of second factors the account has
+    second_factors: tuple[str, ...]
 
 
 def look_up(ctx: Context, typed: str) -> Candidate:
@@ -136,6 +138,7 @@ def conclude(ctx: Context, attempt: Attempt) -> Recognised:
         )
         raise Refusal("login.failed")
     ctx.throttle.succeeded(ctx.db, attempt.reservation)
+    second_factors = sessions.ask_second_factors(ctx, account.id)
     refusal = standing(ctx, account)
     if refusal is not None:
         record(ctx, Event.SIGN_IN_REFUSED, target=("account", account.id), reason=refusal.code)
@@ -143,7 +146,7 @@ def conclude(ctx: Context, attempt: Attempt) -> Recognised:
     if attempt.rehashed is not None:
         _REHASH.run(ctx.db, key=account.id, fresh=attempt.rehashed)
         record(ctx, Event.PASSWORD_REHASHED, target=("account", account.id))
-    return Recognised(account, attempt.reservation.earlier_failures)
+    return Recognised(account, attempt.reservation.earlier_failures, second_factors())
 
 
 def _target(candidate: Candidate) -> tuple[str, str] | None:

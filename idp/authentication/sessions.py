@@ -4,7 +4,7 @@ The browser holds an opaque value, the table its hash.  The value changes whenev
 the row, and with it the ``sid`` that clients know, stays.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
@@ -23,6 +23,8 @@ from idp.crypto import random_token, sha256
 from idp.db import Base, new_id
 from idp.errors import Refusal
 from idp.installation import Installation
+from idp.organizations import memberships
+from idp.organizations.memberships import MembershipFacts
 from idp.prepared import Prepared, insert_rows
 from idp.wire import Row
 
@@ -118,6 +120,9 @@ _OPEN = (
 )
 _BY_COOKIE = Prepared(_OPEN.where(Session.cookie_hash == bindparam("cookie_hash")))
 _BY_ID = Prepared(_OPEN.where(Session.id == bindparam("id")))
+_MEMBERSHIPS = memberships.of_owner(
+    select(Session.account_id).where(Session.cookie_hash == bindparam("cookie_hash")).scalar_subquery()
+)
 _OPEN_IDS = Prepared(
     select(Session.id)
     .where(
@@ -185,6 +190,12 @@ def find(ctx: Context, cookie_value: str) -> LiveSession | None:
     """Return the session of a cookie, or None when there is none that counts now (req 43, 44)."""
     live = _live(ctx, _BY_COOKIE.rows(ctx.db, cookie_hash=sha256(cookie_value)))
     return None if live is None else _touched(ctx, live)
+
+
+def ask_memberships(ctx: Context, cookie_value: str) -> Callable[[], list[MembershipFacts]]:
+    """Ask what a cookie's owner belongs to, by one journey with :func:`find`; returns how to get it."""
+    get = _MEMBERSHIPS.soon(ctx.db, cookie_hash=sha256(cookie_value))
+    return lambda: memberships.facts(get())
 
 
 def start(
@@ -259,7 +270,13 @@ def prove(ctx: Context, live: LiveSession, methods: Methods) -> tuple[LiveSessio
 
 def second_factors(ctx: Context, account_id: str) -> tuple[str, ...]:
     """Return the kinds of second factors an account has, each once, in alphabetical order."""
-    return tuple(sorted({row[0] for row in _KINDS.rows(ctx.db, account_id=account_id)}))
+    return ask_second_factors(ctx, account_id)()
+
+
+def ask_second_factors(ctx: Context, account_id: str) -> Callable[[], tuple[str, ...]]:
+    """Ask for what :func:`second_factors` returns, with what comes next; returns how to get it."""
+    get = _KINDS.soon(ctx.db, account_id=account_id)
+    return lambda: tuple(sorted({row[0] for row in get()}))
 
 
 def use_device(ctx: Context, live: LiveSession, device: KnownDevice) -> None:

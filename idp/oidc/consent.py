@@ -94,11 +94,13 @@ def fixed(client: RegisteredClient, wanted: Extent) -> Extent:
     return wanted & Extent(frozenset({OPENID}))
 
 
-def must_ask(client: RegisteredClient, wanted: Extent, decision: Decision | None) -> bool:
+def must_ask(
+    client: RegisteredClient, scope: str, claims: Mapping[str, Any], decision: Decision | None
+) -> bool:
     """Tell whether a person has to be asked before this client gets anything (req 16)."""
     if client.first_party:
         return False
-    return decision is None or not decision.answers(wanted)
+    return decision is None or not decision.answers(asked(client, scope, claims))
 
 
 def granted(
@@ -138,10 +140,9 @@ def grant_now(
 
     :raises Refusal: ``principal.may_not_act`` where a consent is needed that was withdrawn meanwhile.
     """
-    wanted = asked(client, scope, claims)
-    rests_on_decision = bool(wanted - fixed(client, wanted)) or not client.first_party
+    rests_on_decision = OFFLINE in scope.split() or not client.first_party
     decision = find(ctx, account_id, client.row_id) if rests_on_decision else None
-    if must_ask(client, wanted, decision):
+    if must_ask(client, scope, claims, decision):
         raise Refusal("principal.may_not_act")
     return granted(client, scope, claims, decision)
 

@@ -14,7 +14,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from idp.authentication.assurance import AAL1, AAL2, LEVELS, Assurance, meets
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import RegisteredClient
-from idp.oidc.consent import Decision, asked, must_ask
+from idp.oidc.consent import Decision, must_ask
 from idp.organizations import policy
 from idp.organizations.memberships import MembershipFacts
 
@@ -251,7 +251,7 @@ def _must_consent(
         raise OAuth2Error("the person did not consent", error="access_denied")
     if "consent" in request.prompt and not answered:
         return True
-    return must_ask(client, asked(client, request.scope, request.claims), person.decision)
+    return must_ask(client, request.scope, request.claims, person.decision)
 
 
 def _marked(done: Mapping[str, Any], step: str, person: Person) -> bool:

@@ -1,9 +1,10 @@
 """Memberships: which changes of status exist, and what the rest of the product reads about them."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, or_, select
 
 from idp.context import Context
 from idp.errors import Refusal
@@ -94,7 +95,25 @@ _FACTS: Final[Select[*tuple[Any, ...]]] = (
 
 MAY_BE_KNOWN: Final = or_(Membership.status != PENDING, Membership.asked_at.is_(None))
 """Who typed a customer number must not learn from what waits that the number is one, nor whose (req 59)."""
-_OF_ACCOUNT: Final = Prepared(_FACTS.where(Membership.account_id == bindparam("account_id"), MAY_BE_KNOWN))
+
+
+def of_owner(account_id: ColumnElement[str]) -> Prepared:
+    """Return the statement whose rows :func:`facts` takes, for the account that an expression names."""
+    return Prepared(_FACTS.where(Membership.account_id == account_id, MAY_BE_KNOWN))
+
+
+_OF_ACCOUNT: Final = of_owner(bindparam("account_id"))
+
+
+def facts(rows: Iterable[Iterable[Any]]) -> list[MembershipFacts]:
+    """Return what rows tell."""
+    return [MembershipFacts(*row) for row in rows]
+
+
+def ask(ctx: Context, account_id: str) -> Callable[[], list[MembershipFacts]]:
+    """Ask for what :func:`for_account` returns, with what comes next; returns how to get it."""
+    get = _OF_ACCOUNT.soon(ctx.db, account_id=account_id)
+    return lambda: facts(get())
 
 
 def for_account(ctx: Context, account_id: str) -> list[MembershipFacts]:
@@ -103,20 +122,16 @@ def for_account(ctx: Context, account_id: str) -> list[MembershipFacts]:
     Those that wait because somebody typed a customer number are left out: ``management.joining`` shows the
     number in their place.
     """
-    return [MembershipFacts(*row) for row in _OF_ACCOUNT.rows(ctx.db, account_id=account_id)]
+    return facts(_OF_ACCOUNT.rows(ctx.db, account_id=account_id))
 
 
 def find(ctx: Context, membership_id: str) -> MembershipFacts | None:
     """Return one membership, or None."""
-    found = _facts(ctx, _FACTS.where(Membership.id == membership_id))
+    found = facts(ctx.db.execute(_FACTS.where(Membership.id == membership_id)))
     return found[0] if found else None
 
 
 def of_organization(ctx: Context, organization_id: str) -> list[MembershipFacts]:
     """Return all memberships of an organisation, ended ones too, oldest first."""
     mine = _FACTS.where(Membership.organization_id == organization_id)
-    return _facts(ctx, mine.order_by(None).order_by(Membership.id))
-
-
-def _facts(ctx: Context, statement: Select[*tuple[Any, ...]]) -> list[MembershipFacts]:
-    return [MembershipFacts(*row) for row in ctx.db.execute(statement)]
+    return facts(ctx.db.execute(mine.order_by(None).order_by(Membership.id)))

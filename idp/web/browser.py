@@ -12,6 +12,8 @@ from idp.authentication.devices import DeviceCookie
 from idp.authentication.sessions import LiveSession
 from idp.context import Context
 from idp.crypto import random_token, sha256
+from idp.organizations import memberships
+from idp.organizations.memberships import MembershipFacts
 from idp.settings import Settings
 from idp.web import cookies
 
@@ -39,6 +41,15 @@ class Browser:
             value = self._token(cookies.SESSION)
             self.signed_in(sessions.find(ctx, value) if value else None)
         return self._live
+
+    def person(self, ctx: Context) -> tuple[LiveSession | None, list[MembershipFacts]]:
+        """Return the session of its cookie and what its person belongs to, by one journey."""
+        value = None if self._read else self._token(cookies.SESSION)
+        asked = sessions.ask_memberships(ctx, value) if value else None
+        live = self.session(ctx)
+        if live is None:
+            return None, []
+        return live, asked() if asked else memberships.for_account(ctx, live.account.id)
 
     def signed_in(self, live: LiveSession | None) -> None:
         """Note which session it has from now on."""

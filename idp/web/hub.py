@@ -4,7 +4,7 @@ A request that needs no page is answered at once.  Any other becomes a flow; eac
 the hub alone decides the next step.  No web framework in here: what needs no page is answered without one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from idp.oidc.clients import RegisteredClient
 from idp.oidc.provider import Provider
 from idp.oidc.request import Exchange
 from idp.oidc.server import ProtocolServer
-from idp.organizations import memberships
+from idp.organizations.memberships import MembershipFacts
 from idp.web.browser import Browser
 
 PAGES: Final[Mapping[type[Any], str]] = {
@@ -101,7 +101,8 @@ class Hub:
             wanted, client = self._read(method, pairs)
         except OAuth2Error as error:
             return Answered(error_response(self._provider.issuer, error), None)
-        return self._decided(wanted, client, self._browser.session(self._ctx), None)
+        live, mine = self._browser.person(self._ctx)
+        return self._decided(wanted, client, live, None, mine=mine)
 
     def keep(self, method: str, pairs: Iterable[tuple[str, str]]) -> Answered | str:
         """Take a request whose cookies did not come with it, and return the id of its flow.
@@ -118,12 +119,16 @@ class Hub:
         """Go on with a flow; raises Refusal as :func:`engine.load` and :func:`stored` do."""
         flow = engine.take(self._ctx, flow_id, self._browser.flow_or_new())
         wanted, client = stored(self._provider, flow)
-        return self._decided(wanted, client, self._browser.session(self._ctx), flow)
+        live, mine = self._browser.person(self._ctx)
+        return self._decided(wanted, client, live, flow, mine=mine)
 
-    def decide(self, flow: Flow, live: LiveSession) -> Outcome:
-        """Decide for a held flow whose person has just signed in; raises Refusal as :func:`stored` does."""
+    def decide(self, flow: Flow, live: LiveSession, mine: Sequence[MembershipFacts]) -> Outcome:
+        """Decide for a held flow whose person has just signed in; raises Refusal as :func:`stored` does.
+
+        :param mine: the person's memberships.
+        """
         wanted, client = stored(self._provider, flow)
-        return self._decided(wanted, client, live, flow)
+        return self._decided(wanted, client, live, flow, mine=mine)
 
     def decline(self, flow: Flow) -> Answered:
         """End a flow because the person wants to: the portal hears ``access_denied``."""
@@ -145,9 +150,11 @@ class Hub:
         client: RegisteredClient,
         live: LiveSession | None,
         flow: Flow | None,
+        *,
+        mine: Sequence[MembershipFacts],
     ) -> Outcome:
         try:
-            step = next_step(self._ctx, wanted, client, live, flow)
+            step = next_step(self._ctx, wanted, client, live, flow, mine=mine)
         except OAuth2Error as error:
             return self._refused(wanted, error, flow)
         if isinstance(step, interaction.Issue) and live is not None:
@@ -214,17 +221,24 @@ def next_step(
     client: RegisteredClient,
     live: LiveSession | None,
     flow: Flow | None,
+    *,
+    mine: Sequence[MembershipFacts],
 ) -> interaction.Step:
-    """Return the next step of a request; raises as ``interaction.next_step`` does."""
+    """Return the next step of a request; raises as ``interaction.next_step`` does.
+
+    :param mine: the memberships of who is signed in.
+    """
     done = {} if flow is None else flow.done
-    step = interaction.next_step(wanted, client, _person(ctx, client, live), done, ctx.now)
+    step = interaction.next_step(wanted, client, _person(ctx, client, live, mine), done, ctx.now)
     if isinstance(step, interaction.FindCompany) and live is not None:
         # asked for such people alone: all others cost no statement more
         return step if affiliation.can_find_company(ctx, live.account.id) else interaction.Refused()
     return step
 
 
-def _person(ctx: Context, client: RegisteredClient, live: LiveSession | None) -> interaction.Person | None:
+def _person(
+    ctx: Context, client: RegisteredClient, live: LiveSession | None, mine: Sequence[MembershipFacts]
+) -> interaction.Person | None:
     if live is None:
         return None
     account_id = live.account.id
@@ -235,7 +249,7 @@ def _person(ctx: Context, client: RegisteredClient, live: LiveSession | None) ->
         second_factor_seen=any(proof.method not in FIRST_FACTORS for proof in live.proofs),
         has_second_factor=bool(live.second_factors),
         device_trusted=live.device_trusted,
-        memberships=memberships.for_account(ctx, account_id),
+        memberships=mine,
         session_membership=live.session.membership_id,
         recovery_due=live.account.recovery_due,
         decision=None if client.first_party else consent.find(ctx, account_id, client.row_id),

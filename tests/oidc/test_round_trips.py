@@ -342,4 +342,4 @@ def test_how_often_the_database_is_waited_for(desk: Desk, traffic: Traffic) -> N
         exchanged = waits(lambda code=code: desk.redeem(code))
         token = desk.tokens(scope=ALL_SCOPES)["refresh_token"]
         refreshed = waits(lambda token=token: portal.refresh(token))
-    assert (began, signed_in, at_once, exchanged, refreshed) == (1, 16, 4, 2, 2)
+    assert (began, signed_in, at_once, exchanged, refreshed) == (1, 14, 3, 2, 2)

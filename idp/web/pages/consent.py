@@ -18,7 +18,7 @@ from idp.oidc.consent import Decision, Extent
 from idp.organizations import memberships
 from idp.organizations.memberships import MembershipFacts
 from idp.web import disclosure, hub
-from idp.web.browser_session import current_session
+from idp.web.browser_session import browser
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import go_on, required_flow
@@ -95,9 +95,9 @@ def submit() -> Response:
 def _question(flow: Flow) -> Question | None:
     """Return what is asked now, None where the hub would do something else."""
     wanted, client = hub.stored(provider(), flow)
-    live = current_session()
+    live, mine = browser().person(current())
     try:
-        step = hub.next_step(current(), wanted, client, live, flow)
+        step = hub.next_step(current(), wanted, client, live, flow, mine=mine)
     except OAuth2Error:
         return None  # the portal hears it from the hub
     if live is None or not isinstance(step, interaction.Consent):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from idp.authentication import assurance, devices, login, sessions, transaction
+from idp.authentication import assurance, devices, login, transaction
 from idp.authentication.login import Attempt, Recognised
 from idp.errors import Refusal
 from idp.flows import engine
@@ -103,7 +103,7 @@ def _offered(username: str, password: str) -> Response | None:
 def _second_factor(flow: Flow | None, recognised: Recognised) -> Response | None:
     """Return the way to the second factor; None where the account has none or the browser is remembered."""
     ctx, account, cookie = current(), recognised.account, device_cookie()
-    if not sessions.second_factors(ctx, account.id):
+    if not recognised.second_factors:
         return None
     device = devices.find(ctx, account.id, cookie.hash if cookie else None)
     if devices.is_trusted(ctx, device, cookie):

@@ -24,7 +24,7 @@ from idp.oidc.clients import RegisteredClient
 from idp.oidc.device_requests import Waiting
 from idp.organizations import memberships
 from idp.web import disclosure
-from idp.web.browser_session import current_session, flow_browser, known_flow_browser
+from idp.web.browser_session import browser, current_session, flow_browser, known_flow_browser
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import go_to, refused_until
@@ -106,7 +106,7 @@ def decide(flow_id: str) -> Response:
     live = current_session()
     if is_stale() or live is None or choice not in ("connect", "deny"):
         return _next(asked)
-    step = _step(asked, live)
+    step = _step(asked)
     if not isinstance(step, interaction.Issue) or not _saw_this(asked, live, step):
         return _next(asked)
     ctx = current().acting(Actor("account", live.account.id))
@@ -183,16 +183,17 @@ def _load(flow_id: str) -> Asked:
     return Asked(flow, waiting, client, AuthorizationRequest.from_json(stored))
 
 
-def _step(asked: Asked, live: LiveSession | None) -> interaction.Step:
+def _step(asked: Asked) -> interaction.Step:
     # the question that follows names what the client gets: it is the consent, asked for each device anew
     client = replace(asked.client, first_party=True)
-    return next_step(current(), asked.wanted, client, live, asked.flow)
+    live, mine = browser().person(current())
+    return next_step(current(), asked.wanted, client, live, asked.flow, mine=mine)
 
 
 def _next(asked: Asked) -> Response:
     live = current_session()
     try:
-        step = _step(asked, live)
+        step = _step(asked)
     except OAuth2Error:  # the level the client demands is out of the person's reach
         return _out_of_reach(asked)
     if isinstance(step, interaction.Issue) and live is not None:
