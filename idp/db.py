@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     BigInteger,
@@ -31,7 +32,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState, StaticPool
 from sqlalchemy.types import TypeDecorator
@@ -43,6 +44,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ID_LENGTH = 32
 
 _WIRE: Final = "lotse.wire"
+_SINCE: Final = "lotse.since"
+#: when a connection of an engine was last found dead
+_went_away: WeakKeyDictionary[Engine, float] = WeakKeyDictionary()
 
 StorageError = SQLAlchemyError
 """What a database raises; surfaces, which build no queries, catch it by this name."""
@@ -169,7 +173,8 @@ class Database:
 
         # Reads before the first write hold nothing, so that a unit of work may hash a password or count
         # a guess in a transaction of its own meanwhile; from the first write on it holds the write lock.
-        _share_wires(engine, SqliteWire, begins=True)
+        _open_wires(engine, SqliteWire)
+        _share_wires(engine)
         return engine, engine
 
     def _postgresql(self, size: int, wait: float, timeout_ms: int) -> tuple[Engine, Engine]:
@@ -193,39 +198,45 @@ class Database:
         # loads the driver, which SQLite does without
         from idp.pipeline import PostgresqlReadingWire, PostgresqlWire
 
-        _share_wires(writer, PostgresqlWire, begins=True)
-        _share_wires(reader, PostgresqlReadingWire, begins=False)
+        _open_wires(writer, PostgresqlWire)
+        _share_wires(writer)
+        _open_wires(reader, PostgresqlReadingWire)
         return writer, reader
 
 
-def _share_wires(engine: Engine, open_wire: Callable[[Any], Wire], *, begins: bool) -> None:
-    """Give each connection its wire, which hot statements and SQLAlchemy's then use by turns.
-
-    :param begins: its units of work begin their transaction with the first write.
-    """
+def _open_wires(engine: Engine, open_wire: Callable[[Any], Wire]) -> None:
+    """Give each connection its wire, and leave those alone whose server went away."""
 
     @event.listens_for(engine, "connect")
     def connect(driver_connection: Any, entry: ConnectionPoolEntry) -> None:
-        entry.info[_WIRE] = open_wire(driver_connection)
+        entry.info.update({_WIRE: open_wire(driver_connection), _SINCE: time.monotonic()})
 
-    if not begins:
-        return
+    @event.listens_for(engine, "checkout")
+    def checkout(_driver_connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:
+        if entry.info[_SINCE] < _went_away.get(engine, 0):
+            raise DisconnectionError  # the pool makes a new one
+
+
+def _share_wires(engine: Engine) -> None:
+    """Have hot and other statements use a connection by turns; the first write begins the transaction."""
 
     @event.listens_for(engine, "before_cursor_execute")
     def let_pass(  # noqa: PLR0917  (the signature of the event)
         connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
     ) -> None:
-        try:
+        with _reported(connection, statement):
             wire_of(connection).flush(begin=_writes(statement, context))
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise wrapped(connection, statement, error) from error
 
     @event.listens_for(engine, "commit")
     def commit(connection: Connection) -> None:
-        try:
+        with _reported(connection, "COMMIT"):
             wire_of(connection).commit()
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise wrapped(connection, "COMMIT", error) from error
+
+    @event.listens_for(engine, "rollback")
+    def rollback(connection: Connection) -> None:
+        if not connection.invalidated:
+            with _reported(connection, "ROLLBACK"):
+                wire_of(connection).rollback()
 
     @event.listens_for(engine, "reset")
     def reset(_driver_connection: Any, entry: ConnectionPoolEntry, state: PoolResetState) -> None:
@@ -271,18 +282,27 @@ def wire_of(connection: Connection | PoolProxiedConnection) -> Wire:
     return wire
 
 
-def begin_writing(connection: Connection | PoolProxiedConnection) -> None:
+def begin_writing(connection: Connection) -> None:
     """Begin the transaction of a connection, unless it has begun: a write or a held row follows.
 
     On SQLite this waits for the write lock: what is read next still holds when the transaction writes.
     """
-    wire_of(connection).flush(begin=True)
+    with _reported(connection, "BEGIN"):
+        wire_of(connection).flush(begin=True)
+
+
+@contextmanager
+def _reported(connection: Connection, words: str) -> Iterator[None]:
+    """Raise the driver's errors as SQLAlchemy's."""
+    try:
+        yield
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise wrapped(connection, words, error) from error
 
 
 def wrapped(connection: Connection, words: str, error: Exception) -> StatementError:
     """Return SQLAlchemy's exception for the driver's, without values; a dead connection leaves the pool."""
-    # typed for connections without a pool around them, to which a pooled one passes all on
-    lost = connection.dialect.is_disconnect(error, connection.connection, None)  # type: ignore[arg-type]
+    lost = not connection.closed and _is_lost(connection.connection, connection.engine, error)
     if lost:
         connection.invalidate(error)
     return DBAPIError.instance(
@@ -294,6 +314,21 @@ def wrapped(connection: Connection, words: str, error: Exception) -> StatementEr
         connection_invalidated=lost,
         dialect=connection.dialect,
     )
+
+
+def forget(connection: PoolProxiedConnection, engine: Engine, error: BaseException) -> None:
+    """Take a connection out of its pool, which tries none before it is used."""
+    _is_lost(connection, engine, error)
+    connection.invalidate(error)
+
+
+def _is_lost(connection: PoolProxiedConnection, engine: Engine, error: BaseException) -> bool:
+    """Tell whether the database went away; then all connections made before are not used any more."""
+    # typed for the driver's errors and connections, to which a pooled one passes all on
+    lost = engine.dialect.is_disconnect(error, connection, None)  # type: ignore[arg-type]
+    if lost:
+        _went_away[engine] = time.monotonic()
+    return lost
 
 
 def try_lock(db: Session, name: str) -> bool:
@@ -316,6 +351,7 @@ __all__ = [
     "UtcDateTime",
     "begin_writing",
     "delete_batch",
+    "forget",
     "from_micros",
     "new_id",
     "to_micros",

@@ -20,10 +20,10 @@ _IDLE: Final = pq.TransactionStatus.IDLE
 class _Asked:
     """A question that may still wait for its answer."""
 
-    __slots__ = ("result",)
+    __slots__ = ("rows",)
 
     def __init__(self) -> None:
-        self.result: pq.abc.PGresult | None = None
+        self.rows: list[Row] | None = None
 
 
 class _Ready(NamedTuple):
@@ -67,9 +67,9 @@ class PostgresqlWire:
         def rows() -> list[Row]:
             if any(waiting.asked is asked for waiting in self._waiting):
                 self.flush()
-            if asked.result is None:
+            if asked.rows is None:
                 raise InterfaceError("what was asked for went along with what failed or was dropped")
-            return self._rows_of(asked.result)
+            return asked.rows
 
         return rows
 
@@ -83,7 +83,9 @@ class PostgresqlWire:
         if not self._waiting and self._pgconn.transaction_status == _IDLE:
             return
         try:
-            self._run([*self._waiting, _COMMIT], begin=True)
+            result = self._run([*self._waiting, _COMMIT], begin=True)
+            if result.command_status == b"ROLLBACK":  # no error to the server
+                raise errors.InFailedSqlTransaction("a statement had failed: nothing was kept")
         except Error:
             if self._pgconn.status == pq.ConnStatus.OK:
                 self.rollback()
@@ -108,7 +110,13 @@ class PostgresqlWire:
         """Run statements in one journey and return the last one's result."""
         self._waiting = []
         if begin and self._pgconn.transaction_status == _IDLE:
-            statements = [_BEGIN, *statements]
+            if all(statement.words.text in self._prepared for statement in statements):
+                statements = [_BEGIN, *statements]
+            else:  # what cannot be prepared has to fail within the transaction
+                self._send([_BEGIN])
+        return self._send(statements)
+
+    def _send(self, statements: Sequence[_Ready]) -> pq.abc.PGresult:
         named = [(self._name(statement.words), statement.values) for statement in statements]
         try:
             results = self._sent(named)
@@ -119,7 +127,7 @@ class PostgresqlWire:
             if result.status not in _GOOD:
                 raise self._error(result)
             if statement.asked is not None:
-                statement.asked.result = result
+                statement.asked.rows = self._rows_of(result)
         return results[-1]
 
     def _sent(self, named: Sequence[tuple[bytes, Sequence[Any]]]) -> Sequence[pq.abc.PGresult]:
@@ -166,6 +174,11 @@ class PostgresqlReadingWire(PostgresqlWire):
     def later(self, statement: Words, values: Values) -> None:
         """As :meth:`Wire.later`, but now."""
         self.rows(statement, values)
+
+    def soon(self, statement: Words, values: Values) -> Callable[[], list[Row]]:
+        """As :meth:`Wire.soon`, but now."""
+        found = self.rows(statement, values)
+        return lambda: found
 
 
 def _answers(pgconn: pq.abc.PGconn, count: int) -> Generator[Any, Any, list[pq.abc.PGresult]]:

@@ -136,7 +136,8 @@ def _connection(db: Session | Connection) -> Connection:
     if isinstance(db, Connection):
         return db
     held: tuple[SessionTransaction | None, Connection] | None = db.info.get(_CONNECTION)
-    if held is None or held[0] is not _transaction(db):
+    transaction = _transaction(db)
+    if held is None or held[0] is not transaction or transaction is None or not transaction.is_active:
         connection = db.connection()  # begins the session's transaction, or sets the savepoint
         db.info[_CONNECTION] = _transaction(db), connection
         return connection

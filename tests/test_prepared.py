@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import bindparam, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.exc import IntegrityError, PendingRollbackError
 from sqlalchemy.orm import Session
 
 from idp.accounts.models import Account
@@ -66,6 +66,22 @@ def test_what_it_went_along_with_is_reported_as_everywhere(services: Services) -
 
     with services.database.session() as db, pytest.raises(IntegrityError):
         insert_twice_and_ask(db)
+
+
+def test_a_write_after_a_failed_flush_is_refused(services: Services) -> None:
+    """SQLAlchemy has rolled the transaction back: the write would commit itself."""
+    model, row = _account(new_id())
+    with services.database.session() as db:
+        insert_rows(db, (model, row))
+        db.commit()
+        _ADDRESSES.rows(db, key="x")
+        db.add(Account(**row))
+        with pytest.raises(IntegrityError):
+            db.flush()
+        with pytest.raises(PendingRollbackError):
+            insert_rows(db, _account(new_id()))
+        db.rollback()
+        assert db.scalar(select(func.count()).select_from(Account)) == 1
 
 
 def test_a_row_is_what_it_was_when_it_was_inserted(services: Services) -> None:

@@ -12,8 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
-from idp.db import Database
+from idp.db import Database, try_lock
 from idp.installation import Installation, InstallationSecret
+from idp.oidc.statements import Statements
 from idp.prepared import Prepared
 
 MOMENT = datetime(2026, 11, 22, 21, 30, 0, 123456, tzinfo=UTC)
@@ -41,6 +42,11 @@ def _write_and_look(db: Session) -> None:
 def _write_and_commit(db: Session, number: int) -> None:
     _write(db, number)
     db.commit()
+
+
+def _url(database: Database) -> str:
+    """Return the address as the driver takes it."""
+    return database.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def _borrowed(database: Database) -> int:
@@ -188,6 +194,7 @@ def test_a_connection_that_was_lost_is_said_to_be(database: Database) -> None:
     begins: list[Callable[[Session], object]] = [
         lambda db: db.execute(update(Installation).values(epoch=2)),
         _write_and_look,
+        lambda db: try_lock(db, "any"),
     ]
     for begin in begins:
         with database.session() as db:
@@ -223,3 +230,68 @@ def test_a_commit_that_is_lost_can_be_rolled_back(database: Database, through: s
         db.commit()
     with database.reading() as db:
         assert db.scalars(select(InstallationSecret.version)).all() == [2]
+
+
+def test_what_a_connection_was_to_write_is_dropped_by_its_rollback(database: Database) -> None:
+    """As everything that was sent; the next transaction of the same connection is another."""
+    with database.engine.connect() as connection:
+        first = connection.begin()
+        _INSERT.run(connection, id="s.1", purpose="s", version=1, sealed=b"x", created_at=MOMENT)
+        first.rollback()
+        with connection.begin():
+            assert Prepared(select(InstallationSecret.version)).rows(connection) == []
+
+
+def test_an_answer_that_nobody_can_give_any_more(database: Database) -> None:
+    """The error is SQLAlchemy's. SQLite has answered before."""
+    if database.dialect == "sqlite":
+        return
+    with database.session() as db:
+        asked = Prepared(select(InstallationSecret.version)).soon(db)
+    with pytest.raises(DBAPIError):
+        asked()
+
+
+def test_a_commit_of_what_has_failed_says_so(database: Database) -> None:
+    """PostgreSQL keeps nothing of such a transaction; SQLite undoes the one statement."""
+    if database.dialect == "sqlite":
+        return
+    with database.session() as db:
+        _write(db, 1)
+        with pytest.raises(DBAPIError):
+            Prepared(select(text("1 / 0"), InstallationSecret.version)).rows(db)
+        with pytest.raises(DBAPIError):
+            db.commit()
+    with database.reading() as db:
+        assert db.scalars(select(InstallationSecret.version)).all() == []
+
+
+@pytest.mark.parametrize("kind", ["prepared", "session", "hot"])
+def test_a_database_that_went_away_is_noticed_once(database: Database, kind: str) -> None:
+    """All connections made before are left alone then. SQLite has no server to lose."""
+    if database.dialect == "sqlite":
+        return
+    statements = Statements(database)
+
+    def work() -> None:
+        if kind == "hot":
+            statements.jti_revoked("x")
+            return
+        with database.session() as db:
+            if kind == "prepared":
+                _write_and_look(db)
+            else:
+                db.execute(update(Installation).values(epoch=2))
+
+    engine = database.reader if kind == "hot" else database.engine
+    lent = [engine.connect() for _ in range(3)]
+    own = [connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() for connection in lent]
+    for connection in lent:
+        connection.close()
+    with psycopg.connect(_url(database), autocommit=True) as other:
+        for pid in own:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+    with pytest.raises((DBAPIError, psycopg.OperationalError)):
+        work()
+    for _ in range(3):
+        work()

@@ -16,7 +16,7 @@ from typing import Any, Self
 from sqlalchemy import Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
-from idp.db import Database, wire_of
+from idp.db import Database, forget, wire_of
 from idp.oidc.facts import AuthorizationFacts, PersonFacts, decoded
 from idp.wire import Row, Wire, Words, words
 
@@ -193,7 +193,7 @@ class Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._connection is not None and isinstance(error, self._engine.dialect.loaded_dbapi.Error):
-            self._connection.invalidate(error)  # it may be dead, and the pool tries none
+            forget(self._connection, self._engine, error)
         self.rollback()
 
     def commit(self) -> None:
@@ -381,7 +381,7 @@ class Statements:
         try:
             return wire_of(connection).rows(statement, values)
         except Exception as error:
-            connection.invalidate(error)
+            forget(connection, self._database.reader, error)
             raise
         finally:
             connection.close()
