@@ -28,7 +28,7 @@ from idp.settings import Settings
 from idp.texts import template_folder
 from idp.throttling import make_throttle
 from idp.throttling import purge as purge_throttle
-from idp.web import context, csrf, errors, security_headers, ui
+from idp.web import context, csrf, errors, limits, security_headers, ui
 from idp.web.cookies import FORM, cookie_name
 from idp.web.gateway import Gateway
 from idp.web.machine.http import MAX_BODY
@@ -119,6 +119,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
         MAX_FORM_PARTS=100,
     )
     errors.init_app(app)
+    limits.init_app(app)
     context.init_app(app)
     security_headers.init_app(app, settings)
     ui.init_app(app, settings)

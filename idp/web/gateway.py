@@ -26,6 +26,7 @@ from idp.web.machine.authorization import AuthorizationEndpoint
 from idp.web.machine.dispatcher import HEALTH_PATHS, UNREMARKABLE_PATHS, Dispatcher
 from idp.web.machine.http import MAX_BODY, MachineRequest, plain
 from idp.web.page_headers import answer_headers
+from idp.web.parameters import MAX_PARAMETERS
 
 MAX_HEADERS = 16_384
 MAX_DIGITS = 18
@@ -222,8 +223,11 @@ def _misread(environ: Environ, path: str) -> Answer | None:
         return plain(404, "there is nothing at this address\n")
     if not environ["REQUEST_METHOD"].isupper():
         return plain(400, "a method has capital letters alone\n")
-    if not environ.get("QUERY_STRING", "").isascii():
+    query = environ.get("QUERY_STRING", "")
+    if not query.isascii():
         return plain(400, "the address holds bytes that are not percent-encoded\n")
+    if query.count("&") >= MAX_PARAMETERS:
+        return plain(400, f"the address holds over {MAX_PARAMETERS} parameters\n")
     return None
 
 

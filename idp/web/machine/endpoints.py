@@ -16,7 +16,8 @@ from idp.oidc.request import Exchange, ProtocolRequest
 from idp.oidc.revocation import revoke_token
 from idp.oidc.server import Answer, ProtocolServer, error_answer, json_answer, jwt_answer
 from idp.oidc.userinfo import PresentedToken, TokenNotTaken, userinfo
-from idp.web.machine.http import FORM, MachineRequest
+from idp.web.machine.http import MachineRequest
+from idp.web.parameters import FORM
 
 Endpoint = Callable[[ProtocolServer, MachineRequest], Answer]
 

@@ -10,10 +10,9 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from idp.context import Origin
 from idp.oidc.resources import joined
 from idp.oidc.server import Answer
+from idp.web.parameters import FORM, MAX_PARAMETERS
 
 MAX_BODY = 65_536
-MAX_PARAMETERS = 100
-FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
