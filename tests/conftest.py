@@ -31,6 +31,7 @@ from idp.context import Services
 from idp.db import Base, Database
 from idp.settings import Settings
 from idp.settings.models import Keys, Password
+from idp.web import signing_out
 from idp.web.gateway import Gateway
 from tests import infrastructure
 from tests.databases import OnServer, on_file
@@ -172,6 +173,14 @@ def _compiled_once(pytestconfig: pytest.Config) -> None:
 def _plain_tracebacks() -> None:
     """Write tracebacks as Python does: with ``rich`` beside it, structlog takes two seconds to colour one."""
     structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_waits_for_a_worker() -> Iterator[None]:
+    """Have a sign-out wait for none: most tests have no worker that runs by itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signing_out, "PATIENCE_SECONDS", 0.0)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -243,6 +243,15 @@ def receipt(db: Session, group: str) -> list[Receipt]:
     return [Receipt(*row) for row in db.execute(query.order_by(OutboxMessage.created_at, OutboxMessage.id))]
 
 
+def is_under_way(db: Session, group: str) -> bool:
+    """Tell whether a message of a group has not been tried to its end yet."""
+    untried = (OutboxMessage.state == SENDING) | (
+        (OutboxMessage.state == WAITING) & OutboxMessage.last_error.is_(None)
+    )
+    query = select(OutboxMessage.id).where(OutboxMessage.group_id == group, untried)
+    return db.execute(query.limit(1)).first() is not None
+
+
 _READABLE = select(OutboxMessage).where(
     OutboxMessage.kind.in_((MAIL, SMS, CALL)), OutboxMessage.payload.is_not(None)
 )

@@ -1,5 +1,7 @@
 """Ending this browser's session, with the page that says so (L-13; RP-Initiated Logout §2; req 46, 48)."""
 
+import threading
+import time
 from typing import Final
 from urllib.parse import urlencode
 
@@ -8,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from idp.authentication.sessions import LiveSession
 from idp.context import Actor
+from idp.delivery import outbox
 from idp.flows import engine
 from idp.flows.models import Flow
 from idp.oidc import frontchannel_logout
@@ -19,6 +22,12 @@ from idp.web.portals import provider
 
 LOGOUT: Final = "logout"
 SIGNED_OUT: Final = "signed out"
+PATIENCE_SECONDS = 1.5
+"""How long the way back to a portal waits for the worker, which looks for messages every half second."""
+_LOOK_EVERY_SECONDS: Final = 0.05
+_AT_A_TIME: Final = 2
+
+_waiting = threading.BoundedSemaphore(_AT_A_TIME)
 
 
 def sign_out_here(live: LiveSession) -> Response:
@@ -45,6 +54,9 @@ def sign_out(flow: Flow, wanted: LogoutRequest, live: LiveSession | None, *, agr
     engine.finish(ctx, flow)
     # pages of other portals need a page of ours around them, which goes on by itself
     target = return_address(wanted) if agreed and not framed else None
+    if target is not None and live is not None:
+        ctx.db.commit()  # or the worker sees nothing
+        _let_portals_hear(flow.done["group"]["id"])
     response = redirect(target or url_for("end_session.done", flow_id=flow.id), SEE_OTHER)
     if live is not None:
         clear_session(response)
@@ -52,6 +64,23 @@ def sign_out(flow: Flow, wanted: LogoutRequest, live: LiveSession | None, *, agr
         # not "cache": pages are no-store, and emptying it takes Chromium seconds
         response.headers["Clear-Site-Data"] = '"storage"'
     return response
+
+
+def _let_portals_hear(group: str | None) -> None:
+    """Wait until each portal was told or cannot be: the person's way back comes after that, if it can.
+
+    (Certification of Back-Channel Logout 1.0.)  A slow portal holds up its people for a moment, and a few
+    threads at most: past that, nobody waits.
+    """
+    if group is None or not _waiting.acquire(blocking=False):
+        return
+    try:
+        enough = time.monotonic() + PATIENCE_SECONDS
+        with provider().services.database.reading() as db:
+            while outbox.is_under_way(db, group) and time.monotonic() < enough:
+                time.sleep(_LOOK_EVERY_SECONDS)
+    finally:
+        _waiting.release()
 
 
 def return_address(wanted: LogoutRequest) -> str | None:

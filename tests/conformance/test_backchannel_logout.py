@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,7 @@ from idp.app import build_duties, create_app
 from idp.db import Database
 from idp.settings import Settings
 from idp.settings.models import Egress, Keys, Password
+from idp.web import signing_out
 from idp.worker import Worker
 from tests import cast
 from tests.cast import SIGNED_OUT
@@ -140,6 +142,49 @@ def test_oidcc_backchannel_rp_initiated_logout(op: Op, worker: Worker, receiver:
         assert 0 < claims["exp"] - claims["iat"] <= 120
         assert claims["jti"]
     assert seen == {"first": "ES256", "second": "RS256"}
+
+
+@contextmanager
+def _working(worker: Worker) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_portals_hear_of_it_before_the_way_back(
+    op: Op, worker: Worker, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """The suite looks for the call when the browser comes back; who refuses it holds up nobody."""
+    monkeypatch.setattr(signing_out, "PATIENCE_SECONDS", 600.0)
+    receiver.status = status
+    with _working(worker):
+        _sign_out(op)
+        assert len(receiver.forms) == 2
+
+
+def test_few_wait_for_the_portals_at_a_time(op: Op, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two: a portal that answers slowly takes no more threads from the others (F13)."""
+    monkeypatch.setattr(signing_out, "PATIENCE_SECONDS", 600.0)
+    came_back = threading.Semaphore(0)
+
+    def sign_out() -> None:
+        _sign_out(op)
+        came_back.release()
+
+    people = [threading.Thread(target=sign_out) for _ in range(3)]
+    for person in people:
+        person.start()
+    assert came_back.acquire(timeout=60)
+    assert not came_back.acquire(timeout=0.5)
+    with _working(worker):
+        for person in people:
+            person.join()
 
 
 def test_a_logout_token_is_no_access_token_and_no_hint(op: Op, worker: Worker, receiver: Receiver) -> None:
