@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: .venv/.runtime $(CATALOGUES)
 	@exec $(BIN)/idp demo $(ARGS)
 
-# Tests with PostgreSQL, Redis, Chromium or Node.js run where the programs are found, and say so where not.
+# Tests with PostgreSQL, Redis, Chromium, Node.js, nginx, Caddy or systemd run where the programs are found, and say so where not.
 test: .venv/.dev .venv/.foreign $(CATALOGUES)
 ifdef COVERAGE
 	@rm -f .coverage .coverage.*

@@ -4,8 +4,8 @@
 tests marked ``alone_on`` run on the engine they name, and those of ``ON_ONE`` on PostgreSQL where it is
 installed; CI runs them on SQLite, too, with the lowest versions.
 Coverage is measured on PostgreSQL alone and not by tests marked ``unmeasured``, on each by ``measured`` ones.
-``LOTSE_TEST_REQUIRE`` names programs (``postgresql,redis,browser,node``) without which a test fails instead
-of being skipped.
+``LOTSE_TEST_REQUIRE`` names programs (``postgresql,redis,browser,node,nginx,caddy,systemd-analyze``) without
+which a test fails instead of being skipped.
 """
 
 import fcntl
@@ -49,7 +49,7 @@ _WALKS = frozenset({"foreign", "test_examples.py", "test_layout.py", "walker"})
 #: with it in their environment, programs measure themselves
 _MEASURED_PROCESSES = "COVERAGE_PROCESS_CONFIG"
 REQUIRED = frozenset(filter(None, os.environ.get("LOTSE_TEST_REQUIRE", "").split(",")))
-_NEEDS = re.compile(r"needs (postgresql|redis|browser|node): ")
+_NEEDS = re.compile(r"needs (postgresql|redis|browser|node|nginx|caddy|systemd-analyze): ")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
