@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
+import pytest
 from joserfc import jwt
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import KeySet
@@ -23,6 +25,7 @@ from idp.oidc.authorization import Issued, issue
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import load_clients
 from idp.web.gateway import Gateway
+from idp.web.machine import endpoints
 from tests.cast import REDIRECT, Registered
 from tests.installation import unit_of_work
 from tests.plain_browser import Portal
@@ -158,6 +161,20 @@ def move_back(
     with services.database.session() as db, db.begin():
         table = next(iter(columns)).class_
         db.execute(update(table).where(*where).values(values), execution_options=_UNSYNCHRONIZED)
+
+
+@contextmanager
+def later(**span: float) -> Iterator[None]:
+    """Have the endpoints of machines see a time that much later, until the block ends."""
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(**span)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(endpoints, "datetime", Later)
+        yield
 
 
 def at_hash(token: str, alg: str = "ES256") -> str:

@@ -2,18 +2,25 @@
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
+from idp.app import create_app
 from idp.context import Services
+from idp.db import Database
+from idp.settings import Settings
+from idp.settings.models import Keys, Password
 from idp.web.gateway import Gateway
 from tests import cast
 from tests.cast import Registered
-from tests.installation import unit_of_work
+from tests.installation import install_signing_keys, make_services, unit_of_work
 from tests.plain_browser import Browser, Portal
-from tests.world import ALL_SCOPES, PROFILE, at_hash, verified
+from tests.world import ALL_SCOPES, PROFILE, at_hash, machine, verified
+
+ISSUER = "https://anmeldung.example"
 
 STATE = "s" * 100 + "-._~ /?:@&=+$,'"
 STATE += "x" * (128 - len(STATE))
@@ -136,6 +143,15 @@ def error_page(op: Op, browser: Browser, answer: TestResponse) -> bool:
     )
 
 
+def metadata_of(gateway: Gateway, path: str = "/.well-known/openid-configuration") -> dict[str, Any]:
+    """Return the provider's metadata."""
+    answer = machine(gateway, "GET", path)
+    assert answer.status_code == 200
+    assert answer.mimetype == "application/json"
+    content: dict[str, Any] = answer.get_json()
+    return content
+
+
 IN_BOTH_PLANS = pytest.mark.parametrize(
     "response_mode", [None, "form_post"], ids=["oidcc-basic", "oidcc-formpost-basic"]
 )
@@ -146,6 +162,20 @@ IN_BOTH_PLANS = pytest.mark.parametrize(
 def response_mode() -> str | None:
     """Nothing is said of it where a module does not belong to the form-post plan."""
     return None
+
+
+@pytest.fixture
+def provider(tmp_path: Path, database: Database) -> Gateway:
+    """The product as it stands in production, behind TLS."""
+    settings = Settings(
+        mode="production",
+        public_url=ISSUER,
+        keys=Keys(directory=tmp_path / "keys"),
+        password=Password(memory_kib=8, time_cost=1),
+    )
+    services = make_services(settings, database)
+    install_signing_keys(services)
+    return create_app(settings, services)
 
 
 @pytest.fixture

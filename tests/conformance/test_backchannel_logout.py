@@ -19,13 +19,14 @@ from idp.db import Database
 from idp.settings import Settings
 from idp.settings.models import Egress, Keys, Password
 from idp.web import signing_out
+from idp.web.gateway import Gateway
 from idp.worker import Worker
 from tests import cast
 from tests.cast import SIGNED_OUT
-from tests.conformance.conftest import Op
+from tests.conformance.conftest import ISSUER, Op, metadata_of
 from tests.installation import install_signing_keys, make_services, unit_of_work
 from tests.plain_browser import Portal
-from tests.world import ALL_SCOPES, machine, verified
+from tests.world import ALL_SCOPES, verified
 
 pytestmark = pytest.mark.alone_on("postgresql")
 
@@ -112,11 +113,12 @@ def _sign_out(op: Op) -> dict[str, dict[str, Any]]:
     return {name: verified(op.gateway, token)[1] for name, token in tokens.items()}
 
 
-def test_oidcc_backchannel_logout_discovery_endpoint_verification(op: Op) -> None:
-    """backchannel_logout_supported and _session_supported are true."""
-    metadata = machine(op.gateway, "GET", "/.well-known/openid-configuration").get_json()
+def test_oidcc_backchannel_logout_discovery_endpoint_verification(provider: Gateway) -> None:
+    """backchannel_logout_supported and _session_supported are true; end_session_endpoint is https."""
+    metadata = metadata_of(provider)
     assert metadata["backchannel_logout_supported"] is True
     assert metadata["backchannel_logout_session_supported"] is True
+    assert metadata["end_session_endpoint"] == f"{ISSUER}/logout"
 
 
 def test_oidcc_backchannel_rp_initiated_logout(op: Op, worker: Worker, receiver: Receiver) -> None:

@@ -1,25 +1,17 @@
 """Config OP: the provider's metadata and keys (conformance reference §2, §4)."""
 
 import re
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
-from idp.app import create_app
-from idp.context import Services
-from idp.db import Database
-from idp.settings import Settings
-from idp.settings.models import Keys, Password
 from idp.web.gateway import Gateway
-from tests.installation import install_signing_keys, make_services
+from tests.conformance.conftest import ISSUER, metadata_of
 from tests.world import machine
 
 pytestmark = pytest.mark.alone_on("postgresql")
 
-ISSUER = "https://anmeldung.example"
 BCP_47 = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 #: OIDC Discovery §3, RFC 8414 §2, RFC 9126 §5, RFC 9207 §3, RFC 9449 §5.1,
@@ -69,33 +61,11 @@ REGISTERED = {
 }
 
 
-@pytest.fixture
-def provider(tmp_path: Path, database: Database) -> Gateway:
-    """The product as it stands in production, behind TLS."""
-    settings = Settings(
-        mode="production",
-        public_url=ISSUER,
-        keys=Keys(directory=tmp_path / "keys"),
-        password=Password(memory_kib=8, time_cost=1),
-    )
-    services: Services = make_services(settings, database)
-    install_signing_keys(services)
-    return create_app(settings, services)
-
-
-def _metadata(gateway: Gateway, path: str = "/.well-known/openid-configuration") -> dict[str, Any]:
-    answer = machine(gateway, "GET", path)
-    assert answer.status_code == 200
-    assert answer.mimetype == "application/json"
-    content: dict[str, Any] = answer.get_json()
-    return content
-
-
 def test_oidcc_discovery_endpoint_verification(provider: Gateway) -> None:
     """The issuer is the document's address exactly, every field has its registered name and type, endpoints
     are https, and what the specification demands to be supported is.
     """
-    metadata = _metadata(provider)
+    metadata = metadata_of(provider)
     assert metadata["issuer"] == ISSUER
     assert {name: type(value) for name, value in metadata.items()} == REGISTERED
     for name, value in metadata.items():
@@ -130,12 +100,12 @@ def test_oidcc_discovery_endpoint_verification(provider: Gateway) -> None:
 
 def test_both_well_knowns_are_one_document(provider: Gateway) -> None:
     """OIDC Discovery §4 and RFC 8414 §3 name two addresses."""
-    assert _metadata(provider) == _metadata(provider, "/.well-known/oauth-authorization-server")
+    assert metadata_of(provider) == metadata_of(provider, "/.well-known/oauth-authorization-server")
 
 
 def test_every_endpoint_of_the_metadata_exists(provider: Gateway) -> None:
     """An address that is announced answers something other than 404."""
-    for name, value in _metadata(provider).items():
+    for name, value in metadata_of(provider).items():
         if name.endswith(("_endpoint", "_uri")):
             answer = machine(provider, "GET", urlsplit(value).path)
             assert answer.status_code != 404, name

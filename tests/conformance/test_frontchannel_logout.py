@@ -7,13 +7,14 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from idp.management import clients
+from idp.web.gateway import Gateway
 from tests import cast
 from tests.builders import OPERATOR
 from tests.cast import SIGNED_OUT
-from tests.conformance.conftest import STATE, Op
+from tests.conformance.conftest import ISSUER, STATE, Op, metadata_of
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal
-from tests.world import ALL_SCOPES, forget_snapshot, machine, verified
+from tests.world import ALL_SCOPES, forget_snapshot, verified
 
 pytestmark = pytest.mark.alone_on("postgresql")
 
@@ -48,11 +49,12 @@ def sources(browser: Browser) -> list[str]:
     return found[1].split() if found else []
 
 
-def test_oidcc_frontchannel_rp_initiated_logout_discovery(op: Op) -> None:
-    """Both members are true."""
-    metadata = machine(op.gateway, "GET", "/.well-known/openid-configuration").get_json()
+def test_oidcc_frontchannel_logout_discovery_endpoint_verification(provider: Gateway) -> None:
+    """frontchannel_logout_supported and _session_supported are true; end_session_endpoint is https."""
+    metadata = metadata_of(provider)
     assert metadata["frontchannel_logout_supported"] is True
     assert metadata["frontchannel_logout_session_supported"] is True
+    assert metadata["end_session_endpoint"] == f"{ISSUER}/logout"
 
 
 def test_oidcc_frontchannel_rp_initiated_logout(op: Op, framed: Portal) -> None:
@@ -82,8 +84,7 @@ def test_oidcc_frontchannel_rp_initiated_logout(op: Op, framed: Portal) -> None:
 
 def test_oidcc_session_management_is_not_offered(op: Op) -> None:
     """Neither check_session_iframe nor session_state: no frame that reads a cookie (decision 37)."""
-    metadata = machine(op.gateway, "GET", "/.well-known/openid-configuration").get_json()
-    assert "check_session_iframe" not in metadata
+    assert "check_session_iframe" not in metadata_of(op.gateway)
     browser = op.browser()
     op.client.authorize(browser)
     browser.sign_in("paul")
