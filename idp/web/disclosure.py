@@ -1,4 +1,4 @@
-"""What a client would be told about a person, in words with the own values (screens L-11; req 16).
+"""What a client would be told about a person, in words with the own values (screens L-11, L-14; req 16).
 
 The values come from where userinfo takes them, never from a request.
 """
@@ -53,6 +53,33 @@ def items(
     return found + [_item(claim_field(name), str(CLAIMS[name]), _rows([name], values)) for name in claims]
 
 
+def duration(client: RegisteredClient, *, offline: bool = False) -> str:
+    """Return how long a client may fetch what it is told, at most.
+
+    :param offline: beyond the session for certain; where that is a tick, the tick has words of its own.
+    """
+    tokens = current().settings.tokens
+    if offline:
+        words = ngettext(
+            "auch wenn Sie sich abmelden, höchstens %(num)d Tag",
+            "auch wenn Sie sich abmelden, höchstens %(num)d Tage",
+            tokens.offline_days,
+        )
+    elif client.check_grant_type("refresh_token"):
+        words = ngettext(
+            "bis Sie sich abmelden, höchstens %(num)d Tag",
+            "bis Sie sich abmelden, höchstens %(num)d Tage",
+            tokens.refresh_days,
+        )
+    else:
+        words = ngettext(
+            "nur jetzt, höchstens %(num)d Minute",
+            "nur jetzt, höchstens %(num)d Minuten",
+            -(-tokens.access_token_seconds // 60),
+        )
+    return str(words)
+
+
 def scope_field(scope: str) -> str:
     """Return what a scope's tick is called."""
     return f"scope.{scope}"
@@ -83,10 +110,14 @@ def _scope(
     field, label = scope_field(scope), str(SCOPES[scope])
     if scope == OPENID:
         return Item(
-            field, label, hint=gettext("Eine zufällige Zeichenfolge, an der das Portal Sie wiedererkennt.")
+            field,
+            label,
+            hint=gettext(
+                "Eine zufällige Zeichenfolge, an der %(portal)s Sie wiedererkennt.", portal=client.client_name
+            ),
         )
     if scope == OFFLINE:
-        return Item(field, label, hint=_offline_hint())
+        return Item(field, label, hint=_offline_hint(client))
     if scope == "organization":
         return _item(field, label, _organization(membership))
     if scope == "permissions":
@@ -163,11 +194,11 @@ def _permissions(client: RegisteredClient, membership: MembershipFacts | None) -
             )
 
 
-def _offline_hint() -> str:
-    days = current().settings.tokens.offline_days
+def _offline_hint(client: RegisteredClient) -> str:
     words = ngettext(
-        "Das Portal darf die Angaben noch %(num)d Tag lang abrufen, auch wenn Sie abgemeldet sind.",
-        "Das Portal darf die Angaben noch %(num)d Tage lang abrufen, auch wenn Sie abgemeldet sind.",
-        days,
+        "%(portal)s darf die Angaben noch %(num)d Tag lang abrufen, auch wenn Sie abgemeldet sind.",
+        "%(portal)s darf die Angaben noch %(num)d Tage lang abrufen, auch wenn Sie abgemeldet sind.",
+        current().settings.tokens.offline_days,
+        portal=client.client_name,
     )
     return str(words)

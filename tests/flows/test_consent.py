@@ -76,6 +76,57 @@ def test_only_what_was_ticked_is_granted(portal: Portal) -> None:
     assert refreshed["scope"] == "openid email"
 
 
+@pytest.mark.parametrize(
+    ("told", "german", "english"),
+    [
+        (
+            {"home_uri": "https://wetter.example/", "policy_uri": "https://wetter.example/privacy"},
+            (
+                'ein anderer Anbieter, nicht Lotse<br><a href="https://wetter.example/">',
+                'steht unter <a href="https://wetter.example/privacy">Datenschutz bei Wetter</a>',
+            ),
+            (
+                'another provider, not Lotse<br><a href="https://wetter.example/">',
+                'stated under <a href="https://wetter.example/privacy">Privacy at Wetter</a>',
+            ),
+        ),
+        (
+            {"home_uri": None, "policy_uri": None},
+            ("<dd>ein anderer Anbieter, nicht Lotse</dd>", "<dd>Wetter hat uns keinen genannt."),
+            ("<dd>another provider, not Lotse</dd>", "<dd>Wetter has not given us one."),
+        ),
+    ],
+    ids=["registered", "not registered"],
+)
+def test_whose_the_portal_is_and_why_it_asks(
+    portal: Portal,
+    services: Services,
+    told: dict[str, Any],
+    german: tuple[str, ...],
+    english: tuple[str, ...],
+) -> None:
+    """As far as its registration says it, and that it says nothing; then how the answer is taken back by
+    oneself (L-11, K-10).
+    """
+    with unit_of_work(services) as ctx:
+        fields: dict[str, Any] = {"client_name": "Wetter", "first_party": False, **told}
+        other = Portal(portal.gateway, cast.register(ctx, "wetter", **fields))
+    portal.gateway.server.provider.snapshots.expire()
+    browser = Browser(portal.gateway)
+    page = ask(other, browser, scope="openid email")
+    link = '<a href="/account/portals">{}</a>'
+    assert "Sie melden sich an, um <strong>Wetter</strong> zu nutzen." in page
+    for words in (*german, f"unter {link.format('Verbundene Portale')}"):
+        assert words in page, words
+    page = browser.get(browser.url.removeprefix(browser.issuer) + "&lang=en").text
+    for words in (*english, f"under {link.format('Connected portals')}"):
+        assert words in page, words
+    allow(other, browser, "scope.email")
+    browser.get("/account/portals")
+    browser.submit(expect_action="/account/portals/wetter/withdraw")
+    assert rows(services, Consent) == 0
+
+
 def test_claims_that_were_not_allowed_appear_nowhere(portal: Portal) -> None:
     """Claims asked for by name are shown with their values, and each needs its tick (OIDC Core §5.5)."""
     wish = {

@@ -182,19 +182,22 @@ def _organizations() -> Page:
     return "pages/choose_organization.html", {"portal": PORTAL, **values}
 
 
+FOREIGN = Shown(
+    name=f"Wetter {HOSTILE}",
+    home_uri=f"https://wetter.example/?{HOSTILE}",
+    logo_uri="https://wetter.example/logo.svg",
+    policy_uri="https://wetter.example/privacy",
+    tos_uri="https://wetter.example/terms",
+)
+UNTOLD = Shown(name="Wetter", home_uri=None, logo_uri=None, policy_uri=None, tos_uri=None)
+
+
 def _consent(errors: list[tuple[str, str]] | None = None, **values: Any) -> Page:
     email = Item("scope.email", "E-Mail-Adresse", (("E-Mail-Adresse", f"anna@muster.example {HOSTILE}"),))
     company = Item("scope.organization", "Unternehmen", (("Name", "Muster GmbH"), ("Rolle", HOSTILE)))
     nothing = Item("claim.gender", "Geschlecht", hint="Dazu ist bei uns nichts gespeichert.")
-    portal = Shown(
-        name=f"Wetter {HOSTILE}",
-        home_uri=None,
-        logo_uri="https://wetter.example/logo.svg",
-        policy_uri="https://wetter.example/privacy",
-        tos_uri="https://wetter.example/terms",
-    )
     shown = {
-        "portal": portal,
+        "portal": FOREIGN,
         "action": "/consent",
         "person": "a1.m1",
         "first_party": False,
@@ -202,8 +205,8 @@ def _consent(errors: list[tuple[str, str]] | None = None, **values: Any) -> Page
         "fixed": [Item("scope.openid", "Ihre Kennung", hint="Eine Zeichenfolge.")],
         "choices": [email, company, nothing],
         "ticked": {"scope.email"},
-        "session_days": 30,
-        "access_minutes": 5,
+        "duration": "höchstens 30 Tage",
+        "portals_url": "/account/portals",
         "errors": errors or [],
     }
     return "pages/consent.html", shown | values
@@ -223,6 +226,9 @@ def _logged_out(states: tuple[str, ...]) -> Page:
 def _question(errors: list[tuple[str, str]] | None = None, **values: Any) -> Page:
     shown = {
         "portal": Shown(name=f"Terminal {HOSTILE}", home_uri=None),
+        "first_party": True,
+        "duration": "höchstens 30 Tage",
+        "portals_url": None,
         "action": "/device/1",
         "switch_url": "/other",
         "confirmation": "x",
@@ -236,6 +242,11 @@ def _question(errors: list[tuple[str, str]] | None = None, **values: Any) -> Pag
         "errors": errors or [],
     }
     return "pages/device_confirm.html", {**shown, **values}
+
+
+def _foreign_question() -> Page:
+    name = Item("scope.profile", "Profil", (("Name", f"Anna {HOSTILE}"), ("Sprache", "Deutsch")))
+    return _question(portal=FOREIGN, first_party=False, items=[name], portals_url="/account/portals")
 
 
 def _device(typed: str = "", errors: list[tuple[str, str]] | None = None) -> Page:
@@ -318,7 +329,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "choose-organization": _organizations,
     "consent": _consent,
     "consent-unanswered": lambda: _consent(
-        [("", word("consent.choice"))], session_days=None, access_minutes=1
+        [("", word("consent.choice"))], duration="nur jetzt", portal=UNTOLD
     ),
     "consent-own": lambda: _consent(first_party=True, host="", choices=[], portal=PORTAL),
     "register": _register,
@@ -343,6 +354,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "device-unknown": lambda: _device(HOSTILE, [("code", word("device.unknown"))]),
     "device-question": _question,
     "device-question-bare": lambda: _question(company=None, network=None, items=[]),
+    "device-question-foreign": _foreign_question,
     "device-question-elsewhere": lambda: _question([("", word("form.stale"))], same_network=False),
     "device-connected": lambda: ("pages/device_done.html", {"portal": PORTAL, "connected": True}),
     "device-refused": lambda: ("pages/device_done.html", {"portal": None, "connected": False}),

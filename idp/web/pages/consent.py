@@ -130,7 +130,6 @@ def _page(
     flow: Flow, question: Question, ticked: Extent, errors: list[tuple[str, str]] | None = None
 ) -> Response:
     client, account_id = question.client, question.live.account.id
-    settings = current().settings
 
     def told(extent: Extent) -> list[disclosure.Item]:
         return disclosure.items(client, account_id, question.membership, extent)
@@ -147,7 +146,7 @@ def _page(
         fixed=told(question.extent - question.choices),
         choices=told(question.choices),
         ticked=on,
-        session_days=settings.tokens.refresh_days if client.check_grant_type("refresh_token") else None,
-        access_minutes=-(-settings.tokens.access_token_seconds // 60),
+        duration=disclosure.duration(client),
+        portals_url=url_for("own_portals.show"),
         errors=errors or [],
     )
