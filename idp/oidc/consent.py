@@ -94,6 +94,11 @@ def fixed(client: RegisteredClient, wanted: Extent) -> Extent:
     return wanted & Extent(frozenset({OPENID}))
 
 
+def is_kept(client: RegisteredClient, wanted: Extent) -> bool:
+    """Tell whether a yes to all that is wanted stands as a decision, which the person can withdraw."""
+    return not client.first_party or bool(wanted - fixed(client, wanted))
+
+
 def must_ask(
     client: RegisteredClient, scope: str, claims: Mapping[str, Any], decision: Decision | None
 ) -> bool:

@@ -39,6 +39,14 @@ FOREIGN: dict[str, Any] = {
     "tos_uri": "http://localhost:9/terms",
 }
 """A client that is not the operator's own."""
+FOREIGN_DEVICE: dict[str, Any] = {
+    "client_id": "wetterstation",
+    "client_name": "Wetterstation Nordsee",
+    "kind": "device",
+    "scope": "openid profile email organization offline_access",
+    **{name: FOREIGN[name] for name in ("logo_uri", "policy_uri", "tos_uri")},
+}
+"""A program on a device that is not either."""
 DRAWING = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 40">'
     '<circle cx="20" cy="20" r="12" fill="#e0a100"/>'
@@ -199,11 +207,13 @@ class House:
             assert changed.rowcount == 1
             database.commit()
 
-    def device(self, client_id: str = "device-cli") -> dict[str, str]:
+    def device(
+        self, client_id: str = "device-cli", scope: str = "openid profile email organization"
+    ) -> dict[str, str]:
         """Ask for codes as a device does; a client that was made just now is known within a second."""
 
         def asked() -> httpx.Response:
-            form = {"client_id": client_id, "scope": "openid profile email organization"}
+            form = {"client_id": client_id, "scope": scope}
             return httpx.post(f"{self.issuer}/device_authorization", data=form, trust_env=False)
 
         assert until(lambda: asked().status_code == 200, seconds=20)
@@ -269,8 +279,12 @@ class Visitor:
 
     def come_from_a_stranger(self, **changes: str) -> None:
         """The same for the portal of somebody else, whose logo is answered for it."""
-        self.page.route(LOGO, lambda route: route.fulfill(body=DRAWING, content_type="image/svg+xml"))
+        self.see_logos()
         self.come_from_new_client(FOREIGN, scope=FOREIGN["scope"], **changes)
+
+    def see_logos(self) -> None:
+        """Have the logo of somebody else answered."""
+        self.page.route(LOGO, lambda route: route.fulfill(body=DRAWING, content_type="image/svg+xml"))
 
     def come_from_new_client(self, metadata: dict[str, Any], **changes: str) -> None:
         """The same for a client that is registered with the first test that needs it."""

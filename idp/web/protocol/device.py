@@ -20,7 +20,7 @@ from idp.flows import engine
 from idp.flows.models import Flow
 from idp.oidc import consent, device_requests, interaction, user_codes
 from idp.oidc.authorization_request import AuthorizationRequest
-from idp.oidc.clients import RegisteredClient
+from idp.oidc.clients import OFFLINE, RegisteredClient
 from idp.oidc.device_requests import Waiting
 from idp.organizations import memberships
 from idp.web import disclosure
@@ -215,7 +215,10 @@ def _question(asked: Asked, live: LiveSession, step: interaction.Issue) -> Respo
         code=user_codes.shown(_stored_code(flow)),
         account=live.account.name or live.account.username or "",
         company=membership.organization_name if membership else None,
+        first_party=asked.client.first_party,
         items=disclosure.items(asked.client, live.account.id, membership, extent),
+        duration=disclosure.duration(asked.client, offline=OFFLINE in extent.scopes),
+        portals_url=url_for("own_portals.show") if consent.is_kept(asked.client, extent) else None,
         asked_at=waiting.created_at,
         network=waiting.network.partition("/")[0] if waiting.network else None,
         same_network=waiting.network == here,

@@ -1,7 +1,7 @@
 """The ways to the provider's pages of sign-in, sign-out, devices and errors."""
 
 from idp.delivery import mails
-from tests.browser.house import BEISPIEL, CALLBACK, FRAMED, MUSTER, Visitor, Visits
+from tests.browser.house import BEISPIEL, CALLBACK, FOREIGN_DEVICE, FRAMED, MUSTER, Visitor, Visits
 from tests.browser.scenes.book import scene
 
 
@@ -231,6 +231,16 @@ def device_login(visits: Visits, visitor: Visitor) -> Visitor:
 @scene
 def device_question(visits: Visits, visitor: Visitor) -> Visitor:
     device_login(visits, visitor)
+    visitor.fill(visits.house.regular())
+    return visitor
+
+
+@scene
+def device_question_of_others(visits: Visits, visitor: Visitor) -> Visitor:
+    visits.house.has_client(FOREIGN_DEVICE)
+    visitor.see_logos()
+    codes = visits.house.device(FOREIGN_DEVICE["client_id"], FOREIGN_DEVICE["scope"])
+    visitor.connect_a_device(codes["user_code"])
     visitor.fill(visits.house.regular())
     return visitor
 
