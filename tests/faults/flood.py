@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from tests.faults.ledger import Seen
-from tests.faults.load import ANSWER_SECONDS, Caller
+from tests.faults.people import ANSWER_SECONDS, Caller
+
+WRONG = "Falsche Kraniche im Sturm"
+LONG_WRONG = (WRONG + " ").ljust(1000, "x")
+"""As long as a password may be that is compared at all: a kilobyte."""
 
 
 @dataclass
@@ -27,11 +31,11 @@ class Guesser(Caller):
         action = re.search(r'<form[^>]* action="([^"]*login[^"]*)"', page.text)
         assert token is not None
         assert action is not None
-        self.fields = {"csrf_token": token[1], "password": "Falsche Kraniche im Sturm"}
+        self.fields = {"csrf_token": token[1], "password": WRONG}
         self.action = urlsplit(urljoin(str(page.url), html.unescape(action[1]))).path
         self.cookies = "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
 
-    def guess(self, username: str, address: str) -> int:
+    def guess(self, username: str, address: str, password: str = WRONG) -> int:
         """Send a wrong password and return the status; 0 where no answer came."""
         if self.fields is None:
             self.open_page()
@@ -42,11 +46,12 @@ class Guesser(Caller):
             "Origin": self.installation.issuer,
             "X-Forwarded-For": address,
         }
+        form = urlencode({**self.fields, "username": username, "password": password})
         began = time.monotonic()
         status, retry_after, text = 0, False, b""
         try:
             connection = self.connection or self._connect()
-            connection.request("POST", self.action, urlencode({**self.fields, "username": username}), headers)
+            connection.request("POST", self.action, form, headers)
             answer = connection.getresponse()
             status, text = answer.status, answer.read()
             retry_after = "Retry-After" in answer.headers

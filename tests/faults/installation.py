@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,9 @@ from tests.faults.receiver import receiving
 from tests.infrastructure import PostgreSQL, free_port, start_postgresql
 
 PEOPLE = 40
+NEWCOMERS = tuple(f"newcomer{number}" for number in range(20))
+"""At these nobody guesses."""
+PROBE = "probe"
 PASSWORD = "Sieben Kraniche im Sturm"
 REDIRECT = "https://portal.example/callback"
 PORTAL = "portal"
@@ -40,12 +43,20 @@ class Installation:
     services: Services
     server: subprocess.Popen[bytes]
     postgresql: PostgreSQL
-    #: logout tokens that reached the portal, by their ids
+    #: sessions whose end reached the portal, by what it calls them
     delivered: Counter[str]
 
     def workers(self) -> list[psutil.Process]:
         """Return the processes that answer requests."""
         return [child for child in psutil.Process(self.server.pid).children() if _listens(child)]
+
+    def deliverer(self) -> psutil.Process | None:
+        """Return the process that delivers messages and seals the log, if it is there.
+
+        To be asked where all that answer requests listen: until then they look the same.
+        """
+        children = psutil.Process(self.server.pid).children()
+        return next((child for child in children if _serves(child) and not _listens(child)), None)
 
     def memory_mib(self) -> float:
         """Return what the processes that answer requests hold."""
@@ -61,6 +72,13 @@ class Installation:
             ctx = self.services.context(db, actor=_OPERATOR)
             accounts.block(ctx, accounts.find(ctx, username))
         return time.monotonic()
+
+
+def _serves(process: psutil.Process) -> bool:
+    try:
+        return "serve" in process.cmdline()
+    except psutil.Error:
+        return False
 
 
 def _listens(process: psutil.Process) -> bool:
@@ -116,6 +134,12 @@ def _prepare(file: Path, logout_uri: str) -> tuple[Services, str]:
     migrations.upgrade(database)
     database.dispose()
     services = build_services(settings)
+    usernames = (*(f"person{number}" for number in range(PEOPLE)), *NEWCOMERS, PROBE)
+    return services, populate(services, logout_uri, usernames)
+
+
+def populate(services: Services, logout_uri: str, usernames: Iterable[str]) -> str:
+    """Register the portal and people and return the portal's secret."""
     with services.database.session() as db:
         ctx = services.context(db, actor=_OPERATOR)
         made = clients.create(
@@ -131,11 +155,11 @@ def _prepare(file: Path, logout_uri: str) -> tuple[Services, str]:
                 "scope": SCOPE,
             },
         )
-        for number in range(PEOPLE):
-            accounts.create(ctx, username=f"person{number}", password=PASSWORD)
+        for username in usernames:
+            accounts.create(ctx, username=username, password=PASSWORD)
         db.commit()
     assert made.secret is not None
-    return services, made.secret
+    return made.secret
 
 
 def _wait_for(issuer: str, server: subprocess.Popen[bytes], log: Path) -> None:

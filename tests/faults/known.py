@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tests.faults import load
 from tests.faults.installation import Installation
 from tests.faults.ledger import Ledger
+from tests.faults.people import Lost, Person
 
 PEOPLE = 8
 FIRST = 12
@@ -18,7 +19,7 @@ LEAST_PAUSE, MOST_PAUSE = 2.0, 6.0
 
 
 @dataclass
-class KnownPerson(load.Person):
+class KnownPerson(Person):
     """Signs in from the same browser, each time from the portal's button to its tokens."""
 
     took: list[float] = field(default_factory=list)
@@ -31,8 +32,8 @@ class KnownPerson(load.Person):
         if "sid" in self.http.cookies:
             self.http.cookies.delete("sid")
         try:
-            self._code_flow()
-        except load.Lost:
+            self.redeem(self.code())
+        except Lost:
             self.failed += 1
             raise
         self.took.append(time.monotonic() - began)
@@ -44,7 +45,7 @@ def signing_in(
 ) -> Iterator[list[KnownPerson]]:
     """Have each sign in once, do what comes *after*, and have them sign in again until the block ends."""
     people = [
-        KnownPerson(installation, ledger, address=f"198.51.101.{number}", username=f"person{number}")
+        KnownPerson(installation, ledger, f"198.51.101.{number}", f"person{number}")
         for number in range(FIRST, FIRST + PEOPLE)
     ]
     for person in people:

@@ -1,25 +1,13 @@
-"""What clients saw, and what must hold of it afterwards: invariants I1 to I8 (design §2 limits I3)."""
+"""What clients saw: every request, what they got, and what the answers promise to be stored."""
 
 import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import func, select
-
 from idp.audit.events import Event
-from idp.audit.models import AuditEvent
-from idp.audit.sealer import seal
-from idp.audit.verification import verify
-from idp.context import Services
-from idp.crypto import sha256
-from idp.delivery.models import OPEN, OutboxMessage
-from idp.oidc.models import RefreshToken
-from tests.faults.installation import Installation
-
-DELIVERED_WITHIN_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +20,33 @@ class Seen:
     status: int
     retry_after: bool
     trace: bool
+    #: whether the answer was one that its client counts on: of what was used before, the refusal
+    wanted: bool = True
+    who: str = ""
+    request_id: str = ""
+
+    @property
+    def ended(self) -> float:
+        """When the answer was there, or given up."""
+        return self.started + self.seconds
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was answered, but not as its client counts on: 429, 400, the form once more."""
+        return 0 < self.status < 500 and not self.wanted
 
     @property
     def failed(self) -> bool:
-        """Whether there was no answer, or a 5xx."""
-        return self.status == 0 or self.status >= 500
+        """Whether there was no answer, a 5xx, or a refusal."""
+        return self.status == 0 or self.status >= 500 or self.refused
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """When somebody was blocked: refusals are due from the beginning, and nothing else from the commit."""
+
+    began: float
+    committed: float
 
 
 @dataclass
@@ -46,12 +56,22 @@ class Ledger:
     seen: list[Seen] = field(default_factory=list)
     #: code or refresh token → how many redemptions succeeded
     redeemed: Counter[str] = field(default_factory=Counter)
+    #: how ("code again", "refresh at once") → how often what works once was presented twice
+    twice: Counter[str] = field(default_factory=Counter)
+    #: how many of those that were presented twice were refused, though no answer was lost, both times
+    never: int = 0
+    #: how many second presentations were refused
+    refused_again: int = 0
     #: refresh tokens that a 2xx carried
     received: list[str] = field(default_factory=list)
-    #: username → when it last got something
-    minted: dict[str, float] = field(default_factory=dict)
-    codes: int = 0
-    sign_ins: int = 0
+    #: what an answer says has happened, where that is an event (design §2), after what it happened to: the
+    #: value of a cookie or code, or the id of the request
+    promised: list[tuple[str, Event]] = field(default_factory=list)
+    #: username → when the last request began that got them something
+    got_last: dict[str, float] = field(default_factory=dict)
+    blocked: dict[str, Block] = field(default_factory=dict)
+    #: when the base load began and ended
+    loaded: tuple[float, float] = (0.0, 0.0)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, seen: Seen) -> None:
@@ -59,32 +79,70 @@ class Ledger:
         with self._lock:
             self.seen.append(seen)
 
-    def got(self, username: str, *, used: str, refresh_token: str, began: float) -> None:
-        """Write down that a code or refresh token was redeemed, by a request that began then."""
+    def promise(self, of_what: str, *events: Event) -> None:
+        """Write down that an answer told of something that has events."""
+        with self._lock:
+            self.promised += [(of_what, event) for event in events]
+
+    def active(self, username: str, began: float) -> None:
+        """Write down that somebody got in, or got something, by a request that began then."""
+        with self._lock:
+            self.got_last[username] = max(began, self.got_last.get(username, 0.0))
+
+    def got(self, *, used: str, refresh_token: str) -> None:
+        """Write down that a code or refresh token was redeemed."""
         with self._lock:
             self.redeemed[used] += 1
             self.received.append(refresh_token)
-            self.minted[username] = max(began, self.minted.get(username, 0.0))
+
+    def tried_twice(self, how: str, refused: Sequence[bool]) -> None:
+        """Write down that what works once was presented twice; *refused*: of each answer that came."""
+        with self._lock:
+            self.twice[how] += 1
+            self.refused_again += any(refused)
+            self.never += refused == [True, True]
+
+    def block(self, block: Callable[[str], float], username: str) -> None:
+        """Block somebody; from the first moment on, refusals are what they have to get."""
+        began = time.monotonic()
+        self.blocked[username] = Block(began, float("inf"))
+        self.blocked[username] = Block(began, block(username))
 
     def statuses(self) -> Mapping[int, int]:
         """Return how often each status came."""
         return Counter(seen.status for seen in self.seen)
 
-    def failed(self) -> float:
-        """Return the share of requests without an answer, or with a 5xx."""
-        return sum(seen.failed for seen in self.seen) / max(1, len(self.seen))
+    def failures(self, since: float = 0.0) -> list[Seen]:
+        """Return the requests that failed, without what blocked people were refused."""
+        return [seen for seen in self.seen if seen.started >= since and seen.failed and not self._due(seen)]
 
-    def p99_ms(self, *kinds: str, since: float = 0.0) -> float:
-        """Return the 99th percentile of some kinds' answers."""
+    def failed(self) -> float:
+        """Return the share of requests that failed."""
+        return len(self.failures()) / max(1, len(self.seen))
+
+    def _due(self, seen: Seen) -> bool:
+        block = self.blocked.get(seen.who)
+        return block is not None and seen.refused and seen.ended >= block.began
+
+    def ms(self, which: int, *kinds: str, since: float = 0.0, until: float = float("inf")) -> float:
+        """Return a percentile of the time that some kinds' answers took."""
         took = [
-            seen.seconds for seen in self.seen if seen.kind in kinds and seen.started >= since and seen.status
+            seen.seconds
+            for seen in self.seen
+            if seen.kind in kinds and since <= seen.started < until and seen.status
         ]
-        return percentile(took, 99) * 1000
+        return percentile(took, which) * 1000
 
 
 def percentile(took: Sequence[float], which: int) -> float:
     """Return a percentile; endless where there is not enough to speak of one."""
-    return statistics.quantiles(took, n=100)[which - 1] if len(took) > 1 else float("inf")
+    return statistics.quantiles(took, n=100, method="inclusive")[which - 1] if len(took) > 1 else float("inf")
+
+
+def by_kind(failures: Sequence[Seen]) -> str:
+    """Say which requests failed how."""
+    counted = Counter(f"{seen.kind}: {seen.status}" for seen in failures)
+    return ", ".join(f"{times} {what}" for what, times in sorted(counted.items())) or "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,79 +152,3 @@ class Line:
     what: str
     held: bool
     counted: str
-
-
-def invariants(
-    ledger: Ledger, installation: Installation, blocked: Mapping[str, float], works: bool
-) -> Iterator[Line]:
-    """Compare what clients saw with the database.
-
-    :param blocked: username → when the block had committed.
-    :param works: every kind of request succeeded after the fault, without a hand.
-    """
-    services = installation.services
-    services.database.dispose()  # our own connections may be older than a restart
-    double = sum(count > 1 for count in ledger.redeemed.values())
-    yield Line(
-        "I1 each code and refresh token is redeemed once",
-        not double,
-        f"{len(ledger.redeemed)}, {double} twice",
-    )
-    with services.database.session() as db:
-        parents = select(RefreshToken.parent_id).where(RefreshToken.parent_id.is_not(None))
-        forked = len(db.execute(parents.group_by(RefreshToken.parent_id).having(func.count() > 1)).all())
-        stored = set(db.scalars(select(RefreshToken.hash)))
-        events = {event: count for event, count in db.execute(_events())}
-    yield Line("I2 each refresh token has one child", not forked, f"{len(stored)} rows, {forked} forked")
-    lost = sum(sha256(token) not in stored for token in ledger.received)
-    yield Line("I3 each 2xx has its token row", not lost, f"{len(ledger.received)} seen, {lost} lost")
-    for name, event, seen in (
-        ("code", Event.CODE_ISSUED, ledger.codes),
-        ("sign-in", Event.SIGN_IN_SUCCEEDED, ledger.sign_ins),
-    ):
-        count = events.get(event.value, 0)
-        yield Line(f"I3 each {name} seen has its event", count >= seen, f"{seen} seen, {count} events")
-    yield _chain(services)
-    yield _deliveries(installation)
-    late = sum(ledger.minted.get(username, 0.0) > moment for username, moment in blocked.items())
-    yield Line("I6 nobody gets anything after a block", not late, f"{len(blocked)} blocked, {late} active")
-    traces = sum(seen.trace for seen in ledger.seen)
-    yield Line("I7 no answer shows a trace", not traces, f"{len(ledger.seen)} answers, {traces} traces")
-    yield Line(
-        "I8 it recovers without a hand", works, "every kind of request succeeds" if works else "does not"
-    )
-
-
-def _deliveries(installation: Installation) -> Line:
-    """Return whether each message reached the portal, within a minute; none may be there twice as another."""
-    deadline = time.monotonic() + DELIVERED_WITHIN_SECONDS
-    while True:
-        with installation.services.database.session() as db:
-            waiting = db.scalar(select(func.count()).select_from(OutboxMessage).where(OPEN)) or 0
-            messages = db.scalar(select(func.count()).select_from(OutboxMessage)) or 0
-        if not waiting or time.monotonic() > deadline:
-            break
-        time.sleep(0.2)
-    arrived, again = len(installation.delivered), installation.delivered.total()
-    counted = f"{messages} messages, {waiting} waiting, {arrived} arrived, {again - arrived} of them again"
-    return Line("I5 each message is delivered", not waiting and arrived == messages > 0, counted)
-
-
-def _events() -> object:
-    return select(AuditEvent.event, func.count()).group_by(AuditEvent.event)
-
-
-def _chain(services: Services) -> Line:
-    """Return whether the audit log verifies, once all is sealed, without a gap."""
-    deadline = time.monotonic() + 20
-    while True:
-        with services.database.session() as db, db.begin():
-            seal(services.context(db))
-        with services.database.reading() as db:
-            result = verify(services.context(db))
-        if result.unsealed == 0 or time.monotonic() > deadline:
-            break
-    held = result.ok and result.unsealed == 0
-    return Line(
-        "I4 the audit chain verifies", held, f"{result.events} events, {len(result.problems)} problems"
-    )

@@ -1,154 +1,99 @@
 """Base load L: people who sign in, portals that redeem codes and refresh, readers of JWKS and discovery."""
 
-import base64
-import hashlib
-import html
+import itertools
 import random
-import re
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from urllib.parse import parse_qs, urljoin, urlsplit
 
-import httpx
+from tests.faults.installation import NEWCOMERS, PROBE, Installation
+from tests.faults.ledger import Ledger, Line
+from tests.faults.people import Caller, Dweller, Lost, Newcomer, Person
 
-from tests.faults.installation import PASSWORD, PORTAL, REDIRECT, SCOPE, Installation
-from tests.faults.ledger import Ledger, Seen
-
-ANSWER_SECONDS = 10
-
-
-class Lost(Exception):
-    """A request brought nothing to go on with."""
-
-
-@dataclass
-class Caller:
-    """A client that writes down every answer; *address*: where it comes from, as the proxy says."""
-
-    installation: Installation
-    ledger: Ledger
-    address: str = "127.0.0.1"
-    http: httpx.Client = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.installation.issuer, timeout=ANSWER_SECONDS)
-
-    def ask(self, kind: str, method: str, url: str, **options: object) -> httpx.Response:
-        """Send a request; raises Lost where no answer came, or one that nobody can go on with."""
-        began = time.monotonic()
-        # what httpx takes; it checks it itself
-        headers = {"X-Forwarded-For": self.address, **options.pop("headers", {})}  # type: ignore[dict-item]
-        try:
-            answer = self.http.request(method, url, headers=headers, **options)  # type: ignore[arg-type]
-        except httpx.TransportError as error:
-            self.ledger.note(Seen(kind, began, time.monotonic() - began, 0, False, False))
-            raise Lost(kind) from error
-        trace = answer.status_code >= 500 and ("Traceback" in answer.text or 'File "' in answer.text)
-        took = time.monotonic() - began
-        self.ledger.note(Seen(kind, began, took, answer.status_code, "Retry-After" in answer.headers, trace))
-        if answer.status_code >= 400:
-            raise Lost(f"{kind}: {answer.status_code}")
-        return answer
-
-
-@dataclass
-class Person(Caller):
-    """One person at one portal."""
-
-    username: str = "person0"
-    refresh_token: str = ""
-    signed_in: bool = False
-
-    def turn(self) -> None:
-        """Do one thing: sign in where there is no session, else refresh, or get a new code."""
-        if not self.refresh_token:
-            self._code_flow()
-        else:
-            self._refresh()
-
-    def _code_flow(self) -> None:
-        verifier = secrets.token_urlsafe(32)
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-        wanted = {"response_type": "code", "client_id": PORTAL, "redirect_uri": REDIRECT, "scope": SCOPE}
-        wanted |= {"state": "s", "code_challenge": challenge, "code_challenge_method": "S256"}
-        answer = self.ask("authorize", "GET", "/authorize", params=wanted)
-        while not (location := answer.headers.get("Location", "")).startswith(REDIRECT):
-            answer = self.ask("page", "GET", location) if location else self._sign_in(answer)
-        self.signed_in = True
-        parameters = parse_qs(urlsplit(location).query)
-        if "code" not in parameters:
-            raise Lost("authorize")
-        code = parameters["code"][0]
-        with self.ledger._lock:
-            self.ledger.codes += 1
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT}
-        self._redeem("code", code, {**form, "code_verifier": verifier})
-
-    def _sign_in(self, page: httpx.Response) -> httpx.Response:
-        action = re.search(r'<form[^>]* action="([^"]*login[^"]*)"', page.text)
-        token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', page.text)
-        if action is None or token is None:
-            raise Lost("page")
-        form = {"csrf_token": token[1], "username": self.username, "password": PASSWORD}
-        target = urljoin(str(page.url), html.unescape(action[1]))
-        answer = self.ask("sign-in", "POST", target, data=form, headers={"Origin": self.installation.issuer})
-        if not answer.is_redirect:
-            raise Lost("sign-in")
-        with self.ledger._lock:
-            self.ledger.sign_ins += 1
-        return answer
-
-    def _refresh(self) -> None:
-        # whoever loses the answer tries the same token once more: it must not succeed twice
-        token = self.refresh_token
-        try:
-            self._redeem("refresh", token, {"grant_type": "refresh_token", "refresh_token": token})
-        except Lost:
-            self.refresh_token = ""
-            self._redeem("refresh", token, {"grant_type": "refresh_token", "refresh_token": token})
-
-    def _redeem(self, kind: str, used: str, form: dict[str, str]) -> None:
-        began = time.monotonic()
-        answer = self.ask(kind, "POST", "/token", data=form, auth=(PORTAL, self.installation.secret))
-        self.refresh_token = answer.json()["refresh_token"]
-        self.ledger.got(self.username, used=used, refresh_token=self.refresh_token, began=began)
+SIGN_INS, CODES, REFRESHES, READS = 5, 30, 30, 100
+"""A second, as the fault plan has them."""
+CALM_SECONDS = 5.0
+"""How long the load goes on when a fault and its consequences are over."""
+_ARRIVING, _DWELLERS, _READERS = 5, 12, 2
+_LEAST_SHARE = 0.5
+"""With less of the load than this, a run has shown nothing."""
 
 
 @contextmanager
-def base_load(installation: Installation, ledger: Ledger, people: int = 12) -> Iterator[None]:
-    """Keep people and readers busy for as long as the block lasts."""
-    persons = [
-        Person(installation, ledger, address=f"198.51.100.{number}", username=f"person{number}")
-        for number in range(people)
-    ]
-    reader = Caller(installation, ledger)
+def base_load(installation: Installation, ledger: Ledger) -> Iterator[None]:
+    """Keep people and readers busy for as long as the block lasts.
 
+    Each turn of a person has a code, its exchange and a refresh.
+    """
+    numbers = itertools.count()
+    arriving = [
+        Newcomer(installation, ledger, usernames=NEWCOMERS, numbers=numbers) for _ in range(_ARRIVING)
+    ]
+    dwellers = [
+        Dweller(installation, ledger, f"198.51.100.{number}", f"person{number}", honest=number == 0)
+        for number in range(_DWELLERS)
+    ]
+    readers = [Caller(installation, ledger) for _ in range(_READERS)]
+    jobs = [(person.turn, _ARRIVING / SIGN_INS) for person in arriving]
+    jobs += [(person.turn, _DWELLERS / (CODES - SIGN_INS)) for person in dwellers]
+    jobs += [(_reading(reader), 2 * _READERS / READS) for reader in readers]
+    began = time.monotonic()
+    with repeated(jobs):
+        yield
+    ledger.loaded = began, time.monotonic()
+    for caller in (*arriving, *dwellers, *readers):
+        caller.http.close()
+
+
+def _reading(reader: Caller) -> Callable[[], None]:
     def read() -> None:
         reader.ask("JWKS", "GET", "/jwks")
         reader.ask("JWKS", "GET", "/.well-known/openid-configuration")
 
-    with repeated([(person.turn, 0.2) for person in persons] + [(read, 0.02)]):
-        yield
-    for caller in (*persons, reader):
-        caller.http.close()
+    return read
+
+
+def rates(ledger: Ledger, *, strangers: bool = True) -> Line:
+    """Say how much of the load was answered as its clients count on.
+
+    :param strangers: false where those who sign in are turned away, as unknown browsers.
+    """
+    began, ended = ledger.loaded
+    reached = {}
+    for name, kind, planned in (
+        ("sign-ins", "sign-in", SIGN_INS),
+        ("codes", "code", CODES),
+        ("refreshes", "refresh", REFRESHES),
+        ("reads", "JWKS", READS),
+    ):
+        count = sum(seen.kind == kind and not seen.failed and seen.ended <= ended for seen in ledger.seen)
+        reached[name] = count / (ended - began), planned
+    enough = all(
+        rate >= _LEAST_SHARE * planned
+        for name, (rate, planned) in reached.items()
+        if strangers or name != "sign-ins"
+    )
+    counted = ", ".join(f"{rate:.1f} of {planned} {name}" for name, (rate, planned) in reached.items())
+    return Line("the load, a second", enough, counted)
 
 
 @contextmanager
 def repeated(jobs: list[tuple[Callable[[], None], float]]) -> Iterator[None]:
-    """Run each job in a thread of its own, again and again with a pause, until the block ends."""
+    """Run each job in a thread of its own, again every so many seconds, until the block ends.
+
+    What comes late does not come twice as fast afterwards.
+    """
     stop = threading.Event()
 
-    def run(job: Callable[[], None], pause: float) -> None:
-        while not stop.is_set():
+    def run(job: Callable[[], None], every: float) -> None:
+        due = time.monotonic() + every * random.random()  # noqa: S311  (not all at the same moment)
+        while not stop.wait(max(0.0, due - time.monotonic())):
+            due = max(due + every, time.monotonic())
             try:
                 job()
             except Lost:
                 pass
-            stop.wait(pause)
 
     threads = [threading.Thread(target=run, args=job) for job in jobs]
     for thread in threads:
@@ -161,14 +106,13 @@ def repeated(jobs: list[tuple[Callable[[], None], float]]) -> Iterator[None]:
             thread.join()
 
 
-def works(installation: Installation, seconds: float) -> bool:
+def works(installation: Installation, ledger: Ledger, seconds: float) -> bool:
     """Tell whether, within some seconds, somebody signs in, refreshes and reads the JWKS."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         address = f"192.0.2.{random.randrange(256)}"  # noqa: S311  (an address)
-        person = Person(installation, Ledger(), address=address, username="person39")
+        person = Person(installation, ledger, address, PROBE)
         try:
-            person.turn()
             person.turn()
             person.ask("JWKS", "GET", "/jwks")
         except Lost:
