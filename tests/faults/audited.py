@@ -48,9 +48,9 @@ def read_rows(db: orm.Session) -> list[Row]:
     for event, session, new, request_id in db.execute(select(*columns)):
         of_what: bytes | str | None = request_id
         if event in _OF_SESSIONS:
-            of_what = cookies.get(session)
+            of_what = cookies.get(session or "")
         elif event == Event.CODE_ISSUED:
-            of_what = codes.get(json.loads(new)["lineage"])
+            of_what = codes.get(json.loads(new or "{}").get("lineage", ""))
         rows.append(Row(event, of_what, request_id))
     return rows
 

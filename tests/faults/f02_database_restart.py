@@ -59,7 +59,7 @@ def _control(server: PostgreSQL, *arguments: str) -> None:
     data = Path(server.folder) / "data"
     options = (data / "postmaster.opts").read_text().split(maxsplit=1)[1].strip()
     more = ["-o", options.partition(' "-D" ')[0] or options] if arguments[0] == "start" else []
-    command = [find_postgresql() / "pg_ctl", *arguments, *more, "-D", data]
+    command = [str(find_postgresql() / "pg_ctl"), *arguments, *more, "-D", str(data)]
     subprocess.run(
         command, check=False, cwd=server.folder, capture_output=True, timeout=60, **_as_postgresql()
     )
