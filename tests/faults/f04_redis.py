@@ -82,7 +82,7 @@ class Phases:
                 for since, until in zip(self.began, ends, strict=True)
             ]
             counted = ", ".join(f"{name} {ms:.0f} ms" for name, ms in zip(self.names, p95, strict=True))
-            yield Line(f"{which}: p95 below {TIMES:g} times that", max(p95[1:]) < TIMES * p95[0], counted)
+            yield Line(f"{which}: p95 below {TIMES:g} x well", max(p95[1:]) < TIMES * p95[0], counted)
 
 
 def _flush(server: Redis) -> None:

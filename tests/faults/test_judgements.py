@@ -192,7 +192,7 @@ def test_without_redis() -> None:
     assert _broken(phases.lines()) == ["guesses stay limited"]
     phases.compared = 0
     ledger.seen += [_seen("sign-in", at=22.0, took=0.3)] * 2
-    assert _broken(phases.lines()) == ["sign-ins: p95 below 2 times that"]
+    assert _broken(phases.lines()) == ["sign-ins: p95 below 2 x well"]
 
 
 SLOW_KINDS = ("JWKS", "authorize", "page", "sign-in", "code", "refresh", "sign-out")
