@@ -1,12 +1,12 @@
 """Windows in Redis: faster than the table, never the only thing that stops a guesser (63B §3.2.2).
 
 Only the short-lived counts of networks and clients are kept here; losing them costs one window.  Where Redis
-is away the table counts instead, under the same limits.
+is away the table counts instead, under the same limits, until a thread of its own has found Redis again: one
+that hangs is waited for once, by those who ask it at that moment (F4).
 """
 
 import logging
 import threading
-import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -43,7 +43,7 @@ return {start, count}
 class RedisWindows:
     """Windows in Redis, with another place to count where Redis does not answer in a tenth of a second.
 
-    :param pause: seconds for which a Redis that failed is not asked again; requests would queue on it.
+    :param pause: seconds between two looks whether a Redis that failed is back.
     """
 
     def __init__(self, url: str, fallback: Windows, *, pause: float = PAUSE_SECONDS) -> None:
@@ -56,12 +56,13 @@ class RedisWindows:
         self._script = self._client.register_script(_SCRIPT)
         self._fallback = fallback
         self._pause = pause
-        self._away_until = 0.0
+        self._away = False
+        self._closed = threading.Event()
         self._lock = threading.Lock()
 
     def hit(self, wanted: Sequence[tuple[str, Limit]], now: datetime) -> list[Window]:
         """Count once under each key and return the counts."""
-        if time.monotonic() >= self._away_until:
+        if not self._away:
             try:
                 return [self._hit(key, limit, now) for key, limit in wanted]
             except RedisError as error:
@@ -75,11 +76,24 @@ class RedisWindows:
 
     def _note_away(self, error: RedisError) -> None:
         with self._lock:
-            self._away_until = time.monotonic() + self._pause
-        _log.warning("Redis is away (%s): counting in the database", type(error).__name__)
+            known, self._away = self._away, True
+        if not known:
+            _log.warning("Redis is away (%s): counting in the database", type(error).__name__)
+            threading.Thread(target=self._look_out, name="look-out for Redis", daemon=True).start()
+
+    def _look_out(self) -> None:
+        while not self._closed.wait(self._pause):
+            try:
+                self._client.ping()
+            except RedisError:
+                continue
+            self._away = False
+            _log.info("Redis is back")
+            return
 
     def close(self) -> None:
         """Close the connections."""
+        self._closed.set()
         self._client.close()
 
 

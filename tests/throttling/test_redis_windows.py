@@ -1,7 +1,11 @@
 """Redis counts what is short-lived, and may go away."""
 
+import socket
+import socketserver
+import threading
 from collections.abc import Iterator
-from datetime import datetime
+from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -14,7 +18,8 @@ from idp.settings import Settings
 from idp.throttling import Throttle, ThrottleRow, counters, make_throttle
 from idp.throttling.counters import DatabaseWindows
 from idp.throttling.limits import Limit
-from idp.throttling.redis_windows import RedisWindows
+from idp.throttling.redis_windows import PREFIX, RedisWindows
+from tests.infrastructure import free_port
 from tests.throttling.desk import IP, MINUTE, NOW, SECOND, Desk, passed, refusal
 
 
@@ -53,11 +58,12 @@ def test_of_64_parallel_sign_ins_redis_lets_exactly_20_through(in_redis: Desk, w
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "unix:///nowhere/redis.sock"])
 def test_without_redis_the_same_limits_hold(url: str, database: Database, vault: Vault) -> None:
     desk = Desk(database, vault)
-    windows = RedisWindows(url, DatabaseWindows(database), pause=0)
+    windows = RedisWindows(url, DatabaseWindows(database))
     desk.throttle = Throttle(database, vault, desk.settings, windows)
     for number in range(20):
         desk.password(f"account{number}", ip=IP)
     assert refusal(lambda: desk.password("b", ip=IP)).code == "login.throttled"
+    windows.close()
 
 
 def test_emptied_redis_gives_no_further_tries_at_an_account(in_redis: Desk, redis_url: str) -> None:
@@ -70,19 +76,89 @@ def test_emptied_redis_gives_no_further_tries_at_an_account(in_redis: Desk, redi
     assert refusal(lambda: in_redis.password(ip=IP)).code == "login.throttled"
 
 
-def test_redis_that_failed_is_left_alone_for_a_while(database: Database) -> None:
-    asked: list[str] = []
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """Listens, as a Redis that hangs does, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
 
-    class Counting(RedisWindows):
-        def _hit(self, key: str, limit: Limit, now: datetime) -> counters.Window:
-            asked.append(key)
-            return super()._hit(key, limit, now)
 
-    windows = Counting("redis://127.0.0.1:1/0", DatabaseWindows(database), pause=3600)
+def test_redis_that_hangs_is_waited_for_once(database: Database, silent: socket.socket) -> None:
+    """By the request that finds it so; whether it is back, none after it asks (F4)."""
+    url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+    windows = RedisWindows(url, DatabaseWindows(database), pause=3600)
     for expected in (1, 2, 3):
         (window,) = windows.hit([("key", Limit(5, MINUTE))], NOW)
         assert window == counters.Window(expected, NOW + MINUTE)
-    assert asked == ["key"]
+    silent.setblocking(False)
+    silent.accept()[0].close()
+    with pytest.raises(BlockingIOError):
+        silent.accept()
+    windows.close()
+
+
+def test_redis_that_is_back_counts_again(database: Database, redis_url: str) -> None:
+    """Found by a thread of its own, which ends then."""
+    port = free_port()
+    windows = RedisWindows(f"redis://127.0.0.1:{port}/0", DatabaseWindows(database), pause=0.01)
+    wanted = [("key", Limit(5, MINUTE))]
+    with _new_thread() as looking:
+        assert [window.count for window in windows.hit(wanted, NOW)] == [1]
+    with _passing_on(port, redis_url):
+        (thread,) = looking
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+        assert [window.count for window in windows.hit(wanted, NOW)] == [1]
+        with redis.Redis.from_url(redis_url) as client:
+            assert client.exists(f"{PREFIX}key")
+        windows.close()
+
+
+def test_nobody_looks_out_for_redis_after_the_end(database: Database) -> None:
+    windows = RedisWindows("redis://127.0.0.1:1/0", DatabaseWindows(database), pause=0.01)
+    with _new_thread() as looking:
+        windows.hit([("key", Limit(5, MINUTE))], NOW)
+    windows.close()
+    (thread,) = looking
+    thread.join(timeout=60)
+    assert not thread.is_alive()
+
+
+@contextmanager
+def _new_thread() -> Iterator[list[threading.Thread]]:
+    """Say which threads have begun in a block."""
+    before, found = set(threading.enumerate()), list[threading.Thread]()
+    yield found
+    found += [thread for thread in threading.enumerate() if thread not in before]
+
+
+@contextmanager
+def _passing_on(port: int, redis_url: str) -> Iterator[None]:
+    """Pass what comes at a port on to Redis."""
+    target = urlsplit(redis_url)
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection((target.hostname, target.port)) as onward:
+                back = threading.Thread(target=_copy, args=(onward, self.request), daemon=True)
+                back.start()
+                _copy(self.request, onward)
+                onward.shutdown(socket.SHUT_RDWR)
+                back.join()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", port), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _copy(source: socket.socket, to: socket.socket) -> None:
+    while part := source.recv(4096):
+        to.sendall(part)
 
 
 def test_installation_uses_redis_where_one_is_configured(
