@@ -1,7 +1,8 @@
 """The session and prepared statements in one transaction, on each engine (design §2, Storage)."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import psycopg
@@ -266,30 +267,37 @@ def test_a_commit_of_what_has_failed_says_so(database: Database) -> None:
         assert db.scalars(select(InstallationSecret.version)).all() == []
 
 
+@pytest.fixture
+def own(database: Database) -> Iterator[Database]:
+    """The same database by connections of this test alone."""
+    made = Database(database.url.render_as_string(hide_password=False))
+    yield made
+    made.dispose()
+
+
 @pytest.mark.parametrize("kind", ["prepared", "session", "hot"])
-def test_a_database_that_went_away_is_noticed_once(database: Database, kind: str) -> None:
+def test_a_database_that_went_away_is_noticed_once(own: Database, kind: str) -> None:
     """All connections made before are left alone then. SQLite has no server to lose."""
-    if database.dialect == "sqlite":
+    if own.dialect == "sqlite":
         return
-    statements = Statements(database)
+    statements = Statements(own)
 
     def work() -> None:
         if kind == "hot":
             statements.jti_revoked("x")
             return
-        with database.session() as db:
+        with own.session() as db:
             if kind == "prepared":
                 _write_and_look(db)
             else:
                 db.execute(update(Installation).values(epoch=2))
 
-    engine = database.reader if kind == "hot" else database.engine
-    lent = [engine.connect() for _ in range(3)]
-    own = [connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() for connection in lent]
-    for connection in lent:
-        connection.close()
-    with psycopg.connect(_url(database), autocommit=True) as other:
-        for pid in own:
+    engine = own.reader if kind == "hot" else own.engine
+    with ExitStack() as lent:
+        connections = [lent.enter_context(engine.connect()) for _ in range(3)]
+        pids = [each.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() for each in connections]
+    with psycopg.connect(_url(own), autocommit=True) as other:
+        for pid in pids:
             other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
     with pytest.raises((DBAPIError, psycopg.OperationalError)):
         work()
