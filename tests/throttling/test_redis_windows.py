@@ -4,7 +4,7 @@ import socket
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -100,18 +100,18 @@ def test_redis_that_hangs_is_waited_for_once(database: Database, silent: socket.
 def test_redis_that_is_back_counts_again(database: Database, redis_url: str) -> None:
     """Found by a thread of its own, which ends then."""
     port = free_port()
-    windows = RedisWindows(f"redis://127.0.0.1:{port}/0", DatabaseWindows(database), pause=0.01)
+    url = f"redis://127.0.0.1:{port}{urlsplit(redis_url).path}"
+    windows = RedisWindows(url, DatabaseWindows(database), pause=0.01)
     wanted = [("key", Limit(5, MINUTE))]
     with _new_thread() as looking:
         assert [window.count for window in windows.hit(wanted, NOW)] == [1]
-    with _passing_on(port, redis_url):
+    with _passing_on(port, redis_url), closing(windows):
         (thread,) = looking
         thread.join(timeout=60)
         assert not thread.is_alive()
         assert [window.count for window in windows.hit(wanted, NOW)] == [1]
         with redis.Redis.from_url(redis_url) as client:
             assert client.exists(f"{PREFIX}key")
-        windows.close()
 
 
 def test_nobody_looks_out_for_redis_after_the_end(database: Database) -> None:
@@ -126,10 +126,10 @@ def test_nobody_looks_out_for_redis_after_the_end(database: Database) -> None:
 
 @contextmanager
 def _new_thread() -> Iterator[list[threading.Thread]]:
-    """Say which threads have begun in a block."""
+    """Say which threads have begun to look out for Redis in a block."""
     before, found = set(threading.enumerate()), list[threading.Thread]()
     yield found
-    found += [thread for thread in threading.enumerate() if thread not in before]
+    found += [thread for thread in threading.enumerate() if thread not in before and "Redis" in thread.name]
 
 
 @contextmanager
@@ -146,7 +146,11 @@ def _passing_on(port: int, redis_url: str) -> Iterator[None]:
                 onward.shutdown(socket.SHUT_RDWR)
                 back.join()
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", port), Handler) as server:
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        block_on_close = False
+
+    with Server(("127.0.0.1", port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
