@@ -4,7 +4,7 @@ The rules come first and are pure; then what is stored: one standing decision a 
 only when it is withdrawn.  What was left unticked is kept too, so that the same request does not ask again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -94,9 +94,9 @@ def fixed(client: RegisteredClient, wanted: Extent) -> Extent:
     return wanted & Extent(frozenset({OPENID}))
 
 
-def is_kept(client: RegisteredClient, wanted: Extent) -> bool:
-    """Tell whether a yes to all that is wanted stands as a decision, which the person can withdraw."""
-    return not client.first_party or bool(wanted - fixed(client, wanted))
+def rests_on_decision(client: RegisteredClient, scopes: Collection[str]) -> bool:
+    """Tell whether the person decides something of a request, which stands and can be withdrawn."""
+    return not client.first_party or OFFLINE in scopes
 
 
 def must_ask(
@@ -145,8 +145,8 @@ def grant_now(
 
     :raises Refusal: ``principal.may_not_act`` where a consent is needed that was withdrawn meanwhile.
     """
-    rests_on_decision = OFFLINE in scope.split() or not client.first_party
-    decision = find(ctx, account_id, client.row_id) if rests_on_decision else None
+    decided = rests_on_decision(client, scope.split())
+    decision = find(ctx, account_id, client.row_id) if decided else None
     if must_ask(client, scope, claims, decision):
         raise Refusal("principal.may_not_act")
     return granted(client, scope, claims, decision)

@@ -169,7 +169,7 @@ def connect(
     """
     waiting = _undecided(ctx, _HOLD.first(ctx.db, key=request_id))
     everything = consent.asked(client, wanted.scope, wanted.claims)
-    if consent.is_kept(client, everything):
+    if consent.rests_on_decision(client, everything.scopes):
         # the question listed it all: a standing decision like any other, which the person can withdraw
         consent.decide(ctx, live.account.id, client, everything, everything)
     authorization, organization_id = accepted(ctx, wanted, client, live, membership_id)

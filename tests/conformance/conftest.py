@@ -1,6 +1,7 @@
 """What modules of the certification tests need: two portals, a person with every claim, strict checks."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from idp.app import create_app
 from idp.context import Services
 from idp.db import Database
 from idp.settings import Settings
-from idp.settings.models import Keys, Password
+from idp.settings.models import Egress, Keys, Password
 from idp.web.gateway import Gateway
 from tests import cast
 from tests.cast import Registered
 from tests.installation import install_signing_keys, make_services, unit_of_work
+from tests.key_site import KeySite, key_site
 from tests.plain_browser import Browser, Portal
 from tests.world import ALL_SCOPES, PROFILE, at_hash, machine, verified
 
@@ -162,6 +164,19 @@ IN_BOTH_PLANS = pytest.mark.parametrize(
 def response_mode() -> str | None:
     """Nothing is said of it where a module does not belong to the form-post plan."""
     return None
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Sites of the portals are on this machine, as the suite's are."""
+    return settings.model_copy(update={"egress": Egress(allow_loopback=True)})
+
+
+@pytest.fixture
+def site() -> Iterator[KeySite]:
+    """A portal's own site."""
+    with key_site() as served:
+        yield served
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,7 +16,6 @@ import pytest
 from idp.app import build_duties, create_app
 from idp.db import Database
 from idp.settings import Settings
-from idp.settings.models import Egress, Keys, Password
 from idp.web import signing_out
 from idp.web.gateway import Gateway
 from idp.worker import Worker
@@ -67,17 +65,6 @@ def receiver() -> Iterator[Receiver]:
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """A development installation whose egress guard lets loopback through, as the demo's does."""
-    return Settings(
-        mode="development",
-        keys=Keys(directory=tmp_path / "keys"),
-        password=Password(memory_kib=8, time_cost=1),
-        egress=Egress(allow_loopback=True),
-    )
 
 
 @pytest.fixture

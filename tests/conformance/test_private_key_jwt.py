@@ -3,20 +3,17 @@
 The suite registers its clients itself; here they are registered by hand.
 """
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from idp.oidc import client_keys
-from idp.settings import Settings
-from idp.settings.models import Egress
 from tests import cast
 from tests.conformance.conftest import Op, asks_for_password
 from tests.driver import counted
 from tests.installation import unit_of_work
-from tests.key_site import KeySite, key_site
+from tests.key_site import KeySite
 from tests.plain_browser import Browser, Portal
 from tests.signers import Signer, SigningPortal, posted
 from tests.world import ALL_SCOPES, forget_snapshot, machine
@@ -30,17 +27,10 @@ PATHS = ("/token", "/introspect", "/revoke", "/par", "/authorize")
 
 
 @pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """The portal's site is on this machine, as the suite's is."""
-    return settings.model_copy(update={"egress": Egress(allow_loopback=True)})
-
-
-@pytest.fixture
-def site() -> Iterator[KeySite]:
+def site(site: KeySite) -> KeySite:
     """Where the portal publishes its keys."""
-    with key_site() as served:
-        served.publish(OLD.jwk)
-        yield served
+    site.publish(OLD.jwk)
+    return site
 
 
 def _register(op: Op, signer: Signer, **keys: Any) -> SigningPortal:

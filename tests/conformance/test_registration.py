@@ -1,35 +1,19 @@
 """Dynamic OP: what a registration is taken for and refused for (conformance reference §5)."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from idp.management import clients
 from idp.oidc.client_metadata import InvalidMetadata
-from idp.settings import Settings
-from idp.settings.models import Egress
 from tests import cast
 from tests.builders import OPERATOR
 from tests.conformance.conftest import Op
 from tests.installation import unit_of_work
-from tests.key_site import KeySite, key_site
+from tests.key_site import KeySite
 from tests.plain_browser import Portal
 from tests.world import forget_snapshot, verified
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.alone_on("postgresql")]
 SECOND = "https://other.example/callback"
-
-
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """The sector's document stands on this machine."""
-    return settings.model_copy(update={"egress": Egress(allow_loopback=True)})
-
-
-@pytest.fixture
-def site() -> Iterator[KeySite]:
-    with key_site() as served:
-        yield served
 
 
 def test_oidcc_registration_sector_uri(op: Op, site: KeySite) -> None:

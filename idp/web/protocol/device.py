@@ -218,7 +218,9 @@ def _question(asked: Asked, live: LiveSession, step: interaction.Issue) -> Respo
         first_party=asked.client.first_party,
         items=disclosure.items(asked.client, live.account.id, membership, extent),
         duration=disclosure.duration(asked.client, offline=OFFLINE in extent.scopes),
-        portals_url=url_for("own_portals.show") if consent.is_kept(asked.client, extent) else None,
+        portals_url=url_for("own_portals.show")
+        if consent.rests_on_decision(asked.client, extent.scopes)
+        else None,
         asked_at=waiting.created_at,
         network=waiting.network.partition("/")[0] if waiting.network else None,
         same_network=waiting.network == here,
