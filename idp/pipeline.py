@@ -31,8 +31,10 @@ class _Ready(NamedTuple):
 
     words: Words
     values: Sequence[Any] = ()
-    #: who waits for its rows; what changes something waits without
+    #: who waits for its rows
     asked: _Asked | None = None
+    #: belongs into a transaction
+    begins: bool = False
 
 
 _BEGIN: Final = _Ready(Words("BEGIN", ()))
@@ -52,17 +54,17 @@ class PostgresqlWire:
 
     def rows(self, statement: Words, values: Values, *, begin: bool = False) -> list[Row]:
         """As :meth:`Wire.rows`."""
-        begin = begin or self._changes()
+        begin = begin or self._begins()
         return self._rows_of(self._run([*self._waiting, self._ready(statement, values)], begin=begin))
 
     def later(self, statement: Words, values: Values) -> None:
         """As :meth:`Wire.later`."""
-        self._waiting.append(self._ready(statement, values))
+        self._waiting.append(self._ready(statement, values)._replace(begins=True))
 
-    def soon(self, statement: Words, values: Values) -> Callable[[], list[Row]]:
+    def soon(self, statement: Words, values: Values, *, begin: bool = False) -> Callable[[], list[Row]]:
         """As :meth:`Wire.soon`."""
         asked = _Asked()
-        self._waiting.append(self._ready(statement, values)._replace(asked=asked))
+        self._waiting.append(self._ready(statement, values)._replace(asked=asked, begins=begin))
 
         def rows() -> list[Row]:
             if any(waiting.asked is asked for waiting in self._waiting):
@@ -76,7 +78,7 @@ class PostgresqlWire:
     def flush(self, *, begin: bool = False) -> None:
         """As :meth:`Wire.flush`."""
         if self._waiting or (begin and self._pgconn.transaction_status == _IDLE):
-            self._run(self._waiting, begin=begin or self._changes())
+            self._run(self._waiting, begin=begin or self._begins())
 
     def commit(self) -> None:
         """As :meth:`Wire.commit`."""
@@ -97,8 +99,8 @@ class PostgresqlWire:
         if self._pgconn.transaction_status != _IDLE:
             self._run([_ROLLBACK], begin=False)
 
-    def _changes(self) -> bool:
-        return any(waiting.asked is None for waiting in self._waiting)
+    def _begins(self) -> bool:
+        return any(waiting.begins for waiting in self._waiting)
 
     def _rows_of(self, result: pq.abc.PGresult) -> list[Row]:
         if not result.ntuples:
@@ -175,7 +177,7 @@ class PostgresqlReadingWire(PostgresqlWire):
         """As :meth:`Wire.later`, but now."""
         self.rows(statement, values)
 
-    def soon(self, statement: Words, values: Values) -> Callable[[], list[Row]]:
+    def soon(self, statement: Words, values: Values, *, begin: bool = False) -> Callable[[], list[Row]]:
         """As :meth:`Wire.soon`, but now."""
         found = self.rows(statement, values)
         return lambda: found

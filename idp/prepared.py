@@ -67,8 +67,9 @@ class _Text(NamedTuple):
 
         :raises DBAPIError: to get them does where what they went along with has failed.
         """
+        begin = self.writes and connection.in_transaction()
         given = self._given(values)
-        get = self._told(connection, lambda: wire_of(connection).soon(self.words, given))
+        get = self._told(connection, lambda: wire_of(connection).soon(self.words, given, begin=begin))
         return lambda: self._told(connection, get)
 
     def read(self, found: list[Row]) -> list[Row]:
@@ -110,7 +111,7 @@ class Prepared:
         return found[0] if found else None
 
     def soon(self, db: Session | Connection, **values: Any) -> Callable[[], list[Row]]:
-        """Ask for rows that only reading takes, at the latest with what comes next; returns how to get them.
+        """Ask for rows that change nothing, at the latest with what comes next; returns how to get them.
 
         Where the database can, several questions are one journey.
         """

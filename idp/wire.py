@@ -41,10 +41,12 @@ class Wire(Protocol):
         """Run a statement that returns nothing, in the transaction; at the latest before what comes next."""
         ...
 
-    def soon(self, statement: Words, values: Values) -> Callable[[], list[Row]]:
-        """Ask for rows that only reading takes, at the latest with what comes next; returns how to get them.
+    def soon(self, statement: Words, values: Values, *, begin: bool = False) -> Callable[[], list[Row]]:
+        """Ask for rows that change nothing, at the latest with what comes next; returns how to get them.
 
         To get them raises an error where what they went along with did.
+
+        :param begin: as for :meth:`rows`: what is read is held until the transaction ends.
         """
         ...
 
@@ -76,9 +78,9 @@ class SqliteWire:
         """As :meth:`Wire.later`."""
         self.rows(statement, values, begin=True)
 
-    def soon(self, statement: Words, values: Values) -> Callable[[], list[Row]]:
+    def soon(self, statement: Words, values: Values, *, begin: bool = False) -> Callable[[], list[Row]]:
         """As :meth:`Wire.soon`."""
-        found = self.rows(statement, values)
+        found = self.rows(statement, values, begin=begin)
         return lambda: found
 
     def flush(self, *, begin: bool = False) -> None:

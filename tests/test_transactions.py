@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 import pytest
@@ -251,6 +252,17 @@ def test_an_answer_that_nobody_can_give_any_more(database: Database) -> None:
         asked = Prepared(select(InstallationSecret.version)).soon(db)
     with pytest.raises(DBAPIError):
         asked()
+
+
+def test_what_is_asked_and_held_belongs_into_the_transaction(database: Database) -> None:
+    """Also where it travels alone: outside of one it would be let go at once."""
+    with database.session() as db:
+        Prepared(select(InstallationSecret.version).with_for_update()).soon(db)()
+        driver: Any = db.connection().connection.driver_connection
+        if database.dialect == "sqlite":
+            assert driver.in_transaction
+        else:
+            assert driver.info.transaction_status.name == "INTRANS"
 
 
 def test_a_commit_of_what_has_failed_says_so(database: Database) -> None:

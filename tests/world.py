@@ -18,7 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.test import Client, TestResponse
 
 from idp.accounts.models import Account
-from idp.authentication import sessions
+from idp.authentication import live_sessions, sessions
 from idp.authentication.models import AuthenticationEvent, Session
 from idp.context import Context, Services
 from idp.oidc.authorization import Issued, issue
@@ -78,7 +78,9 @@ def code_for(
         "code_challenge": CHALLENGE,
         **request,
     }
-    return issue(ctx, AuthorizationRequest(**wanted), load_clients(ctx.db)[client_id], live, membership)
+    client = load_clients(ctx.db)[client_id]
+    held = live_sessions.hold(ctx, live.session.id, client.row_id)
+    return issue(ctx, AuthorizationRequest(**wanted), client, held, membership)
 
 
 @dataclass

@@ -1,34 +1,28 @@
-"""Server-side sessions: start, find, prove, end (ASVS 7.2–7.4, NIST SP 800-63B-4 §5; req 40, 43, 44).
+"""Server-side sessions: start, prove, end (ASVS 7.2–7.4, NIST SP 800-63B-4 §5; req 40, 43, 44).
 
 The browser holds an opaque value, the table its hash.  The value changes whenever somebody proves something;
 the row, and with it the ``sid`` that clients know, stays.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
-from sqlalchemy import and_, bindparam, func, literal_column, select, update
+from sqlalchemy import bindparam, func, literal_column, select, update
 
 from idp.accounts.models import ACTIVE, Account
-from idp.accounts.principal import Standing, principal_may_act
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.authentication.assurance import FIRST_FACTORS, Assurance, Limits, Proof, assess
+from idp.authentication.assurance import FIRST_FACTORS, Proof
 from idp.authentication.devices import KnownDevice
+from idp.authentication.live_sessions import ACCOUNT, AccountFacts, LiveSession, SessionFacts, again, snapshot
 from idp.authentication.models import AuthenticationEvent, Authenticator, Device, Session
 from idp.context import Context
 from idp.crypto import random_token, sha256
 from idp.db import Base, new_id
 from idp.errors import Refusal
 from idp.installation import Installation
-from idp.organizations import memberships
-from idp.organizations.memberships import MembershipFacts
 from idp.prepared import Prepared, insert_rows
-from idp.wire import Row
-
-TOUCH_EVERY: Final = timedelta(minutes=1)
 
 SIGNED_OUT: Final = "signed_out"
 OTHER_PERSON: Final = "other_person"
@@ -53,76 +47,6 @@ class Owner(Protocol):
         ...
 
 
-class SessionFacts(NamedTuple):
-    """A session's row, as far as requests read it."""
-
-    id: str
-    cookie_hash: bytes
-    account_epoch: int
-    installation_epoch: int
-    membership_id: str | None
-    device_id: str | None
-    last_seen_at: datetime
-    active_since: datetime
-    expires_at: datetime
-
-
-class AccountFacts(NamedTuple):
-    """The account of a session, as far as requests read it."""
-
-    id: str
-    sub: str
-    status: str
-    epoch: int
-    username: str | None
-    name: str | None
-    locale: str | None
-    #: a recovery password has to be saved before a portal gets an answer
-    recovery_due: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LiveSession:
-    """A session that counts now.  A snapshot: :func:`prove` returns a new one."""
-
-    session: SessionFacts
-    account: AccountFacts
-    assurance: Assurance
-    proofs: tuple[Proof, ...]
-    #: kinds of second factors the account has, such as ``totp``
-    second_factors: tuple[str, ...]
-    #: the device is remembered: the second factor may be left out where nothing demands aal2
-    device_trusted: bool
-
-
-_SESSION = tuple(getattr(Session, name) for name in SessionFacts._fields)
-_ACCOUNT = tuple(getattr(Account, name) for name in AccountFacts._fields)
-_TRUST = (Device.trust_hash.is_not(None), Device.trusted_until)
-
-# One round trip, a row for each pair of proven factor and owned authenticator: there are few of either.
-_OPEN = (
-    select(
-        *_SESSION,
-        *_ACCOUNT,
-        Installation.epoch,
-        *_TRUST,
-        AuthenticationEvent.id,
-        AuthenticationEvent.method,
-        AuthenticationEvent.at,
-        Authenticator.kind,
-    )
-    .join(Account, Account.id == Session.account_id)
-    .join(Installation, Installation.id == 1)
-    .join(AuthenticationEvent, AuthenticationEvent.session_id == Session.id)
-    .outerjoin(Device, and_(Device.id == Session.device_id, Device.account_id == Session.account_id))
-    .outerjoin(Authenticator, Authenticator.account_id == Session.account_id)
-    .where(Session.ended_at.is_(None))
-)
-_BY_COOKIE = Prepared(_OPEN.where(Session.cookie_hash == bindparam("cookie_hash")))
-_BY_ID = Prepared(_OPEN.where(Session.id == bindparam("id")))
-_MEMBERSHIPS = memberships.of_owner(
-    select(Session.account_id).where(Session.cookie_hash == bindparam("cookie_hash")).scalar_subquery()
-)
 _OPEN_IDS = Prepared(
     select(Session.id)
     .where(
@@ -133,11 +57,6 @@ _OPEN_IDS = Prepared(
     .order_by(Session.last_seen_at.desc(), Session.id.desc())
 )
 _KINDS = Prepared(select(Authenticator.kind).where(Authenticator.account_id == bindparam("account_id")))
-_TOUCH = Prepared(
-    update(Session)
-    .where(Session.id == bindparam("key"), Session.last_seen_at == bindparam("seen"))
-    .values(last_seen_at=bindparam("now"), active_since=bindparam("since"))
-)
 _USE_DEVICE = Prepared(
     update(Session).where(Session.id == bindparam("key")).values(device_id=bindparam("device"))
 )
@@ -159,7 +78,7 @@ _SIGNED_IN = Prepared(_SIGN_IN)
 # and how many others are open
 _BEGIN = Prepared(
     _SIGN_IN.returning(
-        *_ACCOUNT,
+        *ACCOUNT,
         select(Installation.epoch).where(Installation.id == 1).scalar_subquery(),
         select(Device.trusted_until)
         .where(
@@ -184,18 +103,6 @@ _BEGIN = Prepared(
         .scalar_subquery(),
     )
 )
-
-
-def find(ctx: Context, cookie_value: str) -> LiveSession | None:
-    """Return the session of a cookie, or None when there is none that counts now (req 43, 44)."""
-    live = _live(ctx, _BY_COOKIE.rows(ctx.db, cookie_hash=sha256(cookie_value)))
-    return None if live is None else _touched(ctx, live)
-
-
-def ask_memberships(ctx: Context, cookie_value: str) -> Callable[[], list[MembershipFacts]]:
-    """Ask what a cookie's owner belongs to, by one journey with :func:`find`; returns how to get it."""
-    get = _MEMBERSHIPS.soon(ctx.db, cookie_hash=sha256(cookie_value))
-    return lambda: memberships.facts(get())
 
 
 def start(
@@ -238,7 +145,7 @@ def start(
     proofs = tuple(Proof(method, ctx.now) for method, _ in proven)
     factors: list[str | None] = [*kinds.split()] if kinds else [None]
     rows = [(trusted_until is not None, trusted_until, kind) for kind in factors]
-    return _snapshot(ctx, session, AccountFacts(*owner), proofs, rows), value, surplus
+    return snapshot(ctx, session, AccountFacts(*owner), proofs, rows), value, surplus
 
 
 def prove(ctx: Context, live: LiveSession, methods: Methods) -> tuple[LiveSession, str] | None:
@@ -264,7 +171,7 @@ def prove(ctx: Context, live: LiveSession, methods: Methods) -> tuple[LiveSessio
         insert_rows(ctx.db, *_events(ctx, live.session.id, proven))
     if afresh:
         _SIGNED_IN.run(ctx.db, key=live.account.id, epoch=live.account.epoch, now=ctx.now)
-    stronger = _live(ctx, _BY_ID.rows(ctx.db, id=live.session.id))
+    stronger = again(ctx, live.session.id)
     return None if stronger is None else (stronger, value)
 
 
@@ -314,27 +221,6 @@ def _expiry(ctx: Context) -> datetime:
     return ctx.now + timedelta(days=ctx.settings.session.aal1_days)
 
 
-def _within_limits(ctx: Context, session: SessionFacts) -> bool:
-    idle = timedelta(hours=ctx.settings.session.aal1_idle_hours)
-    return ctx.now < session.expires_at and ctx.now - session.last_seen_at < idle
-
-
-def _touched(ctx: Context, live: LiveSession) -> LiveSession:
-    """Move the time of last use, at most once a minute; a long pause ends what aal2 was built on."""
-    session = live.session
-    pause = ctx.now - session.last_seen_at
-    if pause < TOUCH_EVERY:
-        return live
-    paused = pause >= timedelta(minutes=ctx.settings.session.aal2_idle_minutes)
-    since = ctx.now if paused else session.active_since
-    _TOUCH.run(ctx.db, key=session.id, seen=session.last_seen_at, now=ctx.now, since=since)
-    return replace(
-        live,
-        session=session._replace(last_seen_at=ctx.now, active_since=since),
-        assurance=_assess(ctx, live.proofs, since),
-    )
-
-
 def _events(ctx: Context, session_id: str, methods: Methods) -> list[tuple[type[Base], dict[str, Any]]]:
     return [
         (
@@ -349,50 +235,3 @@ def _events(ctx: Context, session_id: str, methods: Methods) -> list[tuple[type[
         )
         for method, authenticator_id in methods
     ]
-
-
-def _live(ctx: Context, rows: Sequence[Row]) -> LiveSession | None:
-    """Return the session that rows of :data:`_OPEN` tell of, if it counts now."""
-    if not rows:
-        return None
-    width = len(SessionFacts._fields), len(SessionFacts._fields) + len(AccountFacts._fields)
-    session, account = SessionFacts(*rows[0][: width[0]]), AccountFacts(*rows[0][width[0] : width[1]])
-    installation_epoch, trusted, trusted_until = rows[0][width[1] : width[1] + 3]
-    standing = Standing(
-        account_status=account.status,
-        account_epoch=account.epoch,
-        issued_account_epoch=session.account_epoch,
-        installation_epoch=installation_epoch,
-        issued_installation_epoch=session.installation_epoch,
-    )
-    if not (_within_limits(ctx, session) and principal_may_act(standing)):
-        return None
-    proven = {row[-4]: Proof(row[-3], row[-2]) for row in rows}
-    proofs = tuple(sorted(proven.values(), key=lambda proof: proof.at))
-    return _snapshot(ctx, session, account, proofs, [(trusted, trusted_until, row[-1]) for row in rows])
-
-
-def _snapshot(
-    ctx: Context,
-    session: SessionFacts,
-    account: AccountFacts,
-    proofs: tuple[Proof, ...],
-    rows: Sequence[tuple[bool | None, datetime | None, str | None]],
-) -> LiveSession:
-    """Put a session together.
-
-    :param rows: whether the device is remembered and until when, and one by one the kinds of authenticators.
-    """
-    trusted, trusted_until, _ = rows[0]
-    return LiveSession(
-        session=session,
-        account=account,
-        assurance=_assess(ctx, proofs, session.active_since),
-        proofs=proofs,
-        second_factors=tuple(sorted({kind for *_, kind in rows if kind is not None})),
-        device_trusted=bool(trusted) and trusted_until is not None and trusted_until > ctx.now,
-    )
-
-
-def _assess(ctx: Context, proofs: Iterable[Proof], active_since: datetime) -> Assurance:
-    return assess(proofs, now=ctx.now, limits=Limits.of(ctx.settings.session), active_since=active_since)

@@ -6,7 +6,7 @@ Whoever calls has compared the current password and seen the strongest proof the
 from idp.audit.events import Event
 from idp.audit.log import record
 from idp.authentication import devices, notices, sessions
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.context import Actor, Context
 from idp.delivery import mails
 from idp.management.accounts import locked

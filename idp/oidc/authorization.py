@@ -2,30 +2,28 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from datetime import timedelta
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from idp.accounts.models import Account
 from idp.accounts.principal import Standing, principal_may_act
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.authentication.models import Session, SessionClient
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import Held, LiveSession
+from idp.authentication.models import SessionClient
 from idp.context import Context
 from idp.db import new_id, to_micros
 from idp.errors import Refusal
 from idp.flows import one_time_secrets
-from idp.installation import Installation
 from idp.oidc import consent
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.consent import Granted
 from idp.oidc.models import AccessToken, Authorization, RefreshToken
 from idp.oidc.statements import CODE_PURPOSE
-from idp.organizations.models import Membership, Organization
+from idp.organizations.memberships import MembershipFacts
 from idp.prepared import Prepared, insert_rows
 
 
@@ -37,60 +35,15 @@ class Issued:
     authorization_id: str
 
 
-class _Held(NamedTuple):
-    """What is locked while a code is issued, as it stands now."""
-
-    account_status: str
-    account_epoch: int
-    installation_epoch: int
-    session_ended_at: datetime | None
-    #: the ``sid`` this client sees of the session, once it has one
-    sid: str | None
-    membership_id: str | None = None
-    membership_status: str | None = None
-    membership_epoch: int | None = None
-    membership_version: int | None = None
-    organization_id: str | None = None
-    organization_status: str | None = None
-
-
-_PERSON = (
-    select(Account.status, Account.epoch, Installation.epoch, Session.ended_at, SessionClient.id)
-    .select_from(Account)
-    .join(Installation, Installation.id == 1)
-    .join(Session, Session.account_id == Account.id)
-    .outerjoin(
-        SessionClient,
-        and_(SessionClient.session_id == Session.id, SessionClient.client_id == bindparam("client")),
-    )
-    .where(Session.id == bindparam("session"))
-)
-# Locked in the order account, membership, session: that of blocks, which end sessions last.
-_LOCK_PERSON = Prepared(_PERSON.with_for_update(read=True, of=(Account, Session)))
-_LOCK_MEMBER = Prepared(
-    _PERSON.add_columns(
-        Membership.id,
-        Membership.status,
-        Membership.epoch,
-        Membership.version,
-        Organization.id,
-        Organization.status,
-    )
-    .join(Membership, and_(Membership.account_id == Account.id, Membership.id == bindparam("membership")))
-    .join(Organization, Organization.id == Membership.organization_id)
-    .with_for_update(read=True, of=(Account, Membership, Session))
-)
-
-
 def issue(
     ctx: Context,
     request: AuthorizationRequest,
     client: RegisteredClient,
-    live: LiveSession,
+    held: Held | None,
     membership_id: str | None,
 ) -> Issued:
     """Write the authorization of an accepted request and return its code; raises as :func:`accepted`."""
-    authorization, organization_id = accepted(ctx, request, client, live, membership_id)
+    authorization, organization_id = accepted(ctx, request, client, held, membership_id)
     key: str = authorization["id"]
     lifetime = timedelta(seconds=ctx.settings.tokens.code_seconds)
     code, secret = one_time_secrets.make(ctx, CODE_PURPOSE, target=key, lifetime=lifetime)
@@ -98,11 +51,11 @@ def issue(
     record(
         ctx,
         Event.CODE_ISSUED,
-        target=("account", live.account.id),
+        target=("account", authorization["account_id"]),
         organization=organization_id,
         client=client.client_id,
-        session=live.session.id,
-        new={"lineage": key, "scope": authorization["scope"], "acr": live.assurance.acr},
+        session=authorization["session_id"],
+        new={"lineage": key, "scope": authorization["scope"], "acr": authorization["acr"]},
     )
     return Issued(code, key)
 
@@ -111,53 +64,67 @@ def accepted(
     ctx: Context,
     request: AuthorizationRequest,
     client: RegisteredClient,
-    live: LiveSession,
+    held: Held | None,
     membership_id: str | None,
 ) -> tuple[dict[str, Any], str | None]:
     """Return the row of an accepted request's authorization, yet to be inserted, and its organisation.
 
-    Account, membership and session are read again under a share lock, so that nothing is issued after a block
-    or a sign-out has committed; under the same lock, what the person lets the client have.
+    Account, membership and session are held, so that nothing is issued after a block or a sign-out has
+    committed; under the same lock it is read what the person lets the client have.
 
+    :param held: None: the session does not count any more.
     :raises Refusal: ``principal.may_not_act`` when somebody was blocked or signed out in between, or the
         consent withdrawn.
     """
-    held = _locked(ctx, client, live, membership_id)
-    if held is None or not principal_may_act(_standing(held, live)):
+    if held is None:
         raise Refusal("principal.may_not_act")
+    live, membership = held.live, _membership(held, membership_id)
     sid = held.sid or session_identifier(ctx, live.session.id, client)
     granted = consent.grant_now(ctx, live.account.id, client, request.scope, request.claims)
-    authorization = _authorization(ctx, request, client, live, held) | {"id": new_id(), "sid": sid}
-    return authorization | _extent(ctx, granted), held.organization_id
+    authorization = _authorization(ctx, request, client, live, membership) | {"id": new_id(), "sid": sid}
+    return authorization | _extent(ctx, granted), membership.organization_id if membership else None
 
 
-def _standing(held: _Held, live: LiveSession) -> Standing:
+def _membership(held: Held, membership_id: str | None) -> MembershipFacts | None:
+    """Return what the person acts for; raises Refusal where it is not theirs, or may not be acted for."""
+    if membership_id is None:
+        return None
+    membership = next((mine for mine in held.memberships if mine.id == membership_id), None)
+    if membership is None or not principal_may_act(_standing(held.live, membership)):
+        raise Refusal("principal.may_not_act")
+    return membership
+
+
+def _standing(live: LiveSession, membership: MembershipFacts) -> Standing:
     return Standing(
-        account_status=held.account_status,
-        account_epoch=held.account_epoch,
+        account_status=live.account.status,
+        account_epoch=live.account.epoch,
         issued_account_epoch=live.session.account_epoch,
-        installation_epoch=held.installation_epoch,
+        installation_epoch=live.session.installation_epoch,  # else it would not count
         issued_installation_epoch=live.session.installation_epoch,
-        membership_status=held.membership_status,
-        membership_epoch=held.membership_epoch,
-        issued_membership_epoch=held.membership_epoch,
-        organization_status=held.organization_status,
-        revoked=held.session_ended_at is not None,
+        membership_status=membership.status,
+        membership_epoch=membership.epoch,
+        issued_membership_epoch=membership.epoch,
+        organization_status=membership.organization_status,
     )
 
 
 def _authorization(
-    ctx: Context, request: AuthorizationRequest, client: RegisteredClient, live: LiveSession, held: _Held
+    ctx: Context,
+    request: AuthorizationRequest,
+    client: RegisteredClient,
+    live: LiveSession,
+    membership: MembershipFacts | None,
 ) -> dict[str, Any]:
     return {
         "account_id": live.account.id,
-        "account_epoch": held.account_epoch,
-        "installation_epoch": held.installation_epoch,
+        "account_epoch": live.account.epoch,
+        "installation_epoch": live.session.installation_epoch,
         "client_id": client.row_id,
         "session_id": live.session.id,
-        "membership_id": held.membership_id,
-        "membership_epoch": held.membership_epoch,
-        "permissions_version": held.membership_version,
+        "membership_id": membership.id if membership else None,
+        "membership_epoch": membership.epoch if membership else None,
+        "permissions_version": membership.version if membership else None,
         "resources": list(request.resources) or None,
         "acr": live.assurance.acr,
         "amr": " ".join(live.assurance.amr),
@@ -304,18 +271,6 @@ def refresh_token_reused(ctx: Context, token_hash: bytes, client_row_id: str) ->
             client=ctx.actor.id,
             new={"lineage": family.id},
         )
-
-
-def _locked(
-    ctx: Context, client: RegisteredClient, live: LiveSession, membership_id: str | None
-) -> _Held | None:
-    """Lock who acts; None where the membership is not the person's, or the session is gone."""
-    values = {"session": live.session.id, "client": client.row_id}
-    if membership_id is None:
-        row = _LOCK_PERSON.first(ctx.db, **values)
-    else:
-        row = _LOCK_MEMBER.first(ctx.db, **values, membership=membership_id)
-    return None if row is None else _Held(*row)
 
 
 def _record_revoked(ctx: Context, ids: Iterable[str], reason: str) -> None:

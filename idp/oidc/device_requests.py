@@ -16,7 +16,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.audit.events import Event
 from idp.audit.log import record
-from idp.authentication.sessions import LiveSession
+from idp.authentication import live_sessions
+from idp.authentication.live_sessions import LiveSession
 from idp.context import Context
 from idp.crypto import random_token, sha256
 from idp.db import Database, new_id, to_micros
@@ -172,7 +173,8 @@ def connect(
     if consent.rests_on_decision(client, everything.scopes):
         # the question listed it all: a standing decision like any other, which the person can withdraw
         consent.decide(ctx, live.account.id, client, everything, everything)
-    authorization, organization_id = accepted(ctx, wanted, client, live, membership_id)
+    held = live_sessions.hold(ctx, live.session.id, client.row_id)
+    authorization, organization_id = accepted(ctx, wanted, client, held, membership_id)
     insert_rows(ctx.db, (Authorization, authorization))
     record(
         ctx,

@@ -13,8 +13,8 @@ from idp.accounts.models import Account
 from idp.audit.events import Event
 from idp.audit.log import record
 from idp.authentication import sessions
+from idp.authentication.live_sessions import LiveSession
 from idp.authentication.models import Session, SessionClient
-from idp.authentication.sessions import LiveSession
 from idp.context import Context
 from idp.crypto import random_token
 from idp.db import new_id

@@ -1,6 +1,6 @@
 """Memberships: which changes of status exist, and what the rest of the product reads about them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -97,23 +97,17 @@ MAY_BE_KNOWN: Final = or_(Membership.status != PENDING, Membership.asked_at.is_(
 """Who typed a customer number must not learn from what waits that the number is one, nor whose (req 59)."""
 
 
-def of_owner(account_id: ColumnElement[str]) -> Prepared:
+def of_owner(account_id: ColumnElement[str]) -> Select[*tuple[Any, ...]]:
     """Return the statement whose rows :func:`facts` takes, for the account that an expression names."""
-    return Prepared(_FACTS.where(Membership.account_id == account_id, MAY_BE_KNOWN))
+    return _FACTS.where(Membership.account_id == account_id, MAY_BE_KNOWN)
 
 
-_OF_ACCOUNT: Final = of_owner(bindparam("account_id"))
+_OF_ACCOUNT: Final = Prepared(of_owner(bindparam("account_id")))
 
 
 def facts(rows: Iterable[Iterable[Any]]) -> list[MembershipFacts]:
     """Return what rows tell."""
     return [MembershipFacts(*row) for row in rows]
-
-
-def ask(ctx: Context, account_id: str) -> Callable[[], list[MembershipFacts]]:
-    """Ask for what :func:`for_account` returns, with what comes next; returns how to get it."""
-    get = _OF_ACCOUNT.soon(ctx.db, account_id=account_id)
-    return lambda: facts(get())
 
 
 def for_account(ctx: Context, account_id: str) -> list[MembershipFacts]:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from idp.authentication import sessions
+from idp.authentication import live_sessions
 from idp.authentication.devices import DeviceCookie
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import Held, LiveSession
 from idp.context import Context
 from idp.crypto import random_token, sha256
 from idp.organizations import memberships
@@ -39,17 +39,27 @@ class Browser:
         """Return the session of its cookie, or None; read once a request."""
         if not self._read:
             value = self._token(cookies.SESSION)
-            self.signed_in(sessions.find(ctx, value) if value else None)
+            self.signed_in(live_sessions.find(ctx, value) if value else None)
         return self._live
 
     def person(self, ctx: Context) -> tuple[LiveSession | None, list[MembershipFacts]]:
         """Return the session of its cookie and what its person belongs to, by one journey."""
         value = None if self._read else self._token(cookies.SESSION)
-        asked = sessions.ask_memberships(ctx, value) if value else None
+        asked = live_sessions.ask_memberships(ctx, value) if value else None
         live = self.session(ctx)
         if live is None:
             return None, []
         return live, asked() if asked else memberships.for_account(ctx, live.account.id)
+
+    def hold(self, ctx: Context, client_row_id: str) -> Held | None:
+        """Return the same, held for an answer to a client until the transaction ends (req 23)."""
+        if self._read:
+            live = self._live
+            return None if live is None else live_sessions.hold(ctx, live.session.id, client_row_id)
+        value = self._token(cookies.SESSION)
+        held = live_sessions.hold_by_cookie(ctx, value, client_row_id) if value else None
+        self.signed_in(held.live if held else None)
+        return held
 
     def signed_in(self, live: LiveSession | None) -> None:
         """Note which session it has from now on."""

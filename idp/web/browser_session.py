@@ -5,7 +5,7 @@ from flask import after_this_request, current_app, g, request
 from werkzeug.wrappers import Response
 
 from idp.authentication.devices import DeviceCookie
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.context import Services
 from idp.settings import Settings
 from idp.web import cookies

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from authlib.oauth2.rfc6749 import OAuth2Error
 
+from idp.authentication import live_sessions
 from idp.authentication.assurance import FIRST_FACTORS
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import Held, LiveSession
 from idp.context import Actor, Context
 from idp.errors import Refusal
 from idp.flows import engine
@@ -101,8 +102,7 @@ class Hub:
             wanted, client = self._read(method, pairs)
         except OAuth2Error as error:
             return Answered(error_response(self._provider.issuer, error), None)
-        live, mine = self._browser.person(self._ctx)
-        return self._decided(wanted, client, live, None, mine=mine)
+        return self._decided(wanted, client, self._browser.hold(self._ctx, client.row_id), None)
 
     def keep(self, method: str, pairs: Iterable[tuple[str, str]]) -> Answered | str:
         """Take a request whose cookies did not come with it, and return the id of its flow.
@@ -119,16 +119,13 @@ class Hub:
         """Go on with a flow; raises Refusal as :func:`engine.load` and :func:`stored` do."""
         flow = engine.take(self._ctx, flow_id, self._browser.flow_or_new())
         wanted, client = stored(self._provider, flow)
-        live, mine = self._browser.person(self._ctx)
-        return self._decided(wanted, client, live, flow, mine=mine)
+        return self._decided(wanted, client, self._browser.hold(self._ctx, client.row_id), flow)
 
-    def decide(self, flow: Flow, live: LiveSession, mine: Sequence[MembershipFacts]) -> Outcome:
-        """Decide for a held flow whose person has just signed in; raises Refusal as :func:`stored` does.
-
-        :param mine: the person's memberships.
-        """
+    def decide(self, flow: Flow, live: LiveSession) -> Outcome:
+        """Decide for a held flow whose person has just signed in; raises Refusal as :func:`stored` does."""
         wanted, client = stored(self._provider, flow)
-        return self._decided(wanted, client, live, flow, mine=mine)
+        held = live_sessions.hold(self._ctx, live.session.id, client.row_id)
+        return self._decided(wanted, client, held, flow)
 
     def decline(self, flow: Flow) -> Answered:
         """End a flow because the person wants to: the portal hears ``access_denied``."""
@@ -148,17 +145,16 @@ class Hub:
         self,
         wanted: AuthorizationRequest,
         client: RegisteredClient,
-        live: LiveSession | None,
+        held: Held | None,
         flow: Flow | None,
-        *,
-        mine: Sequence[MembershipFacts],
     ) -> Outcome:
+        live, mine = (held.live, held.memberships) if held else (None, ())
         try:
             step = next_step(self._ctx, wanted, client, live, flow, mine=mine)
         except OAuth2Error as error:
             return self._refused(wanted, error, flow)
-        if isinstance(step, interaction.Issue) and live is not None:
-            return self._answered(wanted, client, live, step, flow)
+        if isinstance(step, interaction.Issue) and held is not None:
+            return self._answered(wanted, client, held, step, flow)
         flow = flow or self._flow(wanted, client, self._browser.flow_or_new())
         return Asking(step, flow, wanted, client)
 
@@ -175,14 +171,14 @@ class Hub:
         self,
         wanted: AuthorizationRequest,
         client: RegisteredClient,
-        live: LiveSession,
+        held: Held,
         step: interaction.Issue,
         flow: Flow | None,
     ) -> Answered:
         if flow is not None and not engine.finish(self._ctx, flow):
             raise Refusal("flow.expired", client_id=client.row_id)
-        acting = self._ctx.acting(Actor("account", live.account.id))
-        issued = issue(acting, wanted, client, live, step.membership_id)
+        acting = self._ctx.acting(Actor("account", held.live.account.id))
+        issued = issue(acting, wanted, client, held, step.membership_id)
         answer = success_response(
             wanted.redirect_uri,
             wanted.response_mode,

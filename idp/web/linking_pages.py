@@ -13,7 +13,7 @@ from flask_babel import get_locale
 from werkzeug.wrappers import Response
 
 from idp.accounts.legacy.directory import Directory
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.context import Actor, Context
 from idp.errors import Refusal
 from idp.flows.models import Flow

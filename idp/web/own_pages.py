@@ -19,7 +19,7 @@ from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response
 
 from idp.authentication.assurance import proven_within
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow

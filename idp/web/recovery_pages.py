@@ -8,7 +8,7 @@ from flask import render_template, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.flows.models import Flow
 from idp.management import recovery
 from idp.web import password_again

@@ -1,6 +1,6 @@
 """The end of every sign-in: one session, a new cookie, nothing of who was here before (req 12, 40; C6)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from flask import redirect, url_for
@@ -10,7 +10,8 @@ from idp.audit.events import Event
 from idp.audit.log import record
 from idp.authentication import devices, login, notices, sessions, transaction
 from idp.authentication.devices import DeviceCookie, KnownDevice
-from idp.authentication.sessions import LiveSession, Owner
+from idp.authentication.live_sessions import LiveSession
+from idp.authentication.sessions import Owner
 from idp.context import Actor, Context
 from idp.errors import Refusal
 from idp.flows import engine
@@ -18,8 +19,6 @@ from idp.flows.models import Flow
 from idp.management import password_reset
 from idp.oidc.authorization_response import FORM_POST
 from idp.oidc.logout import end_session
-from idp.organizations import memberships
-from idp.organizations.memberships import MembershipFacts
 from idp.prepared import insert_rows
 from idp.web.browser_session import (
     browser,
@@ -38,7 +37,6 @@ from idp.web.portals import server
 _WRONG_CODES_END: Final = frozenset({transaction.EXHAUSTED, "code.throttled", "code.stopped"})
 
 Methods = Sequence[tuple[str, str | None]]
-AskedMemberships = Callable[[], Sequence[MembershipFacts]]
 
 
 def complete(
@@ -67,7 +65,6 @@ def complete(
     if remember and ctx.settings.remember_device.days:
         cookie = devices.remember(ctx, device, cookie)
         record(ctx, Event.DEVICE_REMEMBERED, target=("account", account.id))
-    mine = memberships.ask(ctx, account.id) if at_once else None
     live, value, surplus = _session(ctx, account, methods, device)
     facts = {"known_device": known, "earlier_failures": earlier_failures}
     record(
@@ -84,7 +81,7 @@ def complete(
         insert_rows(ctx.db, *mails)
     for session_id in surplus:
         end_session(ctx, session_id, sessions.TOO_MANY)
-    response = _way_on(ctx, flow, live, onward, mine)
+    response = _way_on(ctx, flow, live, onward, at_once=at_once)
     set_session(response, live, value)
     set_device(response, devices.marked(ctx.vault, cookie, account.id))
     return response
@@ -173,16 +170,13 @@ def _session(
 
 
 def _way_on(
-    ctx: Context, flow: Flow | None, live: LiveSession, onward: str | None, mine: AskedMemberships | None
+    ctx: Context, flow: Flow | None, live: LiveSession, onward: str | None, *, at_once: bool
 ) -> Response:
-    """Note the sign-in and go on: to the portal, or back to the hub, which decides the next step.
-
-    :param mine: None: by way of the hub in any case.
-    """
+    """Note the sign-in and go on: to the portal, or back to the hub, which decides the next step."""
     if flow is None:
         return redirect(onward, SEE_OTHER) if onward else go_on(None)
     transaction.signed_in(ctx, flow, live.account.id, live.session.id)
-    answered = _answered(ctx, flow, live, mine) if mine else None
+    answered = _answered(ctx, flow, live) if at_once else None
     if answered is not None:
         return answered
     engine.keep(ctx, flow, done=flow.done, account_id=flow.account_id)
@@ -191,12 +185,12 @@ def _way_on(
     return redirect(onward, SEE_OTHER) if onward else go_on(flow)
 
 
-def _answered(ctx: Context, flow: Flow, live: LiveSession, mine: AskedMemberships) -> Response | None:
+def _answered(ctx: Context, flow: Flow, live: LiveSession) -> Response | None:
     """Return the redirect to the portal, None where the hub has something to ask or to show."""
     if flow.purpose != engine.AUTHORIZATION or flow.request.get("response_mode") == FORM_POST:
         return None
     try:
-        outcome = Hub(server(), ctx, browser()).decide(flow, live, mine())
+        outcome = Hub(server(), ctx, browser()).decide(flow, live)
     except Refusal:  # what was taken away meanwhile; the hub's page says it
         return None
     return respond(outcome) if isinstance(outcome, Answered) else None

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from flask import redirect, url_for
 from werkzeug.wrappers import Response
 
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.context import Actor
 from idp.delivery import outbox
 from idp.flows import engine

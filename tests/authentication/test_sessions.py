@@ -8,39 +8,16 @@ import pytest
 from sqlalchemy import func, select, update
 
 from idp.accounts.models import BLOCKED, Account
-from idp.authentication import devices, sessions, totp
-from idp.authentication.assurance import AAL1, AAL2
+from idp.authentication import devices, live_sessions, sessions, totp
+from idp.authentication.assurance import AAL2
 from idp.authentication.devices import DeviceCookie
 from idp.authentication.models import Session
 from idp.context import Services
 from idp.errors import Refusal
-from idp.installation import Installation
-from tests.authentication.people import add_account
-from tests.driver import counted
+from tests.authentication.people import APP, PASSWORD, add_account, begin
 from tests.installation import NOW, unit_of_work
 
-PASSWORD, APP = ("pwd", None), ("otp", None)
 HOUR = timedelta(hours=1)
-
-
-def _start(services: Services, *methods: tuple[str, str | None]) -> tuple[str, str]:
-    """Begin a session; returns the cookie's value and the account's id."""
-    with unit_of_work(services) as ctx:
-        account = add_account(ctx)
-        _, value, _ = sessions.start(ctx, account, methods=methods or [PASSWORD])
-        return value, account.id
-
-
-def test_a_session_is_found_by_its_cookie_alone(services: Services) -> None:
-    value, account_id = _start(services)
-    with unit_of_work(services) as ctx:
-        live = sessions.find(ctx, value)
-        assert live is not None
-        assert live.account.id == account_id
-        assert (live.assurance.acr, live.assurance.auth_time) == (AAL1, NOW)
-        for other in (value[:-1], value + "A", value.swapcase(), "", live.session.id, "\0"):
-            assert sessions.find(ctx, other) is None
-        assert value not in repr(live)
 
 
 @pytest.mark.parametrize("change", [{"epoch": 2}, {"status": BLOCKED}], ids=["changed", "blocked"])
@@ -67,7 +44,7 @@ def test_a_beginning_session_is_what_is_found_later(services: Services) -> None:
         devices.remember(ctx, device, cookie)
         begun, value, _ = sessions.start(ctx, account, methods=[PASSWORD, APP], device=device)
     with unit_of_work(services) as ctx:
-        found = sessions.find(ctx, value)
+        found = live_sessions.find(ctx, value)
         assert found is not None
         assert begun.device_trusted
         assert (begun.session, begun.account) == (found.session, found.account)
@@ -75,96 +52,16 @@ def test_a_beginning_session_is_what_is_found_later(services: Services) -> None:
         assert {proof.method for proof in begun.proofs} == {proof.method for proof in found.proofs}
 
 
-def test_reading_a_session_writes_at_most_once_a_minute(services: Services) -> None:
-    value, _ = _start(services)
-    with counted(services.database) as traffic:
-        for seconds in (1, 59, 60, 61, 119, 120):
-            with unit_of_work(services, NOW + timedelta(seconds=seconds)) as ctx:
-                sessions.find(ctx, value)
-    assert len([text for text in traffic.statements if text.lstrip().startswith("UPDATE")]) == 2
-
-
-def test_one_statement_reads_a_session(services: Services) -> None:
-    """(design §6): no page pays for more."""
-    value, _ = _start(services)
-    with counted(services.database) as traffic:
-        with unit_of_work(services) as ctx:
-            sessions.find(ctx, value)
-        assert len(traffic.statements) == 1, traffic.statements
-
-
-def test_limits_of_one_factor(services: Services) -> None:
-    """(req 43): 12 hours idle, 30 days in all."""
-    value, _ = _start(services)
-    with unit_of_work(services, NOW + 12 * HOUR) as ctx:
-        assert sessions.find(ctx, value) is None
-    for count in range(1, 60):
-        with unit_of_work(services, NOW + count * 12 * HOUR - count * timedelta(seconds=1)) as ctx:
-            assert sessions.find(ctx, value) is not None
-    with unit_of_work(services, NOW + 60 * 12 * HOUR) as ctx:
-        assert sessions.find(ctx, value) is None
-
-
-def test_limits_of_two_factors(services: Services) -> None:
-    """(req 43): 1 hour idle or 24 hours in all, then the same session has one factor, and keeps it."""
-    value, _ = _start(services, PASSWORD, APP)
-
-    def level(after: timedelta) -> str:
-        with unit_of_work(services, NOW + after) as ctx:
-            live = sessions.find(ctx, value)
-            assert live is not None
-            return live.assurance.acr
-
-    assert level(timedelta(minutes=59)) == AAL2
-    assert level(timedelta(minutes=118)) == AAL2
-    assert level(timedelta(minutes=178)) == AAL1
-    assert level(timedelta(minutes=179)) == AAL1, "the level must not come back with the next request"
-
-
-def test_two_factors_in_steady_use_end_after_a_day(services: Services) -> None:
-    """(req 43)"""
-    value, _ = _start(services, PASSWORD, APP)
-    for minutes in range(50, 24 * 60, 50):
-        with unit_of_work(services, NOW + timedelta(minutes=minutes)) as ctx:
-            live = sessions.find(ctx, value)
-            assert live is not None
-            assert live.assurance.acr == AAL2
-    with unit_of_work(services, NOW + timedelta(hours=24, minutes=1)) as ctx:
-        live = sessions.find(ctx, value)
-        assert live is not None
-        assert live.assurance.acr == AAL1
-
-
-@pytest.mark.parametrize("column", ["status", "epoch"])
-def test_a_blocked_or_changed_account_has_no_session(services: Services, column: str) -> None:
-    """(req 23, 44)"""
-    value, account_id = _start(services)
-    change = {"status": "blocked"} if column == "status" else {"epoch": 2}
-    with unit_of_work(services) as ctx:
-        ctx.db.execute(update(Account).where(Account.id == account_id).values(**change))
-    with unit_of_work(services) as ctx:
-        assert sessions.find(ctx, value) is None
-
-
-def test_a_restored_installation_has_no_old_sessions(services: Services) -> None:
-    """(datamodel, installation epoch)"""
-    value, _ = _start(services)
-    with unit_of_work(services) as ctx:
-        ctx.db.execute(update(Installation).values(epoch=2))
-    with unit_of_work(services) as ctx:
-        assert sessions.find(ctx, value) is None
-
-
 def test_an_ended_session_is_gone_and_ends_once(services: Services) -> None:
-    value, _ = _start(services)
+    value, _ = begin(services)
     with unit_of_work(services) as ctx:
-        live = sessions.find(ctx, value)
+        live = live_sessions.find(ctx, value)
         assert live is not None
         assert sessions.end(ctx, live.session.id, sessions.SIGNED_OUT)
         assert not sessions.end(ctx, live.session.id, "again")
         assert not sessions.end(ctx, "none", "x")
     with unit_of_work(services) as ctx:
-        assert sessions.find(ctx, value) is None
+        assert live_sessions.find(ctx, value) is None
         row = ctx.db.get(Session, live.session.id)
         assert row is not None
         assert (row.ended_at, row.end_reason) == (NOW, "signed_out")
@@ -172,9 +69,9 @@ def test_an_ended_session_is_gone_and_ends_once(services: Services) -> None:
 
 def test_a_new_proof_changes_the_cookie(services: Services) -> None:
     """(req 40)"""
-    value, _ = _start(services)
+    value, _ = begin(services)
     with unit_of_work(services, NOW + HOUR) as ctx:
-        live = sessions.find(ctx, value)
+        live = live_sessions.find(ctx, value)
         assert live is not None
         proven = sessions.prove(ctx, live, [APP])
         assert proven is not None
@@ -182,15 +79,15 @@ def test_a_new_proof_changes_the_cookie(services: Services) -> None:
         assert (stronger.session.id, stronger.assurance.acr) == (live.session.id, AAL2)
         assert stronger.assurance.auth_time == NOW
     with unit_of_work(services, NOW + HOUR) as ctx:
-        assert sessions.find(ctx, value) is None
-        assert sessions.find(ctx, fresh) is not None
+        assert live_sessions.find(ctx, value) is None
+        assert live_sessions.find(ctx, fresh) is not None
 
 
 def test_a_fresh_first_factor_begins_the_thirty_days_again(services: Services) -> None:
-    value, _ = _start(services)
+    value, _ = begin(services)
     later = NOW + 11 * HOUR
     with unit_of_work(services, later) as ctx:
-        live = sessions.find(ctx, value)
+        live = live_sessions.find(ctx, value)
         assert live is not None
         proven = sessions.prove(ctx, live, [PASSWORD])
         assert proven is not None
@@ -199,9 +96,9 @@ def test_a_fresh_first_factor_begins_the_thirty_days_again(services: Services) -
 
 
 def test_an_ended_session_proves_nothing(services: Services) -> None:
-    value, _ = _start(services)
+    value, _ = begin(services)
     with unit_of_work(services) as ctx:
-        live = sessions.find(ctx, value)
+        live = live_sessions.find(ctx, value)
         assert live is not None
         sessions.end(ctx, live.session.id, "x")
         assert sessions.prove(ctx, live, [APP]) is None
@@ -209,11 +106,11 @@ def test_an_ended_session_proves_nothing(services: Services) -> None:
 
 def test_of_two_proofs_at_once_one_changes_the_cookie(services: Services) -> None:
     """(req 22)"""
-    value, _ = _start(services)
+    value, _ = begin(services)
 
     def prove(_: int) -> bool:
         with unit_of_work(services) as ctx:
-            live = sessions.find(ctx, value)
+            live = live_sessions.find(ctx, value)
             return live is not None and sessions.prove(ctx, live, [APP]) is not None
 
     with ThreadPoolExecutor(4) as pool:
@@ -254,21 +151,21 @@ def test_a_session_knows_factors_and_device_of_its_account(services: Services) -
         assert not live.device_trusted
         devices.remember(ctx, device, cookie)
     with unit_of_work(services, NOW + HOUR) as ctx:
-        found = sessions.find(ctx, value)
+        found = live_sessions.find(ctx, value)
         assert found is not None
         assert found.device_trusted
         assert devices.recognise(ctx, account.id, cookie)[1]
         devices.forget(ctx, account.id)
     with unit_of_work(services, NOW + HOUR) as ctx:
-        found = sessions.find(ctx, value)
+        found = live_sessions.find(ctx, value)
         assert found is not None
         assert not found.device_trusted
 
 
 def test_the_chosen_company_stays_with_the_session(services: Services) -> None:
-    value, _ = _start(services)
+    value, _ = begin(services)
     with unit_of_work(services) as ctx:
-        live = sessions.find(ctx, value)
+        live = live_sessions.find(ctx, value)
         assert live is not None
         sessions.choose_membership(ctx, live.session.id, None)
         assert live.session.membership_id is None

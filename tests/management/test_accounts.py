@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from idp.accounts.models import Account, Identifier
 from idp.audit.log import tail
-from idp.authentication import sessions
+from idp.authentication import live_sessions
 from idp.context import Actor, Context, Services
 from idp.errors import Refusal
 from idp.management import accounts
@@ -31,7 +31,7 @@ from tests.installation import NOW, unit_of_work
 
 def lives(ctx: Context, signed_in: SignedIn) -> tuple[bool, bool]:
     """Tell whether session and authorization live."""
-    found = sessions.find(ctx, signed_in.cookie) is not None
+    found = live_sessions.find(ctx, signed_in.cookie) is not None
     return found, ctx.db.get_one(
         Authorization, signed_in.authorization, populate_existing=True
     ).revoked_at is None

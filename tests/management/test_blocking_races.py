@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from idp.authentication import sessions
+from idp.authentication import live_sessions
 from idp.context import Context, Services
 from idp.errors import Refusal
 from idp.management import accounts, memberships, organizations
@@ -53,15 +53,13 @@ def wait_until_it_waits(services: Services, outcome: list[str]) -> None:
 
 @pytest.mark.parametrize("kind", BLOCKS)
 def test_an_answer_under_way_waits_for_the_block_and_is_refused(services: Services, kind: str) -> None:
-    """The hub read the person before the block; the code is asked for while the block commits (C7)."""
+    """The hub holds the person while the block commits (C7)."""
     with unit_of_work(services, actor=OPERATOR) as ctx:
         make_client(ctx)
         ids = {"account": make_account(ctx), "organization": make_organization(ctx)}
         ids["membership"] = make_membership(ctx, ids["organization"], ids["account"])
-        cookie = sign_in(ctx, ids["account"], membership_id=ids["membership"]).cookie
+        session_id = sign_in(ctx, ids["account"], membership_id=ids["membership"]).session
     with unit_of_work(services) as ctx:
-        live = sessions.find(ctx, cookie)
-        assert live is not None
         client = load_clients(ctx.db)["portal"]
     request = AuthorizationRequest("portal", "https://portal.example/callback", "openid")
     asking = threading.Event()
@@ -71,7 +69,8 @@ def test_an_answer_under_way_waits_for_the_block_and_is_refused(services: Servic
         asking.set()
         try:
             with unit_of_work(services) as ctx:
-                authorization.issue(ctx, request, client, live, ids["membership"])
+                held = live_sessions.hold(ctx, session_id, client.row_id)
+                authorization.issue(ctx, request, client, held, ids["membership"])
             outcome.append("issued")
         except Refusal as refusal:
             outcome.append(refusal.code)

@@ -13,7 +13,7 @@ from idp.accounts.legacy.questions import recovery_due, recovery_made
 from idp.accounts.models import Account
 from idp.audit.events import Event
 from idp.audit.log import tail
-from idp.authentication import recovery_password, sessions
+from idp.authentication import live_sessions, recovery_password
 from idp.context import Actor, Context, Services
 from idp.errors import Refusal
 from idp.management import accounts, legacy_directories, linking, memberships, organizations, permissions
@@ -173,7 +173,7 @@ def test_undo_restores_the_exact_state(services: Services, ids: dict[str, str]) 
     assert undone.ended.sessions == 1
     assert undone.notices.old_address == "s.mueller@alt.example"
     with unit_of_work(services) as ctx:
-        assert sessions.find(ctx, signed_in.cookie) is None
+        assert live_sessions.find(ctx, signed_in.cookie) is None
         assert not recovery_due(ctx, ids["ben"])
         assert [entry.target_id for entry in tail(ctx, event=Event.LEGACY_ACCOUNT_UNLINKED)] == [ids["ben"]]
     assert proof_of(services, ids["clara"]).identity.linked is False

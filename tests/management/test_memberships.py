@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from idp.audit.log import tail
-from idp.authentication import sessions
+from idp.authentication import live_sessions, sessions
 from idp.authentication.models import Session
 from idp.context import Actor, Context, Services
 from idp.errors import Refusal
@@ -56,7 +56,7 @@ def facts(ctx: Context, membership_id: str) -> MembershipFacts:
 
 def lives(ctx: Context, signed_in: SignedIn) -> tuple[bool, bool]:
     """Tell whether session and authorization live."""
-    session = sessions.find(ctx, signed_in.cookie)
+    session = live_sessions.find(ctx, signed_in.cookie)
     authorization = ctx.db.get_one(Authorization, signed_in.authorization, populate_existing=True)
     return session is not None, authorization.revoked_at is None
 

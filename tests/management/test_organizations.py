@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from idp.authentication import sessions
+from idp.authentication import live_sessions
 from idp.context import Actor, Services
 from idp.errors import Refusal
 from idp.management import organizations
@@ -96,10 +96,10 @@ def test_suspension_ends_what_was_issued_for_it(services: Services) -> None:
         with pytest.raises(Refusal, match=r"organization\.status"):
             organizations.resume(ctx, muster)
     with unit_of_work(services) as ctx:
-        assert [sessions.find(ctx, one.cookie) for one in ends] == [None, None]
+        assert [live_sessions.find(ctx, one.cookie) for one in ends] == [None, None]
         revoked = [ctx.db.get_one(Authorization, one.authorization).revoke_reason for one in ends]
         assert revoked == ["organization suspended"] * 2
-        assert sessions.find(ctx, stays.cookie) is not None
+        assert live_sessions.find(ctx, stays.cookie) is not None
         assert ctx.db.get_one(Authorization, stays.authorization).revoked_at is None
 
 

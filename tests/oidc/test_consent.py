@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from idp.audit.models import AuditEvent
-from idp.authentication import sessions
+from idp.authentication import live_sessions
 from idp.context import Services
 from idp.db import new_id
 from idp.errors import Refusal
@@ -221,23 +221,20 @@ def test_nothing_is_issued_without_a_consent(services: Services, third: Register
     """Whatever the hub thought: the decision is read again under the lock (req 16)."""
     request = AuthorizationRequest("third", cast.REDIRECT, "openid email")
     with unit_of_work(services) as ctx:
-        live = sessions.find(ctx, sign_in(ctx, ben, "third").cookie)
-        assert live is not None
+        held = live_sessions.hold(ctx, sign_in(ctx, ben, "third").session, third.row_id)
+        assert held is not None
         with pytest.raises(Refusal) as caught:
-            issue(ctx, request, third, live, None)
+            issue(ctx, request, third, held, None)
     assert caught.value.code == "principal.may_not_act"
 
 
 def test_an_answer_under_way_waits_for_the_withdrawal_and_is_refused(
     services: Services, third: RegisteredClient, ben: str
 ) -> None:
-    """The hub read the consent before; the code is asked for while the withdrawal commits (req 23, C7)."""
+    """The hub holds the person while the withdrawal commits, and reads the consent after (req 23, C7)."""
     with unit_of_work(services, actor=OPERATOR) as ctx:
         consent.decide(ctx, ben, third, extent("openid email"), extent("email"))
-        cookie = sign_in(ctx, ben, "third").cookie
-    with unit_of_work(services) as ctx:
-        live = sessions.find(ctx, cookie)
-        assert live is not None
+        session_id = sign_in(ctx, ben, "third").session
     request = AuthorizationRequest("third", cast.REDIRECT, "openid email")
     asking = threading.Event()
     outcome: list[str] = []
@@ -246,7 +243,8 @@ def test_an_answer_under_way_waits_for_the_withdrawal_and_is_refused(
         asking.set()
         try:
             with unit_of_work(services) as ctx:
-                issue(ctx, request, third, live, None)
+                held = live_sessions.hold(ctx, session_id, third.row_id)
+                issue(ctx, request, third, held, None)
             outcome.append("issued")
         except Refusal as refusal:
             outcome.append(refusal.code)

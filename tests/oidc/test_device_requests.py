@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from idp.accounts.models import Account
 from idp.authentication import sessions
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.context import Context, Services
 from idp.errors import Refusal
 from idp.oidc import device_requests, retention, user_codes

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from idp.accounts.models import Account
-from idp.authentication import sessions
+from idp.authentication import live_sessions, sessions
 from idp.authentication.models import SessionClient
 from idp.context import Origin
 from idp.delivery import outbox
@@ -124,18 +124,21 @@ def test_the_end_of_a_session(desk: Desk) -> None:
 
 
 def test_nothing_is_issued_in_a_session_that_ended_meanwhile(desk: Desk) -> None:
-    """Read again under a lock when the code is made."""
+    """Held while the code is made."""
     wanted = AuthorizationRequest("portal", cast.REDIRECT, "openid")
     client = desk.gateway.server.provider.snapshots.current().clients["portal"]
     with desk.work() as ctx:
         live, *_ = sessions.start(ctx, ctx.db.get_one(Account, desk.account_id), methods=[("pwd", None)])
-        assert issue(ctx, wanted, client, live, None).code
+        held = live_sessions.hold(ctx, live.session.id, client.row_id)
+        assert issue(ctx, wanted, client, held, None).code
+        with pytest.raises(Refusal, match=r"principal\.may_not_act"):
+            issue(ctx, wanted, client, held, "a membership of nobody")
     with desk.work() as ctx:
         logout.end_session(ctx, live.session.id, "signed out")
-    with desk.work() as ctx, pytest.raises(Refusal, match=r"principal\.may_not_act"):
-        issue(ctx, wanted, client, live, None)
-    with desk.work() as ctx, pytest.raises(Refusal, match=r"principal\.may_not_act"):
-        issue(ctx, wanted, client, live, "a membership of nobody")
+    with desk.work() as ctx:
+        assert live_sessions.hold(ctx, live.session.id, client.row_id) is None
+        with pytest.raises(Refusal, match=r"principal\.may_not_act"):
+            issue(ctx, wanted, client, None, None)
 
 
 def test_a_token_for_a_client_that_is_gone(desk: Desk) -> None:

@@ -7,7 +7,7 @@ from flask import Blueprint, url_for
 from flask_babel import get_locale
 from werkzeug.wrappers import Response
 
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.flows.models import Flow
 from idp.management import affiliation
 from idp.web.context import current

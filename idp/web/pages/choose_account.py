@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from idp.accounts import identifiers
 from idp.authentication import transaction
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.flows import engine
 from idp.flows.models import Flow
 from idp.organizations import memberships

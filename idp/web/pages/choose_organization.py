@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from idp.audit.events import Event
 from idp.audit.log import record
 from idp.authentication import sessions, transaction
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.context import Actor
 from idp.flows import engine
 from idp.flows.models import Flow

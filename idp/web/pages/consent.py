@@ -7,7 +7,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.context import Actor
 from idp.flows import engine
 from idp.flows.models import Flow

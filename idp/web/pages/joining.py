@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.context import Actor
 from idp.errors import Refusal
 from idp.flows.models import Flow

@@ -7,7 +7,7 @@ from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
 from idp.accounts.legacy.directory import Directory
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.errors import Refusal
 from idp.flows.models import Flow
 from idp.management import affiliation, joining, legacy_proof

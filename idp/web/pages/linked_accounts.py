@@ -3,7 +3,7 @@
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.errors import Refusal
 from idp.management import legacy_directories, link_notices, linking
 from idp.web.context import current

@@ -7,7 +7,7 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from idp.accounts.deletion import UNDO
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.context import Actor, Context
 from idp.errors import Refusal
 from idp.flows import engine

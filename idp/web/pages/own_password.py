@@ -6,7 +6,7 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from idp.accounts import new_passwords
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.management import own_password, password_reset
 from idp.web import password_again
 from idp.web.account_forms import ChangePasswordForm

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.context import Actor, Context
 from idp.errors import Refusal
 from idp.management import profile

@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from idp.accounts.models import Account
 from idp.authentication import assurance, second_factor, totp, transaction
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.authentication.transaction import HalfWay
 from idp.errors import Refusal
 from idp.flows import engine

@@ -6,7 +6,7 @@ from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from idp.accounts import identifiers
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.organizations import memberships, policy
 from idp.organizations.memberships import MembershipFacts
 from idp.web.browser_session import current_session

@@ -12,7 +12,7 @@ from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from idp.audit.log import shorten
-from idp.authentication.sessions import LiveSession
+from idp.authentication.live_sessions import LiveSession
 from idp.context import Actor
 from idp.crypto import b64url, same
 from idp.errors import Refusal
