@@ -13,7 +13,19 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    String,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from idp.audit.events import Event
@@ -32,6 +44,25 @@ EVENTS_PER_SEAL = 1000
 _EVENTS = AuditEvent.metadata.tables["audit_event"]
 _COVERED = tuple(
     sorted(column.name for column in _EVENTS.columns if column.name not in {"position", "chain"})
+)
+_LINK_ONE = (
+    update(_EVENTS)
+    .where(_EVENTS.c.id == bindparam("event_id"))
+    .values(position=bindparam("next_position"), chain=bindparam("next_chain"))
+)
+_given = (
+    func.unnest(
+        bindparam("event_id", type_=ARRAY(String)),
+        bindparam("next_position", type_=ARRAY(BigInteger)),
+        bindparam("next_chain", type_=ARRAY(LargeBinary)),
+    )
+    .table_valued("id", "position", "chain", name="given")
+    .render_derived()
+)
+_LINK_ALL = (
+    update(_EVENTS)
+    .where(_EVENTS.c.id == _given.c.id)
+    .values(position=_given.c.position, chain=_given.c.chain)
 )
 _BULK = {"synchronize_session": False}
 _log = get_logger(__name__)
@@ -93,14 +124,18 @@ def seal(ctx: Context) -> int:
         position += 1
         chain = link(chain, position, dict(row))
         links.append({"event_id": row["id"], "next_position": position, "next_chain": chain})
-    ctx.db.connection().execute(
-        update(_EVENTS)
-        .where(_EVENTS.c.id == bindparam("event_id"))
-        .values(position=bindparam("next_position"), chain=bindparam("next_chain")),
-        links,
-    )
+    _store(ctx.db.connection(), links)
     _sign_head(ctx, last, position - len(rows) + 1, position, chain)
     return len(rows)
+
+
+def _store(connection: Connection, links: list[dict[str, Any]]) -> None:
+    """Give events their places: on PostgreSQL by one statement, which costs half of one for each."""
+    if connection.dialect.name == "postgresql":
+        columns = {name: [made[name] for made in links] for name in links[0]}
+        connection.execute(_LINK_ALL, columns)
+    else:
+        connection.execute(_LINK_ONE, links)
 
 
 def _sign_head(ctx: Context, last: AuditSeal | None, first: int, position: int, chain: bytes) -> None:
