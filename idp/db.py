@@ -127,6 +127,20 @@ class Database:
         """Return a new unit of work on the writing engine."""
         return Session(self.engine, expire_on_commit=False, autoflush=False)
 
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Return a unit of work that is kept as a whole, unless an exception leaves it.
+
+        Where hot statements are all there is, they use its connection and the session never joins.
+        """
+        with (
+            self.engine.begin() as connection,
+            Session(connection, expire_on_commit=False, autoflush=False) as db,
+        ):
+            yield db
+            if db.in_transaction():
+                db.commit()  # writes what it holds; the connection's transaction goes on
+
     def reading(self) -> Session:
         """Return a session on the reading engine, where no transaction ever begins."""
         return Session(self.reader, expire_on_commit=False, autoflush=False)

@@ -136,6 +136,8 @@ def _connection(db: Session | Connection) -> Connection:
     """Return the connection of a unit of work; a session is asked for it once a transaction or savepoint."""
     if isinstance(db, Connection):
         return db
+    if isinstance(db.bind, Connection) and db.get_nested_transaction() is None:
+        return db.bind
     held: tuple[SessionTransaction | None, Connection] | None = db.info.get(_CONNECTION)
     transaction = _transaction(db)
     if held is None or held[0] is not transaction or transaction is None or not transaction.is_active:

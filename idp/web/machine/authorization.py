@@ -57,7 +57,7 @@ class AuthorizationEndpoint:
 
     def _decide(self, environ: Mapping[str, Any], path: str, origin: Origin) -> Decided:
         """Decide in one transaction; an error that is told keeps what was written on the way to it."""
-        with self._services.database.session() as db:
+        with self._services.database.transaction() as db:
             ctx = self._services.context(db, origin=origin, actor=Actor("anonymous"))
             browser = Browser(environ, self._services.settings)
             hub = Hub(self._server, ctx, browser)
@@ -69,7 +69,6 @@ class AuthorizationEndpoint:
                     outcome = hub.resume(path.removeprefix(_HUB))
             except _TOLD as told:
                 outcome = told
-            db.commit()
             return Decided(outcome, tuple(browser.given))
 
 
