@@ -136,7 +136,7 @@ def _connection(db: Session | Connection) -> Connection:
     """Return the connection of a unit of work; a session is asked for it once a transaction or savepoint."""
     if isinstance(db, Connection):
         return db
-    if isinstance(db.bind, Connection) and db.get_nested_transaction() is None:
+    if isinstance(db.bind, Connection) and db.bind.in_transaction() and db.get_nested_transaction() is None:
         return db.bind
     held: tuple[SessionTransaction | None, Connection] | None = db.info.get(_CONNECTION)
     transaction = _transaction(db)

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 from sqlalchemy import bindparam, delete, insert, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
@@ -252,6 +252,42 @@ def test_an_answer_that_nobody_can_give_any_more(database: Database) -> None:
         asked = Prepared(select(InstallationSecret.version)).soon(db)
     with pytest.raises(DBAPIError):
         asked()
+
+
+@pytest.mark.parametrize("ends", ["well", "badly"])
+def test_a_unit_that_is_one_transaction_is_kept_as_a_whole(database: Database, ends: str) -> None:
+    """What prepared statements wrote, what the session was given, and what a savepoint held."""
+    with ExitStack() as stack:
+        if ends == "badly":
+            stack.enter_context(pytest.raises(ZeroDivisionError))
+        db = stack.enter_context(database.transaction())
+        _write(db, 1)
+        db.add(secret(2))
+        db.flush()
+        savepoint = db.begin_nested()
+        _write(db, 3)
+        savepoint.rollback()
+        _write(db, 4)
+        db.add(secret(5))
+        if ends == "badly":
+            raise ZeroDivisionError
+    with database.reading() as db:
+        found = db.scalars(select(InstallationSecret.version).order_by(InstallationSecret.version)).all()
+        assert found == ([1, 2, 4, 5] if ends == "well" else [])
+
+
+def test_nothing_is_kept_after_a_failure_in_a_unit_that_is_one_transaction(database: Database) -> None:
+    """The failure undid the transaction: what comes next must not commit itself."""
+    with ExitStack() as stack:
+        stack.enter_context(pytest.raises(PendingRollbackError))
+        db = stack.enter_context(database.transaction())
+        _write(db, 1)
+        db.add(secret(1))
+        with pytest.raises(DBAPIError):
+            db.flush()
+        _write(db, 2)
+    with database.reading() as db:
+        assert db.scalars(select(InstallationSecret.version)).all() == []
 
 
 def test_what_is_asked_and_held_belongs_into_the_transaction(database: Database) -> None:

@@ -72,7 +72,7 @@ class LiveSession:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A session that counts, which stays as it is until this transaction ends, and so do the other two."""
+    """A session that counts; with account and memberships it stays as it is until this transaction ends."""
 
     live: LiveSession
     #: what the person belongs to
@@ -143,8 +143,8 @@ _HOLD_BY_COOKIE = _holding(_THIS_COOKIE)
 _HOLD_BY_ID = _holding(_THIS_ID)
 
 _used = aliased(Session)
-# Whoever holds a session for an answer must not wait for somebody else who does, who waits for them: the next
-# request notes it.
+# Of two requests that hold a session, none could write before the other lets go: where somebody else holds
+# it, a later request notes the use.
 _TOUCH = Prepared(
     update(Session)
     .where(
