@@ -6,11 +6,22 @@ from typing import Any
 import pytest
 
 from idp.audit.events import Event
+from idp.audit.verification import Problem, Verification
 from idp.crypto import sha256
 from tests.faults import f02_database_restart, f12_login_flood, f13_slow_connections, load
 from tests.faults.audited import Row, audited
 from tests.faults.f04_redis import Phases
-from tests.faults.invariants import KINDS, delivered, recovered, used_once
+from tests.faults.invariants import (
+    KINDS,
+    chained,
+    delivered,
+    no_traces,
+    nothing_after_a_block,
+    one_child,
+    recovered,
+    tokens_kept,
+    used_once,
+)
 from tests.faults.ledger import Block, Ledger, Line, Seen
 
 
@@ -55,6 +66,61 @@ def test_what_works_once() -> None:
     assert used_once(ledger).held
     ledger.redeemed["c"] = 2
     assert not used_once(ledger).held
+
+
+@pytest.mark.parametrize(
+    ("parents", "held"),
+    [([None, "a", "b"], True), ([None, "a", "b", "a"], False), ([None, None], False)],
+    ids=["a chain", "two of one", "nothing was exchanged"],
+)
+def test_children(parents: list[str | None], held: bool) -> None:
+    """Each refresh token is exchanged for one."""
+    assert one_child(parents).held is held
+
+
+def test_what_a_portal_got_is_known() -> None:
+    """Each refresh token of an answer has its row; where there were none, nothing was shown."""
+    ledger = Ledger(received=["a", "b"])
+    assert tokens_kept(ledger, {sha256("a"), sha256("b"), sha256("of nobody")}).held
+    assert not tokens_kept(ledger, {sha256("a")}).held
+    assert not tokens_kept(Ledger(), {sha256("a")}).held
+
+
+@pytest.mark.parametrize(
+    ("result", "held"),
+    [
+        (Verification(events=9), True),
+        (Verification(events=9, problems=[Problem(3, "changed")]), False),
+        (Verification(events=9, unsealed=1), False),
+        (Verification(), False),
+    ],
+    ids=["whole", "changed", "not sealed", "empty"],
+)
+def test_the_chain(result: Verification, held: bool) -> None:
+    """All events are in it, as they were written."""
+    assert chained(result).held is held
+
+
+def test_after_a_block() -> None:
+    """Who is blocked tries, gets nothing and has no session left."""
+    tries = [_seen(status=400, at=4.0, who="person0"), _seen(at=9.0, who="person1")]
+    ledger = Ledger(
+        blocked={"person0": Block(2.0, 3.0)}, seen=tries, got_last={"person0": 2.5, "person1": 9.0}
+    )
+    assert nothing_after_a_block(ledger, 0).held
+    assert not nothing_after_a_block(ledger, 1).held
+    ledger.got_last["person0"] = 3.5
+    assert not nothing_after_a_block(ledger, 0).held
+    assert not nothing_after_a_block(Ledger(blocked=ledger.blocked, seen=tries[1:]), 0).held
+
+
+def test_traces() -> None:
+    """One is too many; without an answer nothing was shown."""
+    ledger = Ledger(seen=[_seen(), _seen(status=500)])
+    assert no_traces(ledger).held
+    ledger.seen.append(_seen(status=500, trace=True))
+    assert not no_traces(ledger).held
+    assert not no_traces(Ledger()).held
 
 
 SIGNED_IN = Event.SIGN_IN_SUCCEEDED
