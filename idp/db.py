@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 from weakref import WeakKeyDictionary
@@ -43,6 +43,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ID_LENGTH = 32
 
+OPEN: Final = "lotse.open"
+"""What opens the connection of a unit of work that is one transaction."""
 _WIRE: Final = "lotse.wire"
 _SINCE: Final = "lotse.since"
 #: when a connection of an engine was last found dead
@@ -131,15 +133,13 @@ class Database:
     def transaction(self) -> Iterator[Session]:
         """Return a unit of work that is kept as a whole, unless an exception leaves it.
 
-        Where hot statements are all there is, they use its connection and the session never joins.
+        The first hot statement opens a connection; where such are all there is, the session never joins.
         """
-        with (
-            self.engine.begin() as connection,
-            Session(connection, expire_on_commit=False, autoflush=False) as db,
-        ):
+        with ExitStack() as opened, self.session() as db:
+            db.info[OPEN] = lambda: opened.enter_context(self.engine.begin())
             yield db
             if db.in_transaction():
-                db.commit()  # writes what it holds; the connection's transaction goes on
+                db.commit()  # where it has joined, it writes what it holds, and the connection commits
 
     def reading(self) -> Session:
         """Return a session on the reading engine, where no transaction ever begins."""
@@ -359,6 +359,7 @@ def try_lock(db: Session, name: str) -> bool:
 
 
 __all__ = [
+    "OPEN",
     "Base",
     "Database",
     "StorageError",

@@ -80,6 +80,11 @@ class PostgresqlWire:
         if self._waiting or (begin and self._pgconn.transaction_status == _IDLE):
             self._run(self._waiting, begin=begin or self._begins())
 
+    @property
+    def begun(self) -> bool:
+        """As :attr:`Wire.begun`."""
+        return self._begins() or self._pgconn.transaction_status != _IDLE
+
     def commit(self) -> None:
         """As :meth:`Wire.commit`."""
         if not self._waiting and self._pgconn.transaction_status == _IDLE:

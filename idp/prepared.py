@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session, SessionTransaction
 
-from idp.db import Base, wire_of, wrapped
+from idp.db import OPEN, Base, wire_of, wrapped
 from idp.wire import Row, Words, words
 
 Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete
@@ -49,6 +49,11 @@ class _Text(NamedTuple):
         begin = self.writes and connection.in_transaction()  # outside of one it commits itself
         given = self._given(values)
         return self._told(connection, lambda: wire_of(connection).rows(self.words, given, begin=begin))
+
+    def alone(self, connection: Connection, values: Mapping[str, Any]) -> None:
+        """Run what returns nothing and commits itself, on a connection where no transaction has begun."""
+        given = self._given(values)
+        self._told(connection, lambda: wire_of(connection).rows(self.words, given))
 
     def later(self, connection: Connection, values: Mapping[str, Any]) -> None:
         """Run what returns nothing, at the latest with what comes next in the transaction.
@@ -120,6 +125,12 @@ class Prepared:
         get = text.soon(connection, values)
         return lambda: text.read(get())
 
+    def alone(self, db: Session | Connection, **values: Any) -> None:
+        """Run a statement that commits itself; nothing is done where a transaction has begun."""
+        connection = _connection(db)
+        if not wire_of(connection).begun:
+            self._text(connection).alone(connection, values)
+
     def run(self, db: Session | Connection, **values: Any) -> None:
         """Run a statement that returns nothing, at the latest with what comes next in the transaction."""
         connection = _connection(db)
@@ -136,6 +147,8 @@ def _connection(db: Session | Connection) -> Connection:
     """Return the connection of a unit of work; a session is asked for it once a transaction or savepoint."""
     if isinstance(db, Connection):
         return db
+    if OPEN in db.info and not db.in_transaction():
+        db.bind = db.info.pop(OPEN)()
     if isinstance(db.bind, Connection) and db.bind.in_transaction() and db.get_nested_transaction() is None:
         return db.bind
     held: tuple[SessionTransaction | None, Connection] | None = db.info.get(_CONNECTION)

@@ -54,6 +54,11 @@ class Wire(Protocol):
         """Run what waits; others are about to use the connection."""
         ...
 
+    @property
+    def begun(self) -> bool:
+        """Whether a transaction has begun, or begins with what waits."""
+        ...
+
     def commit(self) -> None:
         """Run what waits, and end the transaction: it is undone where it cannot be kept."""
         ...
@@ -87,6 +92,11 @@ class SqliteWire:
         """As :meth:`Wire.flush`."""
         if begin and not self._connection.in_transaction:
             self._connection.execute("BEGIN IMMEDIATE")
+
+    @property
+    def begun(self) -> bool:
+        """As :attr:`Wire.begun`."""
+        return self._connection.in_transaction
 
     def commit(self) -> None:
         """As :meth:`Wire.commit`."""

@@ -276,6 +276,37 @@ def test_a_unit_that_is_one_transaction_is_kept_as_a_whole(database: Database, e
         assert found == ([1, 2, 4, 5] if ends == "well" else [])
 
 
+def test_a_unit_that_is_one_transaction_opens_a_connection_when_it_needs_one(own: Database) -> None:
+    """What needs none, or another unit before it, takes none from the pool."""
+    with own.transaction() as db:
+        assert _borrowed(own) == 0
+        _write(db, 1)
+        assert _borrowed(own) == 1
+
+
+def test_a_unit_that_is_one_transaction_may_begin_with_the_session(own: Database) -> None:
+    """Then prepared statements are part of the session's own."""
+    with own.transaction() as db:
+        db.add(secret(1))
+        db.flush()
+        _write(db, 2)
+        assert _borrowed(own) == 1
+    with own.reading() as db:
+        found = db.scalars(select(InstallationSecret.version).order_by(InstallationSecret.version)).all()
+        assert found == [1, 2]
+
+
+def test_what_commits_itself_is_left_out_where_a_transaction_has_begun(database: Database) -> None:
+    """Else it would be kept, or undone, with what it has nothing to do with."""
+    values = {"purpose": "s", "sealed": b"x", "created_at": MOMENT}
+    with database.session() as db:
+        _INSERT.alone(db, id="s.1", version=1, **values)
+        _write(db, 2)
+        _INSERT.alone(db, id="s.3", version=3, **values)
+    with database.reading() as db:
+        assert db.scalars(select(InstallationSecret.version)).all() == [1]
+
+
 def test_nothing_is_kept_after_a_failure_in_a_unit_that_is_one_transaction(database: Database) -> None:
     """The failure undid the transaction: what comes next must not commit itself."""
     with ExitStack() as stack:

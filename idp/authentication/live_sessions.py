@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from sqlalchemy.orm import aliased
 
 from idp.accounts.models import Account
@@ -82,8 +82,12 @@ class Held:
 
 
 class _Hold(NamedTuple):
-    """Statements that hold a person, sent in this order: account, membership, session, as blocks have it."""
+    """Statements that hold a person, sent in this order: account, memberships, session, as blocks have it.
 
+    Each sees the database as it is once the one before has its rows: after a wait, too.
+    """
+
+    account: Prepared
     memberships: Prepared
     session: Prepared
 
@@ -115,36 +119,30 @@ _THIS_COOKIE: Final = Session.cookie_hash == bindparam("cookie_hash")
 _THIS_ID: Final = Session.id == bindparam("id")
 
 
-def _memberships(session: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    return memberships.of_owner(select(Session.account_id).where(session).scalar_subquery())
+def _owner(session: ColumnElement[bool]) -> ColumnElement[str]:
+    return select(Session.account_id).where(session).scalar_subquery()
 
 
 def _holding(session: ColumnElement[bool]) -> _Hold:
     told = and_(SessionClient.session_id == Session.id, SessionClient.client_id == bindparam("client"))
+    facts = _OPEN.add_columns(SessionClient.id).outerjoin(SessionClient, told).where(session)
     return _Hold(
-        Prepared(
-            _memberships(session)
-            .join(Account, Account.id == Membership.account_id)
-            .with_for_update(read=True, of=(Account, Membership))
+        account=Prepared(
+            select(Account.id).where(Account.id == _owner(session)).with_for_update(read=True, of=Account)
         ),
-        Prepared(
-            _OPEN.add_columns(SessionClient.id)
-            .outerjoin(SessionClient, told)
-            .where(session)
-            .with_for_update(read=True, of=(Account, Session))
-        ),
+        memberships=Prepared(memberships.of_owner(_owner(session)).with_for_update(read=True, of=Membership)),
+        session=Prepared(facts.with_for_update(read=True, of=Session)),
     )
 
 
 _BY_COOKIE = Prepared(_OPEN.where(_THIS_COOKIE))
 _BY_ID = Prepared(_OPEN.where(_THIS_ID))
-_MEMBERSHIPS = Prepared(_memberships(_THIS_COOKIE))
+_MEMBERSHIPS = Prepared(memberships.of_owner(_owner(_THIS_COOKIE)))
 _HOLD_BY_COOKIE = _holding(_THIS_COOKIE)
 _HOLD_BY_ID = _holding(_THIS_ID)
 
 _used = aliased(Session)
-# Of two requests that hold a session, none could write before the other lets go: where somebody else holds
-# it, a later request notes the use.
+# Of two requests that hold a session, none could write before the other lets go.
 _TOUCH = Prepared(
     update(Session)
     .where(
@@ -161,7 +159,7 @@ _TOUCH = Prepared(
 def find(ctx: Context, cookie_value: str) -> LiveSession | None:
     """Return the session of a cookie, or None when there is none that counts now (req 43, 44)."""
     live = _live(ctx, _BY_COOKIE.rows(ctx.db, cookie_hash=sha256(cookie_value)))
-    return None if live is None else _touched(ctx, live)
+    return None if live is None else _touched(ctx, live, _TOUCH.alone)
 
 
 def ask_memberships(ctx: Context, cookie_value: str) -> Callable[[], list[MembershipFacts]]:
@@ -186,10 +184,13 @@ def hold_by_cookie(ctx: Context, cookie_value: str, client_row_id: str) -> Held 
 
 
 def _held(ctx: Context, statements: _Hold, client_row_id: str, **session: Any) -> Held | None:
+    statements.account.soon(ctx.db, **session)
     mine = statements.memberships.soon(ctx.db, **session)
     rows = statements.session.rows(ctx.db, **session, client=client_row_id)
     live = _live(ctx, [row[:-1] for row in rows])
-    return Held(_touched(ctx, live), memberships.facts(mine()), rows[0][-1]) if live else None
+    if live is None:
+        return None
+    return Held(_touched(ctx, live, _TOUCH.run), memberships.facts(mine()), rows[0][-1])
 
 
 def _within_limits(ctx: Context, session: SessionFacts) -> bool:
@@ -197,15 +198,19 @@ def _within_limits(ctx: Context, session: SessionFacts) -> bool:
     return ctx.now < session.expires_at and ctx.now - session.last_seen_at < idle
 
 
-def _touched(ctx: Context, live: LiveSession) -> LiveSession:
-    """Move the time of last use, at most once a minute; a long pause ends what aal2 was built on."""
+def _touched(ctx: Context, live: LiveSession, note: Callable[..., None]) -> LiveSession:
+    """Move the time of last use, at most once a minute; a long pause ends what aal2 was built on.
+
+    A later request notes it where this one cannot.  Who only reads must keep no session's row from others: an
+    account's row is held before it, never after (:class:`_Hold`).
+    """
     session = live.session
     pause = ctx.now - session.last_seen_at
     if pause < TOUCH_EVERY:
         return live
     paused = pause >= timedelta(minutes=ctx.settings.session.aal2_idle_minutes)
     since = ctx.now if paused else session.active_since
-    _TOUCH.run(ctx.db, key=session.id, seen=session.last_seen_at, now=ctx.now, since=since)
+    note(ctx.db, key=session.id, seen=session.last_seen_at, now=ctx.now, since=since)
     return replace(
         live,
         session=session._replace(last_seen_at=ctx.now, active_since=since),

@@ -57,6 +57,9 @@ _OPEN_IDS = Prepared(
     .order_by(Session.last_seen_at.desc(), Session.id.desc())
 )
 _KINDS = Prepared(select(Authenticator.kind).where(Authenticator.account_id == bindparam("account_id")))
+_OWNER = Prepared(
+    select(Account.id).where(Account.id == bindparam("account_id")).with_for_update(key_share=True)
+)
 _USE_DEVICE = Prepared(
     update(Session).where(Session.id == bindparam("key")).values(device_id=bindparam("device"))
 )
@@ -157,6 +160,8 @@ def prove(ctx: Context, live: LiveSession, methods: Methods) -> tuple[LiveSessio
     value = random_token()
     proven = list(methods)
     afresh = any(method in FIRST_FACTORS for method, _ in proven)
+    if afresh:  # its owner is written to as well, and held before a session
+        _OWNER.soon(ctx.db, account_id=live.account.id)
     changed = _PROVE.first(
         ctx.db,
         key=live.session.id,

@@ -160,9 +160,9 @@ def _session(
     """Prove again in the same person's session, else begin a new one and end whatever was here before."""
     live = current_session()
     if live is not None and live.account.id == account.id:
-        sessions.use_device(ctx, live, device)
         proven = sessions.prove(ctx, live, methods)
         if proven is not None:
+            sessions.use_device(ctx, live, device)
             return *proven, []
     elif live is not None:
         end_session(ctx, live.session.id, sessions.OTHER_PERSON)

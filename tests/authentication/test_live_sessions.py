@@ -1,9 +1,10 @@
 """Sessions as requests read them (req 23, 43, 44)."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import OperationalError
 
 from idp.accounts.models import Account
@@ -11,6 +12,7 @@ from idp.authentication import live_sessions
 from idp.authentication.assurance import AAL1, AAL2
 from idp.authentication.models import Session
 from idp.context import Context, Services
+from idp.db import begin_writing
 from idp.installation import Installation
 from idp.management import accounts
 from idp.organizations.models import Membership
@@ -186,6 +188,27 @@ def test_nobody_changes_what_is_held(
                 other.execute(change)
             other.rollback()
         assert other.execute(change.returning(model.id)).all() == [(keys[model.__tablename__],)]
+
+
+def test_who_reads_a_session_keeps_it_from_nobody(
+    services: Services, member: tuple[SignedIn, dict[str, str]]
+) -> None:
+    """A page may hold the account next, which the hub holds before the session: the use is noted at once."""
+    signed_in, _ = member
+
+    def noted() -> Any:
+        with services.database.reading() as db:
+            return db.scalar(select(Session.last_seen_at))
+
+    with unit_of_work(services, NOW + MINUTE) as ctx:
+        assert live_sessions.find(ctx, signed_in.cookie)
+        assert noted() == NOW + MINUTE
+    with unit_of_work(services, NOW + 2 * MINUTE) as ctx:
+        begin_writing(ctx.db.connection())
+        found = live_sessions.find(ctx, signed_in.cookie)
+        assert found is not None
+        assert found.session.last_seen_at == NOW + 2 * MINUTE
+    assert noted() == NOW + MINUTE, "a later request notes it"
 
 
 def test_two_who_hold_a_session_do_not_wait_for_each_other(

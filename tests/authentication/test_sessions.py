@@ -15,6 +15,7 @@ from idp.authentication.models import Session
 from idp.context import Services
 from idp.errors import Refusal
 from tests.authentication.people import APP, PASSWORD, add_account, begin
+from tests.driver import counted
 from tests.installation import NOW, unit_of_work
 
 HOUR = timedelta(hours=1)
@@ -93,6 +94,20 @@ def test_a_fresh_first_factor_begins_the_thirty_days_again(services: Services) -
         assert proven is not None
         assert proven[0].assurance.auth_time == later
         assert proven[0].session.expires_at == later + timedelta(days=30)
+
+
+def test_an_account_is_held_before_its_session(services: Services) -> None:
+    """By a first factor, which writes to both: who holds both for a portal does it in this order."""
+    value, _ = begin(services)
+    with counted(services.database) as traffic, unit_of_work(services, NOW + HOUR) as ctx:
+        live = live_sessions.find(ctx, value)
+        assert live is not None
+        traffic.clear()
+        assert sessions.prove(ctx, live, [PASSWORD]) is not None
+    account, session = traffic.statements[:2]
+    assert account.startswith("SELECT account.id"), traffic.statements
+    assert account.endswith("FOR NO KEY UPDATE") or services.database.dialect == "sqlite"
+    assert session.startswith("UPDATE session"), traffic.statements
 
 
 def test_an_ended_session_proves_nothing(services: Services) -> None:

@@ -51,14 +51,19 @@ def wait_until_it_waits(services: Services, outcome: list[str]) -> None:
     raise AssertionError("neither waiting nor answered")
 
 
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["acts for it", "acts for another"])
 @pytest.mark.parametrize("kind", BLOCKS)
-def test_an_answer_under_way_waits_for_the_block_and_is_refused(services: Services, kind: str) -> None:
-    """The hub holds the person while the block commits (C7)."""
+def test_an_answer_under_way_waits_for_the_block_and_is_refused(
+    services: Services, kind: str, elsewhere: bool
+) -> None:
+    """The hub holds the person while the block commits, whose session may be about another company (C7)."""
     with unit_of_work(services, actor=OPERATOR) as ctx:
         make_client(ctx)
         ids = {"account": make_account(ctx), "organization": make_organization(ctx)}
         ids["membership"] = make_membership(ctx, ids["organization"], ids["account"])
-        session_id = sign_in(ctx, ids["account"], membership_id=ids["membership"]).session
+        other = make_membership(ctx, make_organization(ctx, "100200301", "Andere GmbH"), ids["account"])
+        acting_for = other if elsewhere else ids["membership"]
+        session_id = sign_in(ctx, ids["account"], membership_id=acting_for).session
     with unit_of_work(services) as ctx:
         client = load_clients(ctx.db)["portal"]
     request = AuthorizationRequest("portal", "https://portal.example/callback", "openid")
@@ -85,5 +90,6 @@ def test_an_answer_under_way_waits_for_the_block_and_is_refused(services: Servic
     thread.join()
     assert outcome == ["principal.may_not_act"]
     with unit_of_work(services) as ctx:
-        unrevoked = select(func.count()).select_from(Authorization).where(Authorization.revoked_at.is_(None))
+        mine = Authorization.membership_id == ids["membership"]
+        unrevoked = select(func.count()).where(mine, Authorization.revoked_at.is_(None))
         assert ctx.db.scalar(unrevoked) == 0

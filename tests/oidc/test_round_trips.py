@@ -300,8 +300,8 @@ def test_pages_of_the_protocol(desk: Desk, spent: Spent, traffic: Traffic) -> No
     assert (found <= 1, commits) == (True, 1), traffic.statements
     portal.sign_in(browser, "paul")
     found, commits = spent(lambda: ask("/authorize", **query), status=303)
-    # session and memberships, held, and three rows
-    assert (found, commits) == (5, 1), traffic.statements
+    # account, memberships and session, held, and three rows
+    assert (found, commits) == (6, 1), traffic.statements
     found, commits = spent(lambda: ask("/logout", client_id="portal"), status=303)
     assert (found <= 3, commits) == (True, 1), traffic.statements
 
@@ -313,7 +313,7 @@ def test_a_sign_in_with_form(desk: Desk, spent: Spent, traffic: Traffic, service
     found, commits = spent(lambda: browser.sign_in("paul"), status=303)
     # look-ups begin no transaction, and the counted try commits itself: only SQLite has to say so
     once = 1 if services.database.dialect == "postgresql" else 2
-    assert (found, commits) == (22, once), "\n".join(traffic.statements)
+    assert (found, commits) == (23, once), "\n".join(traffic.statements)
 
 
 @pytest.mark.alone_on("postgresql")
