@@ -303,8 +303,13 @@ def test_what_commits_itself_is_left_out_where_a_transaction_has_begun(database:
         _INSERT.alone(db, id="s.1", version=1, **values)
         _write(db, 2)
         _INSERT.alone(db, id="s.3", version=3, **values)
+        db.rollback()
+        _write(db, 4)
+        _INSERT.alone(db, id="s.5", version=5, **values)
+        db.commit()
     with database.reading() as db:
-        assert db.scalars(select(InstallationSecret.version)).all() == [1]
+        found = db.scalars(select(InstallationSecret.version).order_by(InstallationSecret.version)).all()
+        assert found == [1, 4]
 
 
 def test_nothing_is_kept_after_a_failure_in_a_unit_that_is_one_transaction(database: Database) -> None:
