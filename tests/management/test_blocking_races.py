@@ -58,7 +58,7 @@ def test_an_answer_under_way_waits_for_the_block_and_is_refused(
 ) -> None:
     """The hub holds the person while the block commits, whose session may be about another company (C7)."""
     with unit_of_work(services, actor=OPERATOR) as ctx:
-        make_client(ctx)
+        make_client(ctx, first_party=True)
         ids = {"account": make_account(ctx), "organization": make_organization(ctx)}
         ids["membership"] = make_membership(ctx, ids["organization"], ids["account"])
         other = make_membership(ctx, make_organization(ctx, "100200301", "Andere GmbH"), ids["account"])
