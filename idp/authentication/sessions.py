@@ -68,7 +68,12 @@ _PROVE = Prepared(
     .where(
         Session.id == bindparam("key"), Session.cookie_hash == bindparam("known"), Session.ended_at.is_(None)
     )
-    .values(cookie_hash=bindparam("fresh"), last_seen_at=bindparam("now"), expires_at=bindparam("expires"))
+    .values(
+        cookie_hash=bindparam("fresh"),
+        last_seen_at=bindparam("now"),
+        active_since=bindparam("since"),
+        expires_at=bindparam("expires"),
+    )
     .returning(Session.id)
 )
 _SIGN_IN = (
@@ -168,6 +173,7 @@ def prove(ctx: Context, live: LiveSession, methods: Methods) -> tuple[LiveSessio
         known=live.session.cookie_hash,
         fresh=sha256(value),
         now=ctx.now,
+        since=live.session.active_since,  # a pause may be noted here alone
         expires=_expiry(ctx) if afresh else live.session.expires_at,
     )
     if changed is None:

@@ -9,10 +9,11 @@ from sqlalchemy import func, select, update
 
 from idp.accounts.models import BLOCKED, Account
 from idp.authentication import devices, live_sessions, sessions, totp
-from idp.authentication.assurance import AAL2
+from idp.authentication.assurance import AAL1, AAL2
 from idp.authentication.devices import DeviceCookie
 from idp.authentication.models import Session
 from idp.context import Services
+from idp.db import begin_writing
 from idp.errors import Refusal
 from tests.authentication.people import APP, PASSWORD, add_account, begin
 from tests.driver import counted
@@ -94,6 +95,23 @@ def test_a_fresh_first_factor_begins_the_thirty_days_again(services: Services) -
         assert proven is not None
         assert proven[0].assurance.auth_time == later
         assert proven[0].session.expires_at == later + timedelta(days=30)
+
+
+def test_a_new_cookie_brings_no_level_back(services: Services) -> None:
+    """(req 43): what ended by a pause stays ended, also where nothing noted the pause before."""
+    value, _ = begin(services, PASSWORD, APP)
+    with unit_of_work(services, NOW + timedelta(minutes=61)) as ctx:
+        begin_writing(ctx.db.connection())  # as where a page holds its flow: the use is noted later
+        live = live_sessions.find(ctx, value)
+        assert live is not None
+        assert live.assurance.acr == AAL1
+        proven = sessions.prove(ctx, live, [])
+        assert proven is not None
+        assert proven[0].assurance.acr == AAL1
+    with unit_of_work(services, NOW + timedelta(minutes=62)) as ctx:
+        found = live_sessions.find(ctx, proven[1])
+        assert found is not None
+        assert found.assurance.acr == AAL1
 
 
 def test_an_account_is_held_before_its_session(services: Services) -> None:
