@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from idp.cli.examination import settings_and_files
 from idp.settings import Problem, Settings, SettingsError, load, load_settings
 from idp.settings.loading import known_keys
 
@@ -243,6 +244,7 @@ def test_production_takes_sqlite_only_when_told() -> None:
         ({"server.trusted_proxies": ["0.0.0.0/0"]}, "server.trusted_proxies"),
         ({"throttle.exempt_networks": ["128.0.0.0/1"]}, "throttle.exempt_networks"),
         ({"throttle.exempt_networks": ["::/0"]}, "throttle.exempt_networks"),
+        ({"egress.allow_loopback": True}, "egress.allow_loopback"),
         ({"logging.level": "debug"}, "logging.level"),
         ({"tokens.code_seconds": 61}, "tokens.code_seconds"),
         ({"password.memory_kib": 7167, "password.time_cost": 20}, "password.memory_kib"),
@@ -255,9 +257,12 @@ def test_production_takes_sqlite_only_when_told() -> None:
     ],
 )
 def test_production_refuses_what_is_unsafe(overrides: dict[str, Any], key: str) -> None:
-    """What a server on the internet must not have; development may (issue: refuses unsafe settings)."""
+    """What a server on the internet must not have; development may, and the doctor says the same."""
     assert [problem.key for problem in problems(overrides=PRODUCTION | overrides)] == [key]
     assert load_settings(None, {}, overrides).mode == "development"
+    later = load_settings(None, {}, PRODUCTION | overrides | {"mode": "development"})
+    advice = [finding for finding in settings_and_files(later, None) if finding.state == "advice"]
+    assert [finding.check for finding in advice if "production refuses this" in finding.found] == [key]
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,12 @@ def test_keys_of_a_client(services: Services, gateway: Gateway, sink: Sink, addr
 
 def test_the_document_of_a_sector(services: Services, sink: Sink, addresses: list[str]) -> None:
     """``sector_identifier_uri`` is refused with the registration."""
+    reasons = []
     for number, uri in enumerate(addresses):
-        fields = {"subject_type": "pairwise", "sector_identifier_uri": uri}
-        assert _register(services, f"c{number}", **fields) is None
+        with unit_of_work(services) as ctx, pytest.raises(InvalidMetadata) as refused:
+            cast.register(ctx, f"c{number}", subject_type="pairwise", sector_identifier_uri=uri)
+        reasons.append(str(refused.value))
+    assert sum("could not be read" in reason for reason in reasons) >= 8, reasons
     assert sink.connections == 0
 
 

@@ -116,6 +116,14 @@ def _listens(process: psutil.Process) -> bool:
         return False  # it has ended
 
 
+def _closes(connection: http.client.HTTPConnection) -> bool:
+    """Tell whether a server process lets go of a connection after an answer, since it is about to stop."""
+    connection.request("GET", "/jwks", headers={"Host": "localhost:8000"})
+    answer = connection.getresponse()
+    answer.read()
+    return answer.will_close
+
+
 class Visitor(threading.Thread):
     """Asks again and again, on one connection as long as it stays open, until nobody listens any more."""
 
@@ -170,6 +178,29 @@ def test_a_stop_fails_no_request(start: Start, keep: bool) -> None:
     _, said = process.communicate(timeout=30)
     assert process.returncode == 0, said
     assert [visitor.failed for visitor in visitors] == [[]] * len(visitors)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="needs linux: elsewhere the last moment's connections end"
+)
+def test_a_stop_waits_for_what_is_under_way(start: Start) -> None:
+    """A form whose second half comes only after the signal is answered like any other (F8)."""
+    port = free_port()
+    process = start("serve", "--workers", "2", "--port", str(port), LOTSE_LOGGING__LEVEL="error")
+    assert until(lambda: _answers(f"http://127.0.0.1:{port}/jwks"), seconds=60)
+    form = b"grant_type=client_credentials"
+    begun = [_open_form(port, len(form), form[:10]) for _ in range(8)]
+    kept = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    assert not _closes(kept)
+    process.send_signal(signal.SIGTERM)
+    assert until(lambda: _closes(kept), seconds=30)
+    for connection in begun:
+        connection.sendall(form[10:])
+    for connection in begun:
+        with connection:
+            assert connection.recv(12) == b"HTTP/1.1 401"
+    process.communicate(timeout=30)
+    assert process.returncode == 0
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from idp.oidc.models import Authorization
 from tests import cast
 from tests.cast import Registered
 from tests.plain_browser import Browser, basic, claims
-from tests.provers import Prover, ProvingPortal
+from tests.provers import KINDS, Prover, ProvingPortal
 from tests.world import VERIFIER, Desk, forget_snapshot, machine
 
 PROVER, OTHER = Prover(), Prover(number=1)
@@ -72,6 +72,18 @@ def test_a_proof_binds_the_access_token(bound: Desk) -> None:
     plain = _without(bound).tokens(scope="openid")
     assert plain["token_type"] == "Bearer"
     assert "cnf" not in claims(plain["access_token"])
+
+
+@pytest.mark.parametrize("alg", KINDS)
+def test_each_kind_of_key_at_every_endpoint(desk: Desk, alg: str) -> None:
+    """Code, refresh and userinfo (§5, §7.1); RSA keys make the longest headers."""
+    prover = Prover(alg)
+    bound = _with_key(desk, prover)
+    first = bound.tokens(scope="openid")
+    fresh = bound.portal.refresh(first["refresh_token"]).get_json()
+    for tokens in (first, fresh):
+        assert claims(tokens["access_token"])["cnf"] == {"jkt": prover.jkt}
+        assert bound.portal.userinfo(tokens["access_token"]).status_code == 200
 
 
 def test_introspection_names_the_key(desk: Desk) -> None:

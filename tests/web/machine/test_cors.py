@@ -19,7 +19,18 @@ READABLE = {
     "/.well-known/openid-configuration": "GET",
     "/.well-known/oauth-authorization-server": "GET",
 }
-CLOSED = ("/introspect", "/health/live", "/health/ready", "/authorize", "/logout", "/login", "/", "/nowhere")
+CLOSED = (
+    "/introspect",
+    "/device_authorization",
+    "/health/live",
+    "/health/ready",
+    "/authorize",
+    "/device",
+    "/logout",
+    "/login",
+    "/",
+    "/nowhere",
+)
 STRANGERS = (
     "https://evil.example",
     "https://app.example.evil.example",
