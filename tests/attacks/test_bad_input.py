@@ -4,13 +4,16 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests import cast
 from tests.attacks import bad_input
 from tests.attacks.bad_input import NAMES, VALUES, places
 from tests.attacks.conftest import register_portal
 from tests.attacks.live import FORM, Answer, Live
 from tests.attacks.parties import Party, parsed
 from tests.attacks.visitor import SAME_ORIGIN, Visitor
+from tests.installation import unit_of_work
 from tests.plain_browser import basic
+from tests.world import forget_snapshot
 
 # on the stricter engine: it refuses NUL in a text
 pytestmark = [pytest.mark.enable_socket, pytest.mark.alone_on("postgresql")]
@@ -161,7 +164,7 @@ def test_each_value_in_each_field_of_the_machine_endpoints(party: Party) -> None
     grants = {
         "authorization_code": {"code": "x", "redirect_uri": "https://portal.example/callback"},
         "refresh_token": {"refresh_token": "x"},
-        "client_credentials": {"scope": "openid"},
+        "client_credentials": {"scope": "openid", "resource": "https://orders.example/"},
     }
     for grant, fields in grants.items():
         for name in ("grant_type", *fields, "code_verifier", "scope", "client_id"):
@@ -177,7 +180,29 @@ def test_each_value_in_each_field_of_the_machine_endpoints(party: Party) -> None
         for what, value in VALUES.items():
             watch.see(f"{path}: {what}", _machine(party, path, f"token={value}"))
             watch.see(f"{path}: hint {what}", _machine(party, path, f"token=x&token_type_hint={value}"))
-    assert watch.done() == 20 * len(VALUES)
+    for what, value in VALUES.items():
+        body = f"access_token={value}".encode()
+        watch.see(f"/userinfo: {what}", party.live.send("POST", "/userinfo", body=body, headers=FORM))
+    assert watch.done() == 22 * len(VALUES)
+
+
+def test_each_value_in_each_field_of_a_poll(live_on_each: Live) -> None:
+    """By a device that is registered for it, with a code that nobody gave out (RFC 8628 §3.4, req 29)."""
+    with unit_of_work(live_on_each.services) as ctx:
+        device = cast.register_device(ctx)
+    forget_snapshot(live_on_each.gateway)
+    usual = {"grant_type": cast.DEVICE_GRANT, "client_id": device.client_id, "device_code": "x"}
+    watch = Watch(live_on_each)
+    for name in (*usual, "scope", "resource"):
+        others = {key: word for key, word in usual.items() if key != name}
+        for what, value in VALUES.items():
+            body = f"{urlencode(others)}&{name}={value}".encode()
+            answer = live_on_each.send("POST", "/token", body=body, headers=FORM)
+            watch.see(f"{name}: {what}", answer, refused=True)
+            assert parsed(answer)["error"].isascii()
+    usual_answer = live_on_each.send("POST", "/token", body=urlencode(usual).encode(), headers=FORM)
+    assert parsed(usual_answer)["error"] == "invalid_grant", "it gets as far as the code"
+    assert watch.done() == 5 * len(VALUES)
 
 
 def test_duplicated_parameters_are_an_error(party: Party) -> None:

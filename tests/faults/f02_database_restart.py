@@ -23,11 +23,10 @@ def run(folder: Path, seconds: float) -> Iterator[Line]:
             with load.base_load(installation, ledger):
                 time.sleep(seconds / 3)
                 ledger.block(installation.block, "person0")
-                _control(installation.postgresql, "stop", "-m", "immediate")
+                _control(installation.postgresql, "stop", "-m", "immediate", check=True)
                 time.sleep(DOWN_SECONDS)
-                _control(
-                    installation.postgresql, "start", "-w", "-l", f"{installation.postgresql.folder}/log2"
-                )
+                log = f"{installation.postgresql.folder}/log2"
+                _control(installation.postgresql, "start", "-w", "-l", log, check=True)
                 up = time.monotonic()
                 works = load.works(installation, ledger, NORMAL_WITHIN_SECONDS)
                 time.sleep(seconds / 3)
@@ -45,7 +44,7 @@ def _answers(ledger: Ledger, works: bool, up: float) -> Iterator[Line]:
     silent = sum(seen.status == 503 and not seen.retry_after for seen in failures)
     refused = sum(seen.status == 503 for seen in failures)
     counted = f"{refused} answers 503, {silent} without Retry-After; others that failed: {by_kind(others)}"
-    yield Line("only 503 with Retry-After", not others and not silent, counted)
+    yield Line("only 503 with Retry-After", refused > 0 and not others and not silent, counted)
     unanswered = sum(seen.status == 0 for seen in failures)
     yield Line("each request is answered", not unanswered, f"{unanswered} of {len(ledger.seen)} not")
     last = max((seen.ended for seen in failures), default=up) - up
@@ -54,12 +53,15 @@ def _answers(ledger: Ledger, works: bool, up: float) -> Iterator[Line]:
     yield Line(f"normal within {NORMAL_WITHIN_SECONDS} s", held, counted)
 
 
-def _control(server: PostgreSQL, *arguments: str) -> None:
-    """Run pg_ctl as the user the cluster belongs to; a start takes the options of the last one."""
+def _control(server: PostgreSQL, *arguments: str, check: bool = False) -> None:
+    """Run pg_ctl as the user the cluster belongs to; a start takes the options of the last one.
+
+    :param check: raise an error where it fails.
+    """
     data = Path(server.folder) / "data"
     options = (data / "postmaster.opts").read_text().split(maxsplit=1)[1].strip()
     more = ["-o", options.partition(' "-D" ')[0] or options] if arguments[0] == "start" else []
     command = [str(find_postgresql() / "pg_ctl"), *arguments, *more, "-D", str(data)]
     subprocess.run(
-        command, check=False, cwd=server.folder, capture_output=True, timeout=60, **_as_postgresql()
+        command, check=check, cwd=server.folder, capture_output=True, timeout=60, **_as_postgresql()
     )

@@ -34,6 +34,7 @@ def run(folder: Path, seconds: float) -> Iterator[Line]:
                 time.sleep(WARM_SECONDS)
                 phases = Phases(installation, ledger, seconds / 4)
                 phases.happens("well", lambda: None)
+                phases.keys = _keys(server)
                 phases.happens("flushed", lambda: _flush(server))
                 phases.happens("hung", lambda: os.kill(server.pid, signal.SIGSTOP))
                 ledger.block(installation.block, "person0")
@@ -58,6 +59,8 @@ class Phases:
     names: list[str] = field(default_factory=list)
     began: list[float] = field(default_factory=list)
     compared: int = 0
+    #: what Redis held when all was well
+    keys: int = 0
     works: bool = True
 
     def happens(self, name: str, action: Callable[[], None]) -> None:
@@ -72,9 +75,10 @@ class Phases:
     def lines(self) -> Iterator[Line]:
         """Judge guesses and latencies; those of the guesses are in them."""
         tried = len(self.names)
-        limit = tried * (_FREE + WORKERS)
-        counted = f"{self.compared} of {tried * GUESSES} wrong passwords compared, at most {limit}"
-        yield Line("guesses stay limited", self.compared <= limit, counted)
+        least, most = tried * _FREE, tried * (_FREE + WORKERS)
+        counted = f"{self.compared} of {tried * GUESSES} wrong passwords compared, {least} to {most}"
+        yield Line("guesses stay limited", least <= self.compared <= most, counted)
+        yield Line("Redis counts while it is there", self.keys > 0, f"{self.keys} keys before the flush")
         ends = [*self.began[1:], float("inf")]
         for which, kinds in (("sign-ins", ("sign-in",)), ("tokens", ("code", "refresh"))):
             p95 = [
@@ -83,6 +87,13 @@ class Phases:
             ]
             counted = ", ".join(f"{name} {ms:.0f} ms" for name, ms in zip(self.names, p95, strict=True))
             yield Line(f"{which}: p95 below {TIMES:g} x well", max(p95[1:]) < TIMES * p95[0], counted)
+
+
+def _keys(server: Redis) -> int:
+    client = redis.Redis.from_url(server.url())
+    found = int(client.dbsize())
+    client.close()
+    return found
 
 
 def _flush(server: Redis) -> None:

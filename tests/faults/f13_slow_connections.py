@@ -128,7 +128,8 @@ def _bounds(slow: list[Slow], seconds: float, grown: float, most_files: int) -> 
     cut = Counter[Kind]()
     for each in slow:
         cut[each.kind] += each.cut
-    held = all(times or seconds < kind.cut_after + _SPARE_SECONDS for kind, times in cut.items())
+    due = [kind for kind in cut if seconds >= kind.cut_after + _SPARE_SECONDS]
+    held = bool(due) and all(cut[kind] for kind in due)
     counted = ", ".join(f"{times} {kind.name}" for kind, times in cut.items())
     yield Line("what never ends is cut off", held, f"{len(slow)} open, cut off: {counted}")
     yield Line(f"memory grows by less than {MOST_MIB} MiB", grown < MOST_MIB, f"{grown:.0f} MiB")

@@ -1,6 +1,8 @@
 """What is judged of a run, each judgement by a case that fails."""
 
+from collections import Counter
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from idp.audit.events import Event
 from idp.audit.verification import Problem, Verification
 from idp.crypto import sha256
-from tests.faults import f02_database_restart, f12_login_flood, f13_slow_connections, load
+from tests.faults import f02_database_restart, f12_login_flood, f13_slow_connections, f14_bad_input, load
 from tests.faults.audited import Row, audited
 from tests.faults.f04_redis import Phases
 from tests.faults.invariants import (
@@ -243,6 +245,7 @@ def test_normal_again_in_time() -> None:
     late = Ledger(seen=[_seen(status=503, at=15.0)])
     assert _broken(answers(late, True, 10.0)) == ["normal within 5 s"]
     only = ["only 503 with Retry-After"]
+    assert _broken(answers(Ledger(seen=[_seen()]), True, 10.0)) == only, "it never went away"
     assert _broken(answers(Ledger(seen=[_seen(status=429, at=9.0)]), True, 10.0)) == only
     assert _broken(answers(Ledger(seen=[_seen(status=503, retry_after=False)]), True, 10.0)) == only
 
@@ -252,11 +255,15 @@ def test_without_redis() -> None:
     ledger = Ledger()
     for at, took in ((1.0, 0.1), (11.0, 0.15), (21.0, 0.19)):
         ledger.seen += [_seen(kind, at=at, took=took) for kind in ("sign-in", "code") for _ in range(9)]
-    phases = Phases(None, ledger, 10.0, ["well", "hung", "killed"], [0.0, 10.0, 20.0], compared=21)  # type: ignore[arg-type]  # not asked
+    phases = Phases(None, ledger, 10.0, ["well", "hung", "killed"], [0.0, 10.0, 20.0], compared=21, keys=1)  # type: ignore[arg-type]  # not asked
     assert not _broken(phases.lines())
     phases.compared = 22
     assert _broken(phases.lines()) == ["guesses stay limited"]
-    phases.compared = 0
+    phases.compared = 14
+    assert _broken(phases.lines()) == ["guesses stay limited"], "none is answered any more"
+    phases.compared, phases.keys = 15, 0
+    assert _broken(phases.lines()) == ["Redis counts while it is there"]
+    phases.keys = 1
     ledger.seen += [_seen("sign-in", at=22.0, took=0.3)] * 2
     assert _broken(phases.lines()) == ["sign-ins: p95 below 2 x well"]
 
@@ -275,6 +282,31 @@ def test_beside_slow_connections(kind: str) -> None:
     assert _broken(judged(ledger, 0.0, 2.0)) == ["normal: p99 at most 500 ms, each kind"]
     ledger.seen[-1] = _seen(kind, 429)
     assert _broken(judged(ledger, 0.0, 2.0)) == ["no request fails"]
+
+
+def test_slow_connections_are_cut() -> None:
+    """Each kind that the run was long enough for, and there is one."""
+    judged = f13_slow_connections._bounds
+    kind, other = f13_slow_connections._kinds("localhost")[:2]
+    slow = [SimpleNamespace(kind=kind, cut=1), SimpleNamespace(kind=other, cut=1)]
+    cut = "what never ends is cut off"
+    assert _broken(judged(slow, 60.0, 0.0, 0)) == []  # type: ignore[arg-type]  # of a connection these two are asked
+    slow[1].cut = 0
+    assert _broken(judged(slow, 60.0, 0.0, 0)) == [cut]  # type: ignore[arg-type]  # as above
+    assert _broken(judged(slow, 1.0, 0.0, 0)) == [cut]  # type: ignore[arg-type]  # as above
+
+
+def test_bad_input() -> None:
+    """All are sent, none is a 5xx, and some come behind a client's credentials."""
+    judged = f14_bad_input.judged
+    all_sent = f14_bad_input.REQUESTS
+    read = Counter({200: 1, 400: 99, 401: 5})
+    assert not _broken(judged(Counter({400: all_sent}), read))
+    assert _broken(judged(Counter({400: all_sent - 1}), read)) == ["no 5xx"]
+    assert _broken(judged(Counter({400: all_sent - 1, 500: 1}), read)) == ["no 5xx"]
+    for few in (Counter({400: 200}), Counter({200: 1, 401: 200}), Counter({200: 1, 400: 98})):
+        behind = ["requests get behind a client's credentials"]
+        assert _broken(judged(Counter({400: all_sent}), few)) == behind
 
 
 def test_beside_a_flood() -> None:
