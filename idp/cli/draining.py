@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable, Iterator
 
 DRAIN_SIGNAL = signal.SIGUSR1
+HELD_BACK = (DRAIN_SIGNAL, signal.SIGTERM, signal.SIGINT)
+"""What server processes hold back from their birth, in each thread: Ctrl-C is for their parent."""
 _SO_ATTACH_FILTER = 26
 #: classic BPF over the TCP header: drop what asks for a connection (SYN set, ACK not), let in all else
 _NO_NEW_CONNECTIONS = (
@@ -25,16 +27,16 @@ _NO_NEW_CONNECTIONS = (
 )
 
 
-def drain_on_signal(close_connections: Callable[[], None]) -> None:
-    """At the parent's signal, turn new connections away and have those that are open closed when answered."""
+def wait_until_stopped(close_connections: Callable[[], None]) -> None:
+    """Return when SIGTERM comes, now or before this call; signals in :data:`HELD_BACK` are held back.
 
-    def drain(*_: object) -> None:
+    At the parent's signal, turn new connections away and have those that are open closed when answered.
+    """
+    while signal.sigwait((DRAIN_SIGNAL, signal.SIGTERM)) == DRAIN_SIGNAL:
         close_connections()
         for listener in _listeners():
             with listener:
                 _let_nobody_in(listener)
-
-    signal.signal(DRAIN_SIGNAL, drain)
 
 
 def _listeners() -> Iterator[socket.socket]:

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 STOP_SECONDS = 10.0
 _PARENT_WATCH_SECONDS = 0.5
-_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What tells a program of ours to end."""
 _PACKAGE_ROOT = Path(__file__).parents[2]
 
 
@@ -80,11 +82,8 @@ class Copy:
     def __init__(self, target: Callable[..., object], *arguments: object) -> None:
         """Start it; it ends with *target*."""
         self._process = multiprocessing.Process(target=_in_own_session, args=(target, arguments))
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
-        try:
+        with held_back(*STOPPING):
             self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def wait(self) -> None:
         """Wait for the end."""
@@ -122,14 +121,29 @@ def stop_with_parent(parent: int) -> None:
             time.sleep(_PARENT_WATCH_SECONDS)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    threading.Thread(target=watch, name="parent watch", daemon=True).start()
+    with held_back(*STOPPING):
+        threading.Thread(target=watch, name="parent watch", daemon=True).start()
+
+
+@contextmanager
+def held_back(*numbers: signal.Signals) -> Iterator[None]:
+    """Let signals wait meanwhile; threads and processes that are started here never hear them of themselves.
+
+    The system gives a signal to any thread that does not hold it back (signal(7)).  Its handler runs in the
+    main thread, which nothing wakes where another one was interrupted.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def stop_on_signals() -> threading.Event:
     """Return an event that SIGTERM and SIGINT set, and SIGHUP unless ``nohup`` told it to be ignored."""
     stop = threading.Event()
-    for number in _STOPPING:
+    for number in STOPPING:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda *_: stop.set())
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)  # a parent may hold them back until now
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)  # a parent may hold them back until now
     return stop

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from idp.cli.draining import drain_on_signal
 from idp.cli.failures import Failure, in_a_sentence
 from idp.cli.ports import require_free
-from idp.cli.processes import STOP_SECONDS, Copy, stop_on_signals, stop_with_parent
+from idp.cli.processes import STOP_SECONDS, STOPPING, Copy, held_back, stop_on_signals, stop_with_parent
 from idp.cli.state import State, pass_state
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def serve(
         if sys.platform == "linux":
             multiprocessing.set_start_method("fork", force=True)
         running.enter_context(WorkerKeeper())
-        WebServer("idp.cli.serve:server_process", settings.server).serve()
+        WebServer("idp.cli.serve:application", settings.server).serve()
 
 
 @contextmanager
@@ -83,13 +82,6 @@ def _load(config: Path | None, flags: Mapping[str, object]) -> "Settings":
     load_models()
     build_services(settings).database.dispose()  # each process opens connections of its own
     return settings
-
-
-def server_process() -> "Gateway":
-    """Return the application of a process of ``idp serve``, which is told before it is stopped."""
-    made = application()
-    drain_on_signal(made.close_connections)
-    return made
 
 
 def application() -> "Gateway":
@@ -147,7 +139,8 @@ class WorkerKeeper:
         self._thread = threading.Thread(target=self._keep, name="worker keeper", daemon=True)
 
     def __enter__(self) -> "WorkerKeeper":
-        self._thread.start()
+        with held_back(*STOPPING):
+            self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:

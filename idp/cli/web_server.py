@@ -15,15 +15,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from granian._granian import RSGIWorker
-from granian._signals import set_sync_signals
+from granian._granian import RSGIWorker, WorkerSignal
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer, WorkerProcess
 
 from idp.cli.arrivals import Arrivals, AtOnce
-from idp.cli.draining import DRAIN_SIGNAL
+from idp.cli.draining import DRAIN_SIGNAL, HELD_BACK, wait_until_stopped
+from idp.cli.processes import held_back
 from idp.settings.models import Server
 from idp.web.gateway import Gateway
 
@@ -68,9 +68,13 @@ class WebServer(MPServer):
     def serve(self, *arguments: Any, **options: Any) -> None:
         """Serve until SIGTERM or SIGINT; processes begin with all that this one has loaded."""
         allow_files(CONNECTIONS + _FILES_BESIDE_CONNECTIONS)
-        # workers inherit this: one that is still starting when the server stops has nothing to drain
-        signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
         super().serve(partial(serve_whole_requests, threads=self.blocking_threads), *arguments, **options)
+
+    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        """Start the processes; they and the threads that watch them leave signals to who waits for them."""
+        with held_back(*HELD_BACK):
+            # granian leaves it untyped
+            super()._spawn_workers(spawn_target, target_loader)  # type: ignore[no-untyped-call]
 
     def _respawn_workers(
         self, workers: Sequence[int], spawn_target: Any, target_loader: Any, delay: float = 0
@@ -84,7 +88,8 @@ class WebServer(MPServer):
             self._early_ends[number] = self._early_ends[number] + 1 if early else 0
         if any(self._early_ends[number] > 1 for number in workers):
             time.sleep(_SHORT_LIFE_SECONDS)
-        super()._respawn_workers(workers, spawn_target, target_loader, delay)
+        with held_back(*HELD_BACK):
+            super()._respawn_workers(workers, spawn_target, target_loader, delay)
         self.respawned_wrks.clear()
 
     def _stop_workers(self) -> None:
@@ -103,15 +108,17 @@ def serve_whole_requests(
     stopped = threading.Event()
     let_work_finish()
     listener = limit_unread(listener)
-    # granian types neither this call nor what its own workers in Rust take
-    stop = set_sync_signals()  # type: ignore[no-untyped-call]
+    stop = WorkerSignal()
     stop.add_cb(stopped.set)
+    # granian does not type what its workers in Rust take
     server = RSGIWorker(  # type: ignore[call-arg]
         number, listener, ipc, py_threads=threads, backpressure=CONNECTIONS, http_mode="1", http1_opts=_HTTP
     )
     server.serve_mtr(  # type: ignore[attr-defined]
         Arrivals(application, known_as=application.known_as, sign_ins=SIGN_INS), AtOnce, stop
     )
+    wait_until_stopped(application.close_connections)
+    stop.set()  # once: a third time would wait for ever, and no other thread would run meanwhile
     stopped.wait()
 
 

@@ -1,10 +1,16 @@
 """A command line with an installation of its own: SQLite, prepared once a run and copied for each test."""
 
+import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from tests.cli.servers import Start
 from tests.cli.terminal import Terminal, environment_of
 
 
@@ -23,3 +29,27 @@ def terminal(prepared: Path, tmp_path: Path) -> Terminal:
     """A command line on a fresh installation."""
     shutil.copytree(prepared, tmp_path / "installation")
     return Terminal(environment_of(tmp_path / "installation"))
+
+
+@pytest.fixture
+def start(terminal: Terminal) -> Iterator[Start]:
+    """Starts programs of ours; what still runs when the test ends is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def launch(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-m", "idp", *arguments],
+            env={**os.environ, **terminal.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield launch
+    for process in started:
+        tree = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        for running in (process, *tree):
+            running.kill()
+        process.communicate(timeout=30)  # what holds its output open has outlived it

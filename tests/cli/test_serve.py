@@ -6,17 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 from granian._granian import ListenerSpec
 
-from idp.cli.arrivals import BODY_SECONDS
 from idp.cli.web_server import HEADER_SECONDS, UNREAD_SECONDS, limit_unread
+from tests.cli.servers import FORM, Start, answers, open_form, serve, served
 from tests.cli.terminal import Terminal
 from tests.infrastructure import _until as until
 from tests.infrastructure import free_port
@@ -28,37 +25,6 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (100, 900))
 allow_files({wanted})
 print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
-
-Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def start(terminal: Terminal) -> Iterator[Start]:
-    """Starts programs of ours; what still runs when the test ends is killed."""
-    started: list[subprocess.Popen[str]] = []
-
-    def launch(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [sys.executable, "-m", "idp", *arguments],
-            env={**os.environ, **terminal.environment, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield launch
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, headers={"Host": "localhost:8000"}).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def _worker(process: "subprocess.Popen[str]", but: int = 0) -> psutil.Process | None:
@@ -90,7 +56,7 @@ def test_serve_keeps_its_worker_and_stops_everything(start: Start) -> None:
     port = free_port()
     process = start("serve", "--workers", "1", "--port", str(port), LOTSE_LOGGING__LEVEL="info")
     url = f"http://127.0.0.1:{port}/.well-known/openid-configuration"
-    assert until(lambda: _answers(url), seconds=60)
+    assert until(lambda: answers(url), seconds=60)
     _read_until(process, "worker started")
     first = _worker(process)
     assert first is not None
@@ -103,174 +69,55 @@ def test_serve_keeps_its_worker_and_stops_everything(start: Start) -> None:
     assert psutil.wait_procs(tree, timeout=30)[1] == []
 
 
-def _served(process: "subprocess.Popen[str]") -> list[psutil.Process]:
-    """Return the processes that answer requests."""
-    found = psutil.Process(process.pid).children()
-    return [child for child in found if child.is_running() and _listens(child)]
-
-
-def _listens(process: psutil.Process) -> bool:
-    try:
-        return any(held.status == psutil.CONN_LISTEN for held in process.net_connections("tcp"))
-    except psutil.Error:
-        return False  # it has ended
-
-
-def _closes(connection: http.client.HTTPConnection) -> bool:
-    """Tell whether a server process lets go of a connection after an answer, since it is about to stop."""
-    connection.request("GET", "/jwks", headers={"Host": "localhost:8000"})
-    answer = connection.getresponse()
-    answer.read()
-    return answer.will_close
-
-
-class Visitor(threading.Thread):
-    """Asks again and again, on one connection as long as it stays open, until nobody listens any more."""
-
-    def __init__(self, port: int, *, keep: bool) -> None:
-        super().__init__(daemon=True)
-        self.served = 0
-        self.failed: list[str] = []
-        self._port = port
-        self._keep = keep
-
-    def run(self) -> None:
-        while True:
-            try:
-                connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
-                connection.connect()
-            except OSError:
-                return  # nothing was asked: the balancer's next server takes it
-            self._talk(connection)
-            connection.close()
-
-    def _talk(self, connection: http.client.HTTPConnection) -> None:
-        open_ = True
-        while open_:
-            try:
-                connection.request("GET", "/jwks", headers={"Host": "localhost:8000"})
-                answer = connection.getresponse()
-                assert answer.status == 200
-                answer.read()
-            except (OSError, http.client.HTTPException) as error:
-                self.failed.append(repr(error))
-                return
-            self.served += 1
-            open_ = self._keep and not answer.will_close
-
-
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="needs linux: elsewhere the last moment's connections end"
-)
-@pytest.mark.parametrize("keep", [True, False], ids=["kept", "new"])
-def test_a_stop_fails_no_request(start: Start, keep: bool) -> None:
-    """Every request that was sent before or while the server stops is answered (F8, A9)."""
-    port = free_port()
-    process = start("serve", "--workers", "2", "--port", str(port), LOTSE_LOGGING__LEVEL="error")
-    assert until(lambda: _answers(f"http://127.0.0.1:{port}/jwks"), seconds=60)
-    visitors = [Visitor(port, keep=keep) for _ in range(6)]
-    for visitor in visitors:
-        visitor.start()
-    assert until(lambda: all(visitor.served > 20 for visitor in visitors), seconds=60)
-    process.send_signal(signal.SIGTERM)
-    for visitor in visitors:
-        visitor.join(timeout=60)
-    _, said = process.communicate(timeout=30)
-    assert process.returncode == 0, said
-    assert [visitor.failed for visitor in visitors] == [[]] * len(visitors)
-
-
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="needs linux: elsewhere the last moment's connections end"
-)
-def test_a_stop_waits_for_what_is_under_way(start: Start) -> None:
-    """A form whose second half comes only after the signal is answered like any other (F8)."""
-    port = free_port()
-    process = start("serve", "--workers", "2", "--port", str(port), LOTSE_LOGGING__LEVEL="error")
-    assert until(lambda: _answers(f"http://127.0.0.1:{port}/jwks"), seconds=60)
-    form = b"grant_type=client_credentials"
-    begun = [_open_form(port, len(form), form[:10]) for _ in range(8)]
-    kept = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    assert not _closes(kept)
-    process.send_signal(signal.SIGTERM)
-    assert until(lambda: _closes(kept), seconds=30)
-    for connection in begun:
-        connection.sendall(form[10:])
-    for connection in begun:
-        with connection:
-            assert connection.recv(12) == b"HTTP/1.1 401"
-    process.communicate(timeout=30)
-    assert process.returncode == 0
-
-
 @pytest.mark.slow
 def test_server_processes_that_are_killed_come_back(start: Start) -> None:
     """Also the same one twice within seconds, where granian itself would give up (F1)."""
-    port = free_port()
-    process = start("serve", "--workers", "1", "--port", str(port), LOTSE_LOGGING__LEVEL="error")
+    process, port = serve(start, workers=1)
     url = f"http://127.0.0.1:{port}/jwks"
-    assert until(lambda: _answers(url), seconds=60)
     for _ in range(3):
-        (served,) = _served(process)
+        (server,) = served(process)
         if sys.platform == "linux":
-            assert os.sched_getscheduler(served.pid) == os.SCHED_BATCH, "its threads interrupt each other"
-        served.kill()
-        assert until(
-            lambda gone=served.pid: [p.pid for p in _served(process)] not in ([], [gone]), seconds=60
-        )
-        assert until(lambda: _answers(url), seconds=60)
+            assert os.sched_getscheduler(server.pid) == os.SCHED_BATCH, "its threads interrupt each other"
+        server.kill()
+        assert until(lambda gone=server.pid: [p.pid for p in served(process)] not in ([], [gone]), seconds=60)
+        assert until(lambda: answers(url), seconds=60)
     assert process.poll() is None
 
 
 @pytest.mark.slow
 def test_a_head_that_comes_slowly_is_cut_off(start: Start) -> None:
     """After ten seconds, however steadily it trickles; an idle connection holds nobody up (F13, req 29)."""
-    port = free_port()
-    start("serve", "--workers", "1", "--port", str(port), LOTSE_LOGGING__LEVEL="error")
+    _, port = serve(start, workers=1)
     url = f"http://127.0.0.1:{port}/jwks"
-    assert until(lambda: _answers(url), seconds=60)
     slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
     for connection in slow:
         connection.settimeout(HEADER_SECONDS * 3)
         connection.sendall(b"GET /jwks HTTP/1.1\r\nHost: localhost:8000\r\nX-Slow: ")
-    assert _answers(url)
+    assert answers(url)
     for connection in slow:
         with connection:
             assert connection.recv(100) in (b"", b"HTTP/1.1 408 Request Timeout")
 
 
-def _open_form(port: int, length: int, start: bytes) -> socket.socket:
-    """Begin a form of which the rest is still to come."""
-    connection = socket.create_connection(("127.0.0.1", port))
-    connection.settimeout(BODY_SECONDS * 3)
-    head = f"POST /token HTTP/1.1\r\nHost: localhost:8000\r\nContent-Length: {length}\r\n"
-    kind = "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
-    connection.sendall((head + kind).encode() + start)
-    return connection
-
-
 @pytest.mark.slow
 def test_bodies_that_come_slowly_hold_nobody_up(start: Start) -> None:
     """Many more than there are threads: others are answered, and the slow ones get 408 (F13, req 29)."""
-    port = free_port()
-    start("serve", "--workers", "1", "--port", str(port), LOTSE_LOGGING__LEVEL="error")
+    _, port = serve(start, workers=1)
     url = f"http://127.0.0.1:{port}/jwks"
-    assert until(lambda: _answers(url), seconds=60)
-    form = b"grant_type=client_credentials"
-    slow = [_open_form(port, 100, b"a=b") for _ in range(40)]
-    in_parts = _open_form(port, len(form), form[:10])
-    assert _answers(url)
-    with _open_form(port, len(form), form) as whole:
+    slow = [open_form(port, 100, b"a=b") for _ in range(40)]
+    in_parts = open_form(port, len(FORM), FORM[:10])
+    assert answers(url)
+    with open_form(port, len(FORM), FORM) as whole:
         assert whole.recv(12) == b"HTTP/1.1 401"
     with in_parts:
-        in_parts.sendall(form[10:])
+        in_parts.sendall(FORM[10:])
         assert in_parts.recv(12) == b"HTTP/1.1 401"
     for connection in slow:
         connection.sendall(b"x")
     for connection in slow:
         with connection:
             assert connection.recv(12) == b"HTTP/1.1 408"
-    assert _answers(url)
+    assert answers(url)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the option is Linux's")
@@ -287,13 +134,10 @@ def test_an_answer_that_nobody_reads_is_not_waited_for_without_end() -> None:
 
 def test_bodies_framed_in_every_way(start: Start) -> None:
     """In chunks, cut short, and so long that nobody reads them (req 29)."""
-    port = free_port()
-    start("serve", "--workers", "1", "--port", str(port), LOTSE_LOGGING__LEVEL="error")
-    assert until(lambda: _answers(f"http://127.0.0.1:{port}/jwks"), seconds=60)
-    form = b"grant_type=client_credentials"
+    _, port = serve(start, workers=1)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     headers = {"Host": "localhost:8000", "Content-Type": "application/x-www-form-urlencoded"}
-    for body, status in ((form, 401), (iter([form[:5], form[5:]]), 401), (form, 401)):
+    for body, status in ((FORM, 401), (iter([FORM[:5], FORM[5:]]), 401), (FORM, 401)):
         connection.request("POST", "/token", body, headers)
         answer = connection.getresponse()
         assert b"invalid_client" in answer.read()
@@ -301,10 +145,10 @@ def test_bodies_framed_in_every_way(start: Start) -> None:
     connection.request("POST", "/token", iter([b"x" * 4096] * 16 + [b"x"]), headers)
     assert connection.getresponse().status == 400
     connection.close()
-    with _open_form(port, 100, form) as cut:
+    with open_form(port, 100, FORM) as cut:
         cut.shutdown(socket.SHUT_WR)
         assert cut.recv(12) in (b"HTTP/1.1 400", b"")
-    with _open_form(port, 70_000, b"") as long:
+    with open_form(port, 70_000, b"") as long:
         assert long.recv(12) == b"HTTP/1.1 413"
 
 
