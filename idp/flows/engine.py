@@ -129,6 +129,14 @@ def load_finished(ctx: Context, flow_id: str, browser_hash: bytes | None) -> Flo
     return flow
 
 
+def load_over(ctx: Context, flow_id: str, browser_hash: bytes | None) -> Flow:
+    """Return a flow of this browser that is finished or too old.
+
+    :raises Refusal: ``flow.lost``, ``flow.other_browser``, as :func:`load`.
+    """
+    return _of_browser(ctx, flow_id, browser_hash, lock=False)
+
+
 def load_answered(ctx: Context, flow_id: str, browser_hash: bytes | None) -> Flow:
     """Return a flow of this browser whose portal has just got its answer.
 
@@ -141,14 +149,10 @@ def load_answered(ctx: Context, flow_id: str, browser_hash: bytes | None) -> Flo
     return flow
 
 
-def again(ctx: Context, answered: Flow) -> Flow:
-    """Begin what an answered flow was begun for once more, and return the new flow."""
+def again(ctx: Context, over: Flow) -> Flow:
+    """Begin what a flow that is over was begun for once more, and return the new flow."""
     return start(
-        ctx,
-        answered.purpose,
-        browser_hash=answered.browser_hash,
-        request=answered.request,
-        client_id=answered.client_id,
+        ctx, over.purpose, browser_hash=over.browser_hash, request=over.request, client_id=over.client_id
     )
 
 

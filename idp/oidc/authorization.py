@@ -1,6 +1,6 @@
 """Authorizations: issuing one for an accepted request, and ending them (RFC 6749 §4.1.2, req 6, 21, 23)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from idp.accounts.principal import Standing, principal_may_act
 from idp.audit.events import Event
 from idp.audit.log import record
+from idp.authentication.assurance import LEVELS, meets
 from idp.authentication.live_sessions import Held, LiveSession
 from idp.authentication.models import SessionClient
 from idp.context import Context
@@ -19,6 +20,7 @@ from idp.errors import Refusal
 from idp.flows import one_time_secrets
 from idp.oidc import consent
 from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.claims import requested_acr
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.consent import Granted
 from idp.oidc.models import AccessToken, Authorization, RefreshToken
@@ -126,7 +128,7 @@ def _authorization(
         "membership_epoch": membership.epoch if membership else None,
         "permissions_version": membership.version if membership else None,
         "resources": list(request.resources) or None,
-        "acr": live.assurance.acr,
+        "acr": _stated_acr(live.assurance.acr, request.claims),
         "amr": " ".join(live.assurance.amr),
         "auth_time": to_micros(live.assurance.auth_time) // 1_000_000,
         "nonce": request.nonce,
@@ -135,6 +137,13 @@ def _authorization(
         "cnf": {"jkt": request.dpop_jkt} if request.dpop_jkt else None,
         "created_at": ctx.now,
     }
+
+
+def _stated_acr(reached: str, claims: Mapping[str, Any]) -> str:
+    """Return the level as an answer names it: of essential values the strongest that is met (§5.5.1.1)."""
+    values, essential = requested_acr(claims)
+    met = [value for value in values if meets(reached, value)] if essential else []
+    return max(met, key=LEVELS.index, default=reached)
 
 
 def _extent(ctx: Context, granted: Granted) -> dict[str, Any]:

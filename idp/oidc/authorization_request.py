@@ -10,13 +10,14 @@ then on it goes to the redirect URI as an :class:`OAuth2Error` (RFC 6749 §4.1.2
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from authlib.oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import OAuth2Error
-from authlib.oauth2.rfc6749.errors import InvalidRequestError, InvalidScopeError, UnsupportedResponseTypeError
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, InvalidScopeError
 
+from idp.authentication.assurance import meets
 from idp.oidc import pushed_requests, request_object, resources
 from idp.oidc.authorization_response import QUERY, response_mode_problem
 from idp.oidc.claims import parse_claims_request, permitted_claims, requested_acr, requested_sub
@@ -78,7 +79,7 @@ class AuthorizationRequest:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for the flow's row."""
-        return asdict(self)
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "AuthorizationRequest":
@@ -206,7 +207,7 @@ def _address(error: OAuth2Error, received: Received, redirect_uri: str) -> None:
 
 def _refuse_repeated(received: Received) -> None:
     if received.repeated:
-        raise InvalidRequestError(f"parameter sent more than once: {_safe(received.repeated[0])}")
+        raise InvalidRequestError(f"parameter sent more than once: {safe_name(received.repeated[0])}")
 
 
 def _client(exchange: Exchange, received: Received) -> RegisteredClient:
@@ -242,7 +243,7 @@ def _checked(
         )
     for name, value in parameters.items():
         if _unfit(name, value):
-            raise InvalidRequestError(f"{_safe(name)} is too long or holds control characters")
+            raise InvalidRequestError(f"{safe_name(name)} is too long or holds control characters")
     _response(parameters)
     # Authlib's own checks: registered response type, scope, and PKCE by our extension
     server.get_consent_grant(request, None)
@@ -276,7 +277,7 @@ def _response(parameters: Mapping[str, str]) -> None:
         raise InvalidRequestError("response_type is missing")
     if response_type != "code":
         # Authlib would quote the received value, whatever characters it holds
-        raise UnsupportedResponseTypeError("response_type must be code")
+        raise OAuth2Error("response_type must be code", error="unsupported_response_type")
     problem = response_mode_problem(parameters.get("response_mode", QUERY), parameters["redirect_uri"])
     if problem is not None:
         raise InvalidRequestError(problem)
@@ -331,10 +332,15 @@ def _acr(
 ) -> tuple[tuple[str, ...], bool]:
     """Return what is asked for and whether it must be reached (design §2, acr)."""
     values, essential = requested_acr(claims)
+    demanded = client.default_acr_values
+    if essential and values and demanded:
+        # a browser can add to the request: it does not fall below what the client is registered with
+        enough = tuple(value for value in values if any(meets(value, least) for least in demanded))
+        return enough or demanded, True
     if essential and values:
         return values, True
-    if client.default_acr_values:
-        return client.default_acr_values, True
+    if demanded:
+        return demanded, True
     return values or tuple(parameters.get("acr_values", "").split()), False
 
 
@@ -366,5 +372,6 @@ def _unfit(name: str, value: str) -> bool:
     return bool(_CONTROL.search(value)) or len(value) > _LIMITS.get(name, 65_536)
 
 
-def _safe(name: str) -> str:
+def safe_name(name: str) -> str:
+    """Return a received name as it may stand in an answer."""
     return re.sub(r"[^A-Za-z0-9_.-]", "?", name)[:40]

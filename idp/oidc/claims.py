@@ -60,6 +60,8 @@ _SCOPE_OF: Final[Mapping[str, str]] = {
     **{name: scope for scope, names in BY_SCOPE.items() for name in names},
     **{name: name for name in ORGANIZATIONAL},
 }
+#: a wish, its values, and of them an object: an address, say
+_DEPTH: Final = 4
 #: claims whose values decide who may sign in, and how
 _DECIDING: Final = frozenset({"sub", "acr"})
 
@@ -87,11 +89,20 @@ def _wish(target: str, name: str, wish: Any) -> dict[str, Any] | None:
         return None
     if not isinstance(wish, dict):
         raise InvalidRequestError(f"claims: each member of {target} must be null or a JSON object")
+    if _deeper_than(wish, _DEPTH):
+        raise InvalidRequestError(f"claims: value and values are nested too deeply in {target}")
     if not isinstance(wish.get("essential", False), bool) or not isinstance(wish.get("values", []), list):
         raise InvalidRequestError(f"claims: essential must be a boolean and values an array in {target}")
     if name in _DECIDING and not all(isinstance(item, str) for item in _values(wish) or ()):
         raise InvalidRequestError(f"claims: value and values of {name} must be texts in {target}")
     return {key: item for key, item in wish.items() if key in _MEMBERS}
+
+
+def _deeper_than(value: Any, depth: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return depth == 0 or any(_deeper_than(item, depth - 1) for item in inner)
 
 
 def _values(wish: Mapping[str, Any] | None) -> list[Any] | None:

@@ -26,8 +26,8 @@ REQUEST_OBJECT: Final = JwtProfile(frozenset({"jwt", "oauth-authz-req+jwt", None
 SKEW: Final = 30
 """Seconds by which the clock of a client may differ from ours."""
 
-#: what changes how a JWS is read (RFC 7515 §4.1.11, RFC 7797)
-_EXTENSIONS: Final = frozenset({"crit", "b64"})
+#: what changes how a JWS is read (RFC 7515 §4.1.11, RFC 7797), and what belongs to a JWE alone
+_EXTENSIONS: Final = frozenset({"crit", "b64", "zip"})
 #: one answer for every form, key and algorithm, so that a key id tells nothing (req 36)
 _NOT_SIGNED: Final = (
     f"must be a JWT of at most {MAX_JWT} characters, signed by this client "
@@ -122,7 +122,7 @@ def _type(value: object) -> str | None:
 
 def claims_object(payload: bytes) -> dict[str, Any]:
     """Return the claims of a payload; raises ValueError, RecursionError."""
-    claims = json.loads(payload, object_pairs_hook=_once)
+    claims = json.loads(payload.decode(), object_pairs_hook=_once)  # UTF-8 alone (RFC 7519 §7.2)
     if not isinstance(claims, dict):
         raise ValueError("the payload is no object")
     json.dumps(claims, ensure_ascii=False).encode()  # half a surrogate pair, which no answer could carry

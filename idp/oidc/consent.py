@@ -152,8 +152,10 @@ def grant_now(
     return granted(client, scope, claims, decision)
 
 
-def decide(ctx: Context, account_id: str, client: RegisteredClient, wanted: Extent, ticked: Extent) -> None:
+def decide(ctx: Context, account_id: str, client: RegisteredClient, wanted: Extent, ticked: Extent) -> Extent:
     """Store what a person decided; decisions about what was not asked now stay as they were.
+
+    Returns what was allowed before and is not any more: the caller ends what was issued with it.
 
     :param ticked: what of the choices may be had; what was not wanted is ignored.
     :raises Refusal: ``principal.may_not_act`` when the account is gone.
@@ -179,6 +181,7 @@ def decide(ctx: Context, account_id: str, client: RegisteredClient, wanted: Exte
         old=_fact(old.allowed) if known else None,
         new=_fact(new.allowed),
     )
+    return old.reach - new.reach
 
 
 def decline(ctx: Context, account_id: str, client: RegisteredClient) -> None:

@@ -23,13 +23,11 @@ from joserfc.jwk import Key
 
 from idp.crypto import b64url, sha256
 from idp.oidc.client_jwt import claims_object, number, read_header
-from idp.oidc.public_jwks import CLIENT_ALGORITHMS, presented_key
+from idp.oidc.public_jwks import CLIENT_ALGORITHMS, FULLY_SPECIFIED, presented_key, usual_name
 from idp.oidc.signing import Admitted
 
 TYPE: Final = "dpop+jwt"
-#: the name that RFC 9864 gives to what OpenID Connect calls EdDSA
-_FULLY_SPECIFIED: Final = {"Ed25519": "EdDSA"}
-ALGORITHMS: Final = (*CLIENT_ALGORITHMS, *_FULLY_SPECIFIED)
+ALGORITHMS: Final = (*CLIENT_ALGORITHMS, *FULLY_SPECIFIED)
 
 MAX_AGE: Final = 60
 """Seconds after ``iat`` for which a proof counts."""
@@ -121,8 +119,7 @@ def _verified(header: str) -> tuple[Key, dict[str, Any]]:
         jose = read_header(header, _REGISTRY)
         if jose.get("typ") != TYPE:
             raise ValueError("type")
-        alg = jose["alg"]
-        key = presented_key(jose.get("jwk"), _FULLY_SPECIFIED.get(alg, alg))
+        key = presented_key(jose.get("jwk"), str(usual_name(jose["alg"])))
         if key is None:
             raise ValueError("key")
         return key, claims_object(jws.deserialize_compact(header, key, registry=_REGISTRY).payload)

@@ -163,7 +163,7 @@ def _decide(
     if isinstance(choice, policy.Missing) and request.organization is None:
         return FindCompany()
     step = _membership_step(choice, person)
-    if isinstance(step, Issue) and _must_consent(request, client, person, done):
+    if isinstance(step, Issue) and _must_consent(request, client, person, done, step.membership_id):
         return Consent(step.membership_id)
     return step
 
@@ -238,18 +238,23 @@ def _membership_step(choice: policy.Choice, person: Person) -> Step:
 
 
 def _must_consent(
-    request: AuthorizationRequest, client: RegisteredClient, person: Person, done: Mapping[str, Any]
+    request: AuthorizationRequest,
+    client: RegisteredClient,
+    person: Person,
+    done: Mapping[str, Any],
+    membership_id: str | None,
 ) -> bool:
     """Tell whether to ask what the client may have (req 16).
 
-    The mark says only that the person was asked in this flow; what was allowed is read where it is stored.
+    The mark says only that the person was asked in this flow, with the values of which company; what was
+    allowed is read where it is stored.
 
     :raises OAuth2Error: the person was asked here, and gave nothing.
     """
     answered = _marked(done, CONSENT, person)
     if answered and not done[CONSENT]["given"]:
         raise OAuth2Error("the person did not consent", error="access_denied")
-    if "consent" in request.prompt and not answered:
+    if "consent" in request.prompt and not (answered and done[CONSENT].get("membership") == membership_id):
         return True
     return must_ask(client, request.scope, request.claims, person.decision)
 

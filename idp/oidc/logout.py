@@ -45,6 +45,7 @@ class LogoutRequest:
     #: from a valid hint; without one the person is asked (req 46)
     hinted_sub: str | None = None
     hinted_sid: str | None = None
+    ui_locales: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for the flow's row."""
@@ -81,6 +82,7 @@ def read_logout_request(
         state=values.get("state"),
         hinted_sub=hint["sub"] if hint else None,
         hinted_sid=hint.get("sid") if hint else None,
+        ui_locales=values.get("ui_locales"),
     )
 
 

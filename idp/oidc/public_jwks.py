@@ -14,11 +14,17 @@ from typing import Any, Final
 from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key
 
+from idp.crypto import b64url
+
 CLIENT_ALGORITHMS: Final = ("ES256", "RS256", "PS256", "EdDSA")
 """What a client may sign with."""
+#: the name that RFC 9864 gives to what OpenID Connect calls EdDSA
+FULLY_SPECIFIED: Final = {"Ed25519": "EdDSA"}
 MAX_KEYS: Final = 50
 MAX_KID: Final = 256
 RSA_BITS: Final = range(2048, 8193)
+EXPONENT_BITS: Final = 32
+"""Of an RSA key's exponent: a larger one is nowhere used, and makes each verification dear."""
 
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _MEMBERS: Final = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y"), "OKP": ("kty", "crv", "x")}
@@ -45,7 +51,7 @@ def jwks_problem(jwks: object) -> str | None:
         return f"must have keys, a list of 1 to {MAX_KEYS} public keys (RFC 7517 §5)"
     if not all(isinstance(key, Mapping) for key in keys):
         return "must have tables in keys, each a public key (RFC 7517 §4)"
-    if any(not _PRIVATE.isdisjoint(key) for key in keys):
+    if any(map(is_private, keys)):
         return f"must have public keys only, without {', '.join(sorted(_PRIVATE))}"
     signing = [key for key in keys if key.get("use", "sig") == "sig"]
     if not signing or any(_read(key) is None for key in signing):
@@ -75,7 +81,17 @@ def usable_keys(jwks: object) -> tuple[PublicKey, ...]:
     keys = jwks.get("keys") if isinstance(jwks, Mapping) else None
     if not isinstance(keys, list) or len(keys) > MAX_KEYS:
         raise ValueError("no JWK set of a usual size")
-    return tuple(found for key in keys if (found := _read(key)) is not None)
+    return tuple(found for key in keys if not is_private(key) and (found := _read(key)) is not None)
+
+
+def is_private(jwk: object) -> bool:
+    """Tell whether a key holds what nobody but its owner may know; where it is published, everybody does."""
+    return isinstance(jwk, Mapping) and not _PRIVATE.isdisjoint(jwk)
+
+
+def usual_name(alg: object) -> object:
+    """Return an algorithm by the name that it has in this product."""
+    return FULLY_SPECIFIED.get(alg, alg) if isinstance(alg, str) else alg
 
 
 def choose(keys: Sequence[PublicKey], kid: str | None, alg: str) -> Key | None:
@@ -85,8 +101,11 @@ def choose(keys: Sequence[PublicKey], kid: str | None, alg: str) -> Key | None:
 
 
 def presented_key(jwk: object, alg: str) -> Key | None:
-    """Return the key that came with what it signed; None: private, of no kind we take, or not for *alg*."""
-    if not isinstance(jwk, Mapping) or not _PRIVATE.isdisjoint(jwk):
+    """Return the key that came with what it signed; None: private, of no kind we take, or not for *alg*.
+
+    Each number must be written in the one way that there is, else a key had many thumbprints (RFC 7638 §7).
+    """
+    if not isinstance(jwk, Mapping) or is_private(jwk) or not _is_canonical(jwk):
         return None
     found = _read(jwk)
     return found.key if found is not None and alg in found.algorithms else None
@@ -103,10 +122,22 @@ def _read(jwk: object) -> PublicKey | None:
     if algorithms is None or len(kid or "") > MAX_KID:
         return None
     if "alg" in jwk:
-        algorithms = frozenset(alg for alg in algorithms if alg == jwk["alg"])
+        algorithms = frozenset(alg for alg in algorithms if alg == usual_name(jwk["alg"]))
     members = {name: jwk.get(name) for name in _MEMBERS[kty]}
     key = _imported(members) if algorithms else None
     return PublicKey(kid, key, algorithms) if key is not None else None
+
+
+def _is_canonical(jwk: Mapping[str, Any]) -> bool:
+    """Tell whether RSA's numbers have no zeros in front, and coordinates their full length (RFC 7518 §6)."""
+    for name in {"n", "e", "x", "y"} & set(jwk):
+        try:
+            number = _decoded(jwk[name])
+        except (ValueError, TypeError):
+            return False
+        if b64url(number) != jwk[name] or (number[:1] == b"\0" if name in "ne" else len(number) != 32):
+            return False
+    return True
 
 
 def _is_json(value: object) -> bool:
@@ -126,13 +157,20 @@ def _imported(members: dict[str, Any]) -> Key | None:
     if not all(isinstance(value, str) for value in members.values()):
         return None
     try:
-        if members["kty"] == "RSA" and _bits(members["n"]) not in RSA_BITS:
+        if members["kty"] == "RSA" and not _is_usual(members["n"], members["e"]):
             return None
         return JWKRegistry.import_key(members)
     except (JoseError, ValueError, TypeError):
         return None
 
 
+def _is_usual(modulus: str, exponent: str) -> bool:
+    return _bits(modulus) in RSA_BITS and _bits(exponent) <= EXPONENT_BITS
+
+
 def _bits(number: str) -> int:
-    decoded = base64.urlsafe_b64decode(number + "=" * (-len(number) % 4))
-    return int.from_bytes(decoded, "big").bit_length()
+    return int.from_bytes(_decoded(number), "big").bit_length()
+
+
+def _decoded(number: str) -> bytes:
+    return base64.urlsafe_b64decode(number + "=" * (-len(number) % 4))

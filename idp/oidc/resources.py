@@ -45,7 +45,7 @@ def named(
     :raises InvalidTarget: one is unknown, or not among the client's audiences.
     """
     servers = {clients[name].resource_uri: name for name in client.audiences if name in clients}
-    found = [servers.get(uri) for uri in (parameter or "").split()]
+    found = [servers.get(uri) for uri in (parameter or "").split(" ") if uri]
     if None in found:
         raise InvalidTarget("resource must be the resource_uri of a resource server of this client")
     return tuple(dict.fromkeys(name for name in found if name is not None))

@@ -26,6 +26,8 @@ def document_problem(settings: Settings, uri: str, redirect_uris: Collection[str
 
     Else anybody could register a client into another one's sector and learn who is who there.
     """
+    if not redirect_uris:
+        return "must be left out for a client without redirect URIs, which alone show whose the sector is"
     try:
         answer = egress.fetch(uri, settings=settings)
         listed = json.loads(answer.body) if answer.status == 200 else None

@@ -68,6 +68,8 @@ class Asking:
 
 Outcome = Answered | Asking
 
+DECLINED: Final = "declined"
+"""Mark of a flow that the person gave up."""
 DECIDED: Final = "lotse.decided"
 """Key of a :class:`Decided` in a request whose answer is a page."""
 
@@ -130,6 +132,7 @@ class Hub:
     def decline(self, flow: Flow) -> Answered:
         """End a flow because the person wants to: the portal hears ``access_denied``."""
         wanted, _ = stored(self._provider, flow)
+        engine.mark(flow, DECLINED)
         error = OAuth2Error("the person cancelled the sign-in", error="access_denied")
         return self._refused(wanted, error, flow)
 

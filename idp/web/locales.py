@@ -3,6 +3,8 @@
 Design §5: ``Accept-Language``, ``ui_locales`` and ``?lang=de|en`` choose the language; German is the default.
 """
 
+from collections.abc import Iterable
+
 from babel.support import NullTranslations
 from flask_babel import Babel, Domain, get_locale
 from werkzeug.wrappers import Request
@@ -15,6 +17,11 @@ COOKIE = "lang"
 def from_ui_locales(value: str | None) -> str | None:
     """Return the first language of a ``ui_locales`` value (OIDC Core §3.1.2.1) that we speak."""
     return next((found for tag in (value or "").split() if (found := supported(tag))), None)
+
+
+def asked_for(pairs: Iterable[tuple[str, str]]) -> str | None:
+    """Return the ``ui_locales`` of what a portal posts, for pages that refuse it."""
+    return next((value for name, value in pairs if name == "ui_locales"), None)
 
 
 def choose_locale(request: Request, cookie: str = COOKIE, *, ui_locales: str | None = None) -> str | None:

@@ -11,7 +11,7 @@ from tests.builders import PASSWORD, make_account, make_catalogue, make_membersh
 from tests.conformance.conftest import Op
 from tests.installation import unit_of_work
 from tests.plain_browser import Portal
-from tests.world import ALL_SCOPES, forget_snapshot
+from tests.world import ALL_SCOPES, forget_snapshot, now
 
 pytestmark = pytest.mark.alone_on("postgresql")
 
@@ -133,6 +133,33 @@ def test_acr(op: Op, wish: Any, met: bool) -> None:
     assert op.client.answer(browser)["error"] == "unmet_authentication_requirements"
     refused = op.refused(browser, claims=claims, prompt="none")
     assert refused["error"] == "unmet_authentication_requirements"
+
+
+@pytest.mark.parametrize(
+    ("wish", "named"),
+    [
+        ({"essential": True, "values": [AAL1]}, AAL1),
+        ({"essential": True, "values": [AAL1, AAL2]}, AAL2),
+        ({"essential": True, "values": ["urn:made-up", AAL1]}, AAL1),
+        ({"essential": True}, AAL2),
+        ({"values": [AAL1]}, AAL2),
+        (None, AAL2),
+    ],
+    ids=str,
+)
+def test_the_acr_of_somebody_who_proved_more(op: Op, wish: Any, named: str) -> None:
+    """§5.5.1.1: of essential values the answer names one; a mere wish hears what was reached."""
+    with unit_of_work(op.services) as ctx:
+        cast.person(ctx, "clara", app=True)
+    browser = op.browser()
+    op.client.authorize(browser, claims=json.dumps({"id_token": {"acr": wish}}))
+    browser.sign_in("clara")
+    with unit_of_work(op.services, now()) as ctx:
+        code = cast.app_code(ctx)
+    browser.submit(expect_action="/login/totp", code=code)
+    claims = op.id_token(op.client.tokens(browser))
+    assert claims["acr"] == named
+    assert "mfa" in claims["amr"]
 
 
 @pytest.mark.parametrize("target", ["id_token", "userinfo"])

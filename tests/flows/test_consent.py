@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from idp.accounts.models import Account
 from idp.audit.models import AuditEvent
 from idp.context import Actor, Services
 from idp.management import consents, permissions
@@ -17,7 +18,7 @@ from tests import cast
 from tests.builders import OPERATOR, make_catalogue, make_membership, make_organization
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal, claims
-from tests.world import PROFILE, now
+from tests.world import PROFILE, forget_snapshot, now
 
 SCOPE = "openid profile email phone address organization permissions offline_access"
 
@@ -341,3 +342,59 @@ def test_an_address_of_several_lines_is_one_text(portal: Portal, services: Servi
         cast.person(ctx, "vera", address={"formatted": "Hafenstraße 12\r\n04109 Leipzig", "country": "DE"})
     page = ask(portal, Browser(portal.gateway), "vera", scope="openid address")
     assert "Hafenstraße 12, 04109 Leipzig" in page
+
+
+@pytest.mark.parametrize("first_party", [False, True], ids=["a third party", "the operator's own"])
+def test_what_is_unticked_ends_where_it_was_issued(
+    portal: Portal, services: Services, gateway: Gateway, first_party: bool
+) -> None:
+    """Tokens from before hold more than the person allows now, even beyond sign-out (req 16, 23)."""
+    with unit_of_work(services) as ctx:
+        registered = cast.register(ctx, "mine", first_party=first_party, scope=SCOPE)
+    forget_snapshot(gateway)
+    mine, browser = Portal(gateway, registered), Browser(gateway)
+    asked = {"scope": "openid email offline_access", "prompt": "consent"}
+    ask(mine, browser, **asked)
+    email = () if first_party else ("scope.email",)
+    wide = allow(mine, browser, "scope.offline_access", *email)
+    assert "offline_access" in wide["scope"]
+    page = ask(mine, browser, **asked)
+    browser.post(browser.url.removeprefix(browser.issuer), fields_of(page) | {"choice": "allow"})
+    narrow = mine.tokens(browser)
+    assert "offline_access" not in narrow["scope"]
+    assert mine.refresh(wide["refresh_token"]).get_json()["error"] == "invalid_grant"
+    assert mine.userinfo(wide["access_token"]).status_code == 401
+    assert mine.refresh(narrow["refresh_token"]).status_code == 200
+
+
+def test_more_ends_nothing(portal: Portal) -> None:
+    """Who allows something further keeps what was issued before."""
+    browser = Browser(portal.gateway)
+    ask(portal, browser, scope="openid email")
+    before = allow(portal, browser, "scope.email")
+    ask(portal, browser, scope="openid email phone")
+    allow(portal, browser, "scope.phone")
+    assert portal.refresh(before["refresh_token"]).status_code == 200
+
+
+def test_an_answer_counts_for_the_company_whose_values_were_shown(portal: Portal, services: Services) -> None:
+    """Another one chosen in a second tab meanwhile is asked about anew (L-11, req 75)."""
+    with unit_of_work(services) as ctx:
+        (account_id,) = ctx.db.scalars(select(Account.id).where(Account.username == "paul"))
+        make_membership(ctx, make_organization(ctx, "700800900", "Beispiel AG"), account_id)
+    browser = Browser(portal.gateway)
+    page = ask(portal, browser, scope="openid organization", prompt="consent")
+    assert "/choose-organization" in browser.url
+    first, second = re.findall(r'name="choice" value="([^"]+)"', page)[:2]
+    browser.submit(expect_action="/choose-organization", choice=first)
+    flow = browser.url.partition("flow=")[2]
+    answer = fields_of(browser.page.text) | {"choice": "allow", "scope.organization": "y"}  # type: ignore[union-attr]
+    browser.client.post(
+        f"/consent?flow={flow}",
+        base_url=browser.issuer,
+        data=answer,
+        headers={"Origin": browser.issuer},
+    )
+    browser.get("/choose-organization", flow=flow)
+    browser.submit(expect_action="/choose-organization", choice=second)
+    assert "/consent" in browser.url

@@ -120,6 +120,19 @@ def test_the_connection_is_in_the_log(device: Device, browser: Browser, services
     assert shown not in entry.to_json()
 
 
+@pytest.mark.parametrize(
+    ("choice", "title"), [("connect", "Gerät verbunden"), ("deny", "Gerät nicht verbunden")]
+)
+def test_the_second_of_two_clicks_is_answered_like_the_first(
+    device: Device, browser: Browser, choice: str, title: str
+) -> None:
+    """It is the only one whose answer the browser shows."""
+    page, question = at_the_question(browser, device.ask()), browser.url
+    for _ in range(2):
+        browser.page, browser.url = page, question
+        assert heading(answer(browser, choice)) == title
+
+
 def test_giving_up_before_the_question(device: Device, browser: Browser) -> None:
     """Nobody has signed in, so nothing is decided for the device; the same code works again."""
     shown = device.ask()

@@ -31,9 +31,11 @@ def test_an_aborted_second_sign_in_changes_nothing(portal: Portal, services: Ser
     browser = Browser(portal.gateway)
     first = verified(portal.gateway, portal.sign_in(browser)["id_token"])[1]
     portal.authorize(browser, prompt="login")
-    browser.sign_in("ben", "wrong password")
-    browser.submit(expect_action="/decline")
-    assert portal.answer(browser)["error"] == "access_denied"
+    page, question = browser.sign_in("ben", "wrong password"), browser.url
+    for _ in range(2):  # of two clicks the browser follows the second
+        browser.page, browser.url = page, question
+        browser.submit(expect_action="/decline")
+        assert portal.answer(browser)["error"] == "access_denied"
     time_passes(services, seconds=5)
     portal.authorize(browser, prompt="none")
     after = _claims(portal, browser)
@@ -108,3 +110,14 @@ def test_an_answered_request_is_answered_once(portal: Portal) -> None:
     assert page.status_code == 400
     # the portal begins again, and is told by whom (OIDC Core §4)
     assert 'href="https://portal.example/login?iss=http%3A%2F%2Flocalhost%3A8000"' in page.text
+
+
+def test_what_was_answered_is_not_declined_afterwards(portal: Portal) -> None:
+    """The portal has its code; a second tab that gives up says nothing against it."""
+    browser = Browser(portal.gateway)
+    page = portal.authorize(browser)
+    question = browser.url
+    browser.sign_in("anna")
+    assert "code" in portal.answer(browser)
+    browser.page, browser.url = page, question
+    assert browser.submit(expect_action="/decline").status_code == 400

@@ -1,13 +1,18 @@
 """Signing out through the pages (L-12, L-13; RP-Initiated Logout §2-4; req 46, C13)."""
 
+from datetime import timedelta
+from urllib.parse import urlsplit
+
 import pytest
 
 from idp.context import Services
+from idp.flows.models import Flow
 from idp.web.gateway import Gateway
 from tests import cast
 from tests.cast import SIGNED_OUT
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal
+from tests.world import move_back
 
 
 @pytest.fixture
@@ -102,3 +107,76 @@ def test_the_receipt_of_a_sign_out_without_receivers(portal: Portal) -> None:
     assert path.startswith("/logged-out/")
     assert browser.get(path).text.count("<h1") == page.text.count("<h1") == 1
     assert other.get(path).status_code == 400
+
+
+def test_only_an_answer_signs_out(portal: Portal) -> None:
+    """A form without a button, or with one that there is not, is asked again (req 75)."""
+    browser = Browser(portal.gateway)
+    portal.sign_in(browser)
+    browser.get("/logout")
+    for choice in ({}, {"choice": ""}, {"choice": "x"}):
+        page = browser.submit(expect_action="/logout/", **choice)
+        assert "Möchten Sie sich" in page.text or "abmelden?" in page.text
+    assert _signed_in(portal, browser)
+
+
+@pytest.mark.parametrize(
+    ("choice", "address"), [("logout", f"{SIGNED_OUT}?state=x"), ("stay", "https://portal.example/")]
+)
+def test_the_second_of_two_clicks_is_answered_like_the_first(
+    portal: Portal, choice: str, address: str
+) -> None:
+    """It is the only one whose answer the browser shows."""
+    browser = Browser(portal.gateway)
+    portal.sign_in(browser)
+    page = browser.get("/logout", client_id="portal", post_logout_redirect_uri=SIGNED_OUT, state="x")
+    question = browser.url
+    for _ in range(2):
+        browser.url, browser.page = question, page
+        browser.submit(expect_action="/logout/", choice=choice)
+        assert browser.url == address
+
+
+def test_a_question_that_stood_too_long_is_asked_again(portal: Portal, services: Services) -> None:
+    """By its flow or by its form's token; whoever answers then is signed out (WCAG 2.2.1)."""
+    browser = Browser(portal.gateway)
+    portal.sign_in(browser)
+    browser.get("/logout", client_id="portal", post_logout_redirect_uri=SIGNED_OUT, state="x")
+    move_back(services, (Flow.expires_at,), timedelta(hours=2))
+    browser.submit(expect_action="/logout/", choice="logout")
+    assert _asks(browser)
+    browser.submit(expect_action="/logout/", choice="logout", csrf_token="old")
+    assert _asks(browser)
+    assert _signed_in(portal, browser)
+    browser.get("/logout", client_id="portal", post_logout_redirect_uri=SIGNED_OUT, state="x")
+    browser.submit(expect_action="/logout/", choice="logout")
+    assert browser.url == f"{SIGNED_OUT}?state=x"
+    assert not _signed_in(portal, browser)
+
+
+def _asks(browser: Browser) -> bool:
+    return browser.page is not None and 'value="logout"' in browser.page.text
+
+
+def test_a_head_request_signs_nobody_out(portal: Portal) -> None:
+    """It asks what GET would answer; a GET here ends the session (RFC 9110 §9.2.1)."""
+    browser = Browser(portal.gateway)
+    hint = portal.sign_in(browser)["id_token"]
+    browser.get("/logout")
+    for address, query in (("/logout", {"id_token_hint": hint}), (urlsplit(browser.url).path, {})):
+        answer = browser.client.head(address, query_string=query, base_url=browser.issuer)
+        assert answer.status_code == 405
+    assert _signed_in(portal, browser)
+
+
+def test_the_language_that_the_portal_asks_for(portal: Portal) -> None:
+    """On question, last page and refusal, by query and by form (RP-Initiated Logout §2)."""
+    browser = Browser(portal.gateway)
+    hint = portal.sign_in(browser)["id_token"]
+    english = '<html lang="en"'
+    assert english in browser.get("/logout", ui_locales="fr en").text
+    assert english in browser.post_from("https://portal.example", "/logout", {"ui_locales": "en"}).text
+    for address in ("/logout", "/authorize"):
+        wrong = {"ui_locales": "en", "client_id": "nobody"}
+        assert english in browser.post_from("https://portal.example", address, wrong).text
+    assert english in browser.get("/logout", ui_locales="en", id_token_hint=hint).text

@@ -78,6 +78,18 @@ def test_repeated_parameters(desk: Desk) -> None:
         assert error.state == (None if name == "state" else "s")
 
 
+def _nested(depth: int) -> str:
+    return '{"id_token": {"email": {"value": %s}}}' % ("[" * depth + "]" * depth)
+
+
+PHR = "urn:lotse:acr:aal2-phr"
+AAL1 = "urn:lotse:acr:aal1"
+
+
+def _essential(*values: str) -> dict[str, Any]:
+    return {"id_token": {"acr": {"essential": True, "values": list(values)}}}
+
+
 REFUSED: list[tuple[dict[str, str | None], str]] = [
     ({"response_type": None}, "invalid_request"),
     ({"response_type": ""}, "invalid_request"),
@@ -108,6 +120,7 @@ REFUSED: list[tuple[dict[str, str | None], str]] = [
     ({"max_age": "٣"}, "invalid_request"),
     ({"max_age": "9" * 10}, "invalid_request"),
     ({"claims": "no json"}, "invalid_request"),
+    *(({"claims": _nested(depth)}, "invalid_request") for depth in (4, 100, 500, 5000)),
     ({"claims": "[]"}, "invalid_request"),
     ({"claims": "[" * 20_000}, "invalid_request"),
     ({"claims": "9" * 5000}, "invalid_request"),
@@ -225,6 +238,9 @@ def test_what_is_kept(desk: Desk) -> None:
         ({}, {"acr_values": "1"}, (("1",), False)),
         ({"default_acr_values": [AAL2]}, {}, ((AAL2,), True)),
         ({"default_acr_values": [AAL2]}, {"acr_values": "1"}, ((AAL2,), True)),
+        ({"default_acr_values": [AAL2]}, {"claims": _essential(AAL1)}, ((AAL2,), True)),
+        ({"default_acr_values": [AAL2]}, {"claims": _essential(AAL1, AAL2, PHR)}, ((AAL2, PHR), True)),
+        ({"default_acr_values": [AAL2]}, {"claims": _essential("made-up")}, ((AAL2,), True)),
         ({}, {"claims": {"id_token": {"acr": {"value": AAL2}}}}, ((AAL2,), False)),
         ({}, {"claims": {"id_token": {"acr": {"value": AAL2, "essential": True}}}}, ((AAL2,), True)),
         ({}, {"claims": {"id_token": {"acr": {"essential": True}}}, "acr_values": "1"}, (("1",), False)),

@@ -1,5 +1,6 @@
 """Keys of clients by value and by ``jwks_uri``: kept, fetched again, never too often (OIDC §10.1; C9)."""
 
+import io
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +11,13 @@ from threading import Event
 import pytest
 
 from idp.egress import MAX_BYTES
+from idp.errors import Busy
+from idp.logging import configure
 from idp.oidc import client_keys
-from idp.oidc.client_keys import MAX_AGE, PATIENCE, ClientKeys
+from idp.oidc.client_keys import MAX_AGE, PATIENCE, ClientKeys, places
 from idp.settings import Settings
 from idp.settings.models import Egress
+from tests.infrastructure import _until as until
 from tests.key_site import KeySite, key_site
 from tests.oidc.test_interaction import CLIENT
 from tests.signers import Signer
@@ -84,10 +88,46 @@ def test_unknown_keys_do_not_flood_the_portal(keys: ClientKeys, site: KeySite) -
 
 
 def test_who_comes_meanwhile_waits_for_the_same_answer(keys: ClientKeys, site: KeySite) -> None:
-    """After a start all threads need the keys at once: one fetch, and each finds its key."""
-    with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda _: _finds(keys, site, "old", NOW), range(8)))
-    assert (found, len(site.hits)) == ([True] * 8, 1)
+    """After a start several threads need the keys at once: one fetch, and each finds its key."""
+    several = places(DEMO)
+    with ThreadPoolExecutor(several) as threads:
+        found = list(threads.map(lambda _: _finds(keys, site, "old", NOW), range(several)))
+    assert (found, len(site.hits)) == ([True] * several, 1)
+
+
+def test_half_of_the_threads_wait_for_sites_at_most(keys: ClientKeys, site: KeySite) -> None:
+    """Whoever comes then is told to come back, at once; known keys are found all the same (req 29)."""
+    assert _finds(keys, site, "old", NOW, client="known")
+    released = Event()
+    site.on_hit = lambda: released.wait(10)
+    later = NOW + PATIENCE
+    with ThreadPoolExecutor(places(DEMO)) as threads:
+        waiting = [
+            threads.submit(_finds, keys, site, "made-up", later, client=f"c{number}")
+            for number in range(places(DEMO))
+        ]
+        assert until(lambda: len(site.hits) == 1 + places(DEMO), seconds=10)
+        for client in ("known", "c0", "next"):
+            with pytest.raises(Busy):
+                _finds(keys, site, "made-up", later, client=client)
+        assert _finds(keys, site, "old", later, client="known")
+        assert _finds(keys, site, "old", NOW + MAX_AGE + TICK, client="known")
+        released.set()
+        assert not any(waiter.result() for waiter in waiting)
+    assert _finds(keys, site, "old", later, client="next")
+
+
+def test_a_private_key_that_is_published_is_told_of(keys: ClientKeys, site: KeySite) -> None:
+    """It is not taken: whoever reads the address could be this client."""
+    site.publish(OLD.private_jwk | {"kid": "old"}, NEW.jwk)
+    lines = io.StringIO()
+    configure(stream=lines)
+    try:
+        assert not _finds(keys, site, "old", NOW)
+    finally:
+        configure(level="error")
+    assert "a private key is published" in lines.getvalue()
+    assert _finds(keys, site, "new", NOW)
 
 
 def test_known_keys_go_on_while_somebody_looks_again(keys: ClientKeys, site: KeySite) -> None:

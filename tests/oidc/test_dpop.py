@@ -1,5 +1,6 @@
 """DPoP proofs as a pure rule: each field wrong once, and the examples of the specification (req 26, 35)."""
 
+import base64
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -89,6 +90,10 @@ def test_the_examples_of_the_specification() -> None:
     assert found == Proof(THUMBPRINT, "e1j3V_bKic8-LAEB", 1562262618)
 
 
+def b64decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
 EC_JWK, OTHER_JWK = PROVER.signer.jwk, Prover(number=1).signer.jwk
 HEADERS: dict[str, dict[str, Any]] = {
     "typ missing": {"typ": None},
@@ -119,6 +124,11 @@ HEADERS: dict[str, dict[str, Any]] = {
     "jku instead of jwk": {"jwk": None, "jku": "https://evil.example/jwks"},
     "unknown crit": {"crit": ["x"], "x": 1},
     "empty crit": {"crit": []},
+    "zip": {"zip": "DEF"},
+    "jwk with a number that is filled up": {"jwk": EC_JWK | {"x": b64url(b"\0" + b64decode(EC_JWK["x"]))}},
+    "jwk with a number that is cut": {"jwk": EC_JWK | {"x": EC_JWK["x"][:-2]}},
+    "jwk with a number of other letters": {"jwk": EC_JWK | {"x": EC_JWK["x"] + "="}},
+    "jwk with a number of another kind": {"jwk": EC_JWK | {"x": 7}},
     "b64": {"b64": False, "crit": ["b64"]},
     "longer than 4 KiB": {"pad": "x" * 4096},
 }
@@ -128,6 +138,23 @@ HEADERS: dict[str, dict[str, Any]] = {
 def test_each_header_parameter_wrong_once(wrong: str) -> None:
     """RFC 9449 §4.3, numbers 2 to 7 (req 26, 35)."""
     assert _refused(_proof(header=HEADERS[wrong])).startswith("the DPoP header must be a JWT with typ")
+
+
+@pytest.mark.parametrize("alg", ["EdDSA", "Ed25519"])
+def test_both_names_of_ed25519(alg: str) -> None:
+    """In the header and in the key, whichever stands where (RFC 9864)."""
+    prover = Prover("Ed25519")
+    header = {"jwk": prover.signer.jwk | {"alg": alg}}
+    assert _check(_proof(prover, header=header)).jkt == prover.jkt
+
+
+def test_an_rsa_key_with_zeros_in_front() -> None:
+    """Would be the same key by another thumbprint (RFC 7518 §6.3.1)."""
+    prover = Prover("RS256")
+    for name in ("n", "e"):
+        number = prover.signer.jwk[name]
+        jwk = prover.signer.jwk | {name: b64url(b"\0" + b64decode(number))}
+        assert _refused(_proof(prover, header={"jwk": jwk})).startswith("the DPoP header must be a JWT")
 
 
 def test_header_parameters_that_do_not_matter() -> None:
@@ -302,16 +329,28 @@ def test_a_key_of_ones_own_proves_that_key_alone() -> None:
     assert _check(forger.self_signed({"jwk": forger.own_jwk})).jkt != PROVER.jkt
 
 
+def test_claims_in_another_encoding() -> None:
+    """A JWT's are UTF-8 (RFC 7519 §7.2)."""
+    text = json.dumps(PROVER.claims(ADDRESS, iat=SECONDS))
+    assert _check(_signed_bytes(text.encode())).jkt == PROVER.jkt
+    for encoding in ("utf-8-sig", "utf-16", "utf-32-le"):
+        assert _refused(_signed_bytes(text.encode(encoding))).startswith("the DPoP header")
+
+
+def _signed_bytes(payload: bytes) -> str:
+    header = json.dumps({"alg": "ES256", "typ": "dpop+jwt", "jwk": EC_JWK}).encode()
+    body = f"{b64url(header)}.{b64url(payload)}"
+    return f"{body}.{b64url(PROVER.signer._signature(body.encode()))}"
+
+
 def test_claims_that_are_no_object() -> None:
     """Signed rightly: a list, a text, a name that stands twice, half a surrogate pair."""
     signer, jose = PROVER.signer, {"typ": "dpop+jwt", "jwk": EC_JWK}
     claims = PROVER.claims(ADDRESS, iat=SECONDS)
     for content in ([claims], "text", None, claims | {"jti": "\ud800"}):
         assert _refused(signer.sign(content, **jose)), str(content)
-    header = b64url(json.dumps({"alg": "ES256", **jose}).encode())
     twice = '{"jti": "x", ' + json.dumps(claims)[1:]
-    body = f"{header}.{b64url(twice.encode())}"
-    assert _refused(f"{body}.{b64url(signer._signature(body.encode()))}")
+    assert _refused(_signed_bytes(twice.encode()))
 
 
 def test_the_time_is_handed_in() -> None:

@@ -38,6 +38,7 @@ REFUSED: list[tuple[str, object, str]] = [
     ("symmetric without its secret", {"keys": [{"kty": "oct"}]}, "for signatures"),
     ("short RSA", {"keys": [SHORT]}, "RSA of 2048 to 8192 bits"),
     ("long RSA", {"keys": [LONG]}, "RSA of 2048 to 8192 bits"),
+    ("dear RSA", {"keys": [RSA.jwk | {"e": "AQAAAAE"}]}, "for signatures"),
     ("no number", {"keys": [{"kty": "RSA", "n": "A", "e": "AQAB"}]}, "for signatures"),
     ("another curve", {"keys": [P384]}, "EC on P-256"),
     ("no point", {"keys": [EC.jwk | {"x": "AA", "y": "AA"}]}, "for signatures"),
@@ -65,10 +66,12 @@ def test_sets_that_are_refused(jwks: object, words: str) -> None:
 
 
 def test_a_fetched_set_may_hold_more() -> None:
-    """What is not understood is left out, and a private part is never read."""
+    """What is not understood is left out; a private key, too, with which anybody could sign."""
     odd: list[Any] = ["x", {"kty": "oct", "k": "AAAA"}, P384, FOR_ENCRYPTION, SHORT]
-    found = usable_keys({"keys": [*odd, EC.jwk, RSA.private_jwk | {"kid": "RS256"}]})
-    assert [(key.kid, key.key.is_private) for key in found] == [("ES256", False), ("RS256", False)]
+    private = [RSA.private_jwk | {"kid": "RS256"}, ED.private_jwk | {"kid": "EdDSA"}]
+    found = usable_keys({"keys": [*odd, EC.jwk, *private]})
+    assert [(key.kid, key.key.is_private) for key in found] == [("ES256", False)]
+    assert len(usable_keys({"keys": [ED.jwk | {"alg": name} for name in ("EdDSA", "Ed25519", "x")]})) == 2
     for wrong in ({}, [], {"keys": "x"}, {"keys": [EC.jwk] * 51}):
         with pytest.raises(ValueError, match="no JWK set"):
             usable_keys(wrong)

@@ -272,6 +272,36 @@ def test_a_reference_cannot_be_pushed(desk: Desk) -> None:
     assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request_object")
 
 
+def test_only_what_is_read_is_kept(desk: Desk) -> None:
+    """Whoever knows a public client's name can push: what means nothing fills no table."""
+    form = desk.portal.parameters() | {"junk": "x" * 60_000, "prompt": "login", "display": "page"}
+    assert _push(desk, form).status_code == 201
+    with desk.services.database.session() as db:
+        (kept,) = db.scalars(select(PushedRequest.parameters))
+    assert kept == {name: value for name, value in form.items() if name != "junk"}
+
+
+def test_pushes_of_public_clients_are_counted(desk: Desk) -> None:
+    """By network, as device requests are; whoever shows a secret is known (RFC 9126 §2.3)."""
+    with desk.work() as ctx:
+        browser_app = cast.register_public(ctx, "spa")
+    forget_snapshot(desk.gateway)
+    spa = Portal(desk.gateway, browser_app)
+    form = spa.parameters()
+    found = [spa.call_from("203.0.113.9", "/par", form).status_code for _ in range(61)]
+    assert found == [201] * 60 + [429]
+    answer = spa.call_from("203.0.113.9", "/par", form)
+    assert int(answer.headers["Retry-After"]) > 0
+    assert spa.call_from("203.0.113.10", "/par", form).status_code == 201
+    assert desk.portal.call_from("203.0.113.9", "/par", desk.portal.parameters()).status_code == 201
+
+
+def test_a_refused_push_says_no_state(desk: Desk) -> None:
+    """The answer goes to the client itself, as the token endpoint's do (RFC 9126 §2.3)."""
+    answer = _push(desk, desk.portal.parameters(prompt="made-up", state="s"))
+    assert set(answer.get_json()) == {"error", "error_description"}
+
+
 def test_no_secret_is_kept(desk: Desk) -> None:
     """Credentials of the push are no parameters of the request (design §7)."""
     signer = Signer("keyed")

@@ -72,6 +72,7 @@ REFUSED: list[Any] = [
     "%",
     "ä",
     f"{ORDERS} {STOCK}",
+    *(f"{ORDERS}{blank}{STOCK}" for blank in "\t\n\x1f\u00a0\u2003"),
     "nowhere",
 ]
 

@@ -75,3 +75,11 @@ def test_what_does_not_answer_or_must_not_be_asked(settings: Settings, site: Key
     site.hits.clear()
     assert "could not be read" in str(document_problem(settings, site.uri, CALLBACKS))
     assert site.hits == []
+
+
+def test_a_client_without_redirect_uris_has_no_sector(settings: Settings, site: KeySite) -> None:
+    """An empty list of them is in every document: it would be let into anybody's sector (OIDC Core §8.1)."""
+    site.content = CALLBACKS
+    local = settings.model_copy(update={"egress": Egress(allow_loopback=True)})
+    assert "redirect URIs" in str(document_problem(local, site.uri, []))
+    assert site.hits == []

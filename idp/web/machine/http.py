@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from idp.context import Origin
+from idp.oidc.authorization_request import safe_name
 from idp.oidc.resources import joined
 from idp.oidc.server import Answer
 from idp.web.parameters import FORM, MAX_PARAMETERS
@@ -79,12 +80,15 @@ def _once(body: str) -> dict[str, str]:
         pairs = parse_qsl(
             body, keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=MAX_PARAMETERS
         )
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError("the body is not form-encoded UTF-8") from error
     except ValueError as error:
-        raise InvalidRequestError("the body is not form-encoded UTF-8, or has over 100 parameters") from error
+        raise InvalidRequestError(f"the body has over {MAX_PARAMETERS} parameters") from error
     pairs = joined(pairs)
     form = dict(pairs)
     if len(form) != len(pairs):
-        raise InvalidRequestError("a parameter was sent more than once")
+        name = next(name for place, (name, _) in enumerate(pairs) if name in dict(pairs[:place]))
+        raise InvalidRequestError(f"parameter sent more than once: {safe_name(name)}")
     if any("\0" in value for value in form.values()):
         raise InvalidRequestError("a parameter holds a NUL character")
     # RFC 6749 §3.2: a parameter without a value counts as left out

@@ -11,6 +11,7 @@ from idp.authentication.live_sessions import LiveSession
 from idp.context import Actor
 from idp.flows import engine
 from idp.flows.models import Flow
+from idp.management.ending import end_consent
 from idp.oidc import consent, interaction
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import RegisteredClient
@@ -84,11 +85,13 @@ def submit() -> Response:
     account_id, client = question.live.account.id, question.client
     ctx = current().acting(Actor("account", account_id))
     allowed = request.form["choice"] == ALLOW
-    if allowed:
-        consent.decide(ctx, account_id, client, question.extent, ticked)
-    else:
+    if not allowed:
         consent.decline(ctx, account_id, client)
-    engine.mark(flow, interaction.CONSENT, account=account_id, given=allowed)
+    elif consent.decide(ctx, account_id, client, question.extent, ticked):
+        # taken back in part: tokens, offline access too, still hold what was allowed before (req 23)
+        end_consent(ctx, account_id, client.row_id)
+    membership_id = question.membership.id if question.membership else None
+    engine.mark(flow, interaction.CONSENT, account=account_id, membership=membership_id, given=allowed)
     return go_on(flow)
 
 

@@ -55,13 +55,14 @@ def show(live: LiveSession) -> Response:
 @bp.post("/<client_id>/withdraw")
 @signed_in
 def withdraw(live: LiveSession, client_id: str) -> Response:
-    """Take a consent back; all that was issued by it ends."""
+    """Take a consent back; all that was issued by it ends.  Where there is none, it was taken back before."""
     try:
         consents.withdraw(_acting(live), live.account.id, client_id)
     except Refusal as refusal:
-        if refusal.code == "consent.unknown":
+        if refusal.code != "consent.unknown":
+            raise
+        if client_id not in provider().snapshots.current().clients:
             raise NotFound from refusal
-        raise
     return go_to("own_portals.show", withdrawn=1)
 
 

@@ -3,15 +3,17 @@
 Requests that come by a link or redirect were decided in front of the pages; here is shown what came out.
 """
 
-from flask import Blueprint, request
+from flask import Blueprint, g, request
 from werkzeug.wrappers import Response
 
+from idp.errors import Refusal
 from idp.flows import engine
 from idp.web.browser_session import browser, known_flow_browser
 from idp.web.context import current
 from idp.web.csrf import cross_site
 from idp.web.flow_pages import go_to
-from idp.web.hub import DECIDED, Answered, Decided, Hub
+from idp.web.hub import DECIDED, DECLINED, Answered, Decided, Hub
+from idp.web.locales import asked_for
 from idp.web.outcomes import answer, respond
 from idp.web.parameters import body_pairs
 from idp.web.portals import server
@@ -30,6 +32,7 @@ def by_query() -> Response:
 def by_form() -> Response:
     """Take an authorization request from a form another site posts; cookies do not come with it."""
     pairs = body_pairs(request.environ["QUERY_STRING"], request.mimetype, request.get_data(cache=False))
+    g.ui_locales = asked_for(pairs)
     kept = _hub().keep(request.method, pairs)
     return respond(kept) if isinstance(kept, Answered) else go_to("authorize.hub", flow_id=kept)
 
@@ -42,8 +45,15 @@ def hub(flow_id: str) -> Response:
 
 @bp.post("/authorize/<flow_id>/decline")
 def decline(flow_id: str) -> Response:
-    """End a flow because the person wants to."""
-    flow = engine.load(current(), flow_id, known_flow_browser(), lock=True)
+    """End a flow because the person wants to; of two clicks the browser hears only the second."""
+    try:
+        flow = engine.load(current(), flow_id, known_flow_browser(), lock=True)
+    except Refusal as refusal:
+        if refusal.code != "flow.expired":
+            raise
+        flow = engine.load_answered(current(), flow_id, known_flow_browser())
+        if DECLINED not in flow.done:
+            raise
     return respond(_hub().decline(flow))
 
 

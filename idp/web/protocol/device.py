@@ -147,6 +147,9 @@ def done(flow_id: str) -> Response:
 @bp.errorhandler(Refusal)
 def begin_again(refusal: Refusal) -> Response:
     """Show the first page with what went wrong; the code can be corrected or typed again."""
+    flow_id = (request.view_args or {}).get("flow_id", "")
+    if refusal.code == "flow.expired" and _is_decided(flow_id):  # of two clicks the browser hears the second
+        return go_to("device.done", flow_id=flow_id)
     lost = refusal.code.startswith("flow.")
     form = DeviceForm(formdata=None)
     # of a form alone, which has been read by now: reading one that cannot be read would fail in here
@@ -154,6 +157,13 @@ def begin_again(refusal: Refusal) -> Response:
     errors = [("code", word("device.lost") if lost else word_refusal(refusal))]
     response = _code_page(form, errors, status=_STATUS.get(refusal.code, 400 if lost else 200))
     return refused_until(response, refusal)
+
+
+def _is_decided(flow_id: str) -> bool:
+    try:
+        return engine.load_finished(current(), flow_id, known_flow_browser()).purpose == engine.DEVICE
+    except Refusal:
+        return False
 
 
 _STATUS: Final = {"code.throttled": 429, "principal.may_not_act": 403}

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
+from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response
 
 from idp.delivery import outbox
@@ -17,7 +19,9 @@ from idp.oidc.logout import LogoutRequest, hint_fits, other_portals, read_logout
 from idp.oidc.request import Exchange
 from idp.web.browser_session import current_session, flow_browser, known_flow_browser
 from idp.web.context import current
-from idp.web.csrf import cross_site
+from idp.web.csrf import cross_site, is_stale, shows_stale_form
+from idp.web.flow_pages import SEE_OTHER, go_to
+from idp.web.locales import asked_for
 from idp.web.parameters import body_pairs, query_pairs
 from idp.web.portals import portal_by_row, provider
 from idp.web.security_headers import allow_form_target, allow_frames
@@ -25,7 +29,8 @@ from idp.web.signing_out import LOGOUT, return_address, sign_out
 
 bp = Blueprint("end_session", __name__)
 
-SEE_OTHER = 303
+GO: Final = "logout"
+STAY: Final = "stay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,13 @@ class Result:
 
     name: str
     state: str  # ended | waiting | failed | framed
+
+
+@bp.before_request
+def refuse_head() -> None:
+    """Refuse what comes with each GET in Flask: here a GET may end a session (RFC 9110 §9.2.1)."""
+    if request.method == "HEAD":
+        raise MethodNotAllowed(["GET", "POST"])
 
 
 @bp.get("/logout")
@@ -47,6 +59,7 @@ def by_query() -> Response:
 def by_form() -> Response:
     """Take a portal's request as a form from another site; without cookies, so the next page decides."""
     pairs = body_pairs(request.environ["QUERY_STRING"], request.mimetype, request.get_data(cache=False))
+    g.ui_locales = asked_for(pairs)
     return _begin(pairs, posted=True)
 
 
@@ -55,7 +68,6 @@ def confirm(flow_id: str) -> Response:
     """Sign out at once where the hint names this session, else ask (L-12)."""
     ctx = current()
     flow = _of_logout(engine.take(ctx, flow_id, flow_browser()))
-    g.ui_locales = None
     wanted = LogoutRequest(**flow.request)
     live = current_session()
     client = provider().snapshots.current().clients.get(wanted.client_id or "")
@@ -75,16 +87,41 @@ def confirm(flow_id: str) -> Response:
 
 
 @bp.post("/logout/<flow_id>")
+@shows_stale_form
 def decide(flow_id: str) -> Response:
-    """Do what the person chose."""
-    flow = _load(flow_id)
-    wanted = LogoutRequest(**flow.request)
-    if request.form.get("choice") == "stay":
-        engine.finish(current(), flow)
-        portal = portal_by_row(flow.client_id)
-        home = portal.home_uri if portal else None
-        return redirect(home or url_for("start.show"), SEE_OTHER)
-    return sign_out(flow, wanted, current_session(), agreed=True)
+    """Do what the person chose; where the answer cannot count, ask again."""
+    ctx = current()
+    try:
+        flow = _of_logout(engine.load(ctx, flow_id, known_flow_browser(), lock=True))
+    except Refusal as refusal:
+        if refusal.code != "flow.expired":
+            raise
+        return _over(_of_logout(engine.load_over(ctx, flow_id, known_flow_browser())))
+    choice = request.form.get("choice")
+    if is_stale() or choice not in (GO, STAY):
+        return go_to("end_session.confirm", flow_id=flow_id)
+    if choice == STAY:
+        engine.mark(flow, STAY)
+        engine.finish(ctx, flow)
+        return _back(flow)
+    return sign_out(flow, LogoutRequest(**flow.request), current_session(), agreed=True)
+
+
+def _over(flow: Flow) -> Response:
+    """Answer the second of two clicks like the first; a question that stood too long is asked again."""
+    if flow.finished_at is None:
+        return go_to("end_session.confirm", flow_id=engine.again(current(), flow).id)
+    if STAY in flow.done:
+        return _back(flow)
+    # pages of other portals need a page of ours around them
+    target = None if "frames" in flow.done else return_address(LogoutRequest(**flow.request))
+    return redirect(target or url_for("end_session.done", flow_id=flow.id), SEE_OTHER)
+
+
+def _back(flow: Flow) -> Response:
+    portal = portal_by_row(flow.client_id)
+    home = portal.home_uri if portal else None
+    return redirect(home or url_for("start.show"), SEE_OTHER)
 
 
 @bp.get("/logged-out/<flow_id>")
@@ -138,13 +175,8 @@ def _results(mark: dict[str, str] | None, frames: Iterable[Frame]) -> list[Resul
     return sorted(found.values(), key=lambda result: result.name.casefold())
 
 
-def _load(flow_id: str) -> Flow:
-    flow = _of_logout(engine.load(current(), flow_id, known_flow_browser(), lock=True))
-    g.ui_locales = None
-    return flow
-
-
 def _of_logout(flow: Flow) -> Flow:
     if flow.purpose != LOGOUT:  # the browser's own, but of another kind of work
         raise Refusal("flow.lost")
+    g.ui_locales = flow.request.get("ui_locales")
     return flow
