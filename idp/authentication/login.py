@@ -139,9 +139,8 @@ def conclude(ctx: Context, attempt: Attempt) -> Recognised:
         raise Refusal("login.failed")
     ctx.throttle.succeeded(ctx.db, attempt.reservation)
     second_factors = sessions.ask_second_factors(ctx, account.id)
-    refusal = standing(ctx, account)
+    refusal = refused_meanwhile(ctx, account)
     if refusal is not None:
-        record(ctx, Event.SIGN_IN_REFUSED, target=("account", account.id), reason=refusal.code)
         raise refusal
     if attempt.rehashed is not None:
         _REHASH.run(ctx.db, key=account.id, fresh=attempt.rehashed)
@@ -173,6 +172,14 @@ def _proven_account(ctx: Context, attempt: Attempt) -> SignInFacts | None:
     if account.status == DELETED and deletion.planned(ctx, account.id) is None:
         return None
     return account if account.password_hash == attempt.candidate.password_hash else None
+
+
+def refused_meanwhile(ctx: Context, account: SignInFacts) -> Refusal | None:
+    """Return and record why somebody who has proven to be the owner may not come in, or None."""
+    refusal = standing(ctx, account)
+    if refusal is not None:
+        record(ctx, Event.SIGN_IN_REFUSED, target=("account", account.id), reason=refusal.code)
+    return refusal
 
 
 def standing(ctx: Context, account: SignInFacts) -> Refusal | None:

@@ -8,6 +8,7 @@ As with a password, the try is counted before the code is looked at::
 
 from typing import Final
 
+from idp.accounts import identifiers
 from idp.audit.events import Event
 from idp.audit.log import record
 from idp.authentication import totp, transaction
@@ -60,6 +61,8 @@ def verify(
     """
     acting, target = ctx.acting(Actor("account", account_id)), ("account", account_id)
     try:
+        # before the authenticator's row: so does whoever takes factors away
+        identifiers.locked_account(acting, account_id)
         app = totp.verify(acting, account_id, code, authenticator_id=authenticator_id)
     except Refusal as refusal:
         # a right password with a wrong code (req 60)

@@ -60,6 +60,8 @@ _KINDS = Prepared(select(Authenticator.kind).where(Authenticator.account_id == b
 _OWNER = Prepared(
     select(Account.id).where(Account.id == bindparam("account_id")).with_for_update(key_share=True)
 )
+_ITS_ACCOUNT = select(Session.account_id).where(Session.id == bindparam("session_id")).scalar_subquery()
+_OWNER_OF = Prepared(select(Account.id).where(Account.id == _ITS_ACCOUNT).with_for_update(key_share=True))
 _USE_DEVICE = Prepared(
     update(Session).where(Session.id == bindparam("key")).values(device_id=bindparam("device"))
 )
@@ -165,8 +167,8 @@ def prove(ctx: Context, live: LiveSession, methods: Methods) -> tuple[LiveSessio
     value = random_token()
     proven = list(methods)
     afresh = any(method in FIRST_FACTORS for method, _ in proven)
-    if afresh:  # its owner is written to as well, and held before a session
-        _OWNER.soon(ctx.db, account_id=live.account.id)
+    # held before a session, as by all who change both; a new device's row refers to it as well
+    _OWNER.soon(ctx.db, account_id=live.account.id)
     changed = _PROVE.first(
         ctx.db,
         key=live.session.id,
@@ -210,10 +212,14 @@ def choose_membership(ctx: Context, session_id: str, membership_id: str | None) 
 def end(ctx: Context, session_id: str, reason: str) -> bool:
     """End a session; False when it had ended before.
 
+    Its owner is held first, as by whoever ends all sessions of an account.
+
     Only the row: what was issued in it ends through ``idp.oidc.logout.end_session``, which calls this.
 
     :param reason: a word of at most 32 characters.
     """
+    ctx.db.flush()
+    _OWNER_OF.run(ctx.db, session_id=session_id)
     ended = ctx.db.execute(
         update(Session)
         .where(Session.id == session_id, Session.ended_at.is_(None))

@@ -78,23 +78,28 @@ def accepted(
     :raises Refusal: ``principal.may_not_act`` when somebody was blocked or signed out in between, or the
         consent withdrawn.
     """
-    if held is None:
-        raise Refusal("principal.may_not_act")
-    live, membership = held.live, _membership(held, membership_id)
+    held, membership = require_standing(held, membership_id)
+    live = held.live
     sid = held.sid or session_identifier(ctx, live.session.id, client)
     granted = consent.grant_now(ctx, live.account.id, client, request.scope, request.claims)
     authorization = _authorization(ctx, request, client, live, membership) | {"id": new_id(), "sid": sid}
     return authorization | _extent(ctx, granted), membership.organization_id if membership else None
 
 
-def _membership(held: Held, membership_id: str | None) -> MembershipFacts | None:
-    """Return what the person acts for; raises Refusal where it is not theirs, or may not be acted for."""
+def require_standing(held: Held | None, membership_id: str | None) -> tuple[Held, MembershipFacts | None]:
+    """Return who is held, and what they act for.
+
+    :raises Refusal: ``principal.may_not_act``: the session does not count any more, or what it acts for is
+        not the person's, or may not be acted for.
+    """
+    if held is None:
+        raise Refusal("principal.may_not_act")
     if membership_id is None:
-        return None
+        return held, None
     membership = next((mine for mine in held.memberships if mine.id == membership_id), None)
     if membership is None or not principal_may_act(_standing(held.live, membership)):
         raise Refusal("principal.may_not_act")
-    return membership
+    return held, membership
 
 
 def _standing(live: LiveSession, membership: MembershipFacts) -> Standing:

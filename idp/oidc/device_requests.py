@@ -14,6 +14,7 @@ from authlib.oauth2.rfc8628 import AuthorizationPendingError, ExpiredTokenError,
 from sqlalchemy import BigInteger, ColumnElement, bindparam, cast, or_, select, type_coerce, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from idp.accounts import identifiers
 from idp.audit.events import Event
 from idp.audit.log import record
 from idp.authentication import live_sessions
@@ -24,7 +25,7 @@ from idp.db import Database, new_id, to_micros
 from idp.errors import Refusal
 from idp.installation import Vault
 from idp.oidc import consent, user_codes
-from idp.oidc.authorization import accepted
+from idp.oidc.authorization import accepted, require_standing
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.models import Authorization, DeviceRequest
@@ -170,10 +171,14 @@ def connect(
     """
     waiting = _undecided(ctx, _HOLD.first(ctx.db, key=request_id))
     everything = consent.asked(client, wanted.scope, wanted.claims)
-    if consent.rests_on_decision(client, everything.scopes):
+    decided = consent.rests_on_decision(client, everything.scopes)
+    if decided:
+        identifiers.locked_account(ctx, live.account.id)  # it is shared below, and written to afterwards
+    held = live_sessions.hold(ctx, live.session.id, client.row_id)
+    require_standing(held, membership_id)
+    if decided:
         # the question listed it all: a standing decision like any other, which the person can withdraw
         consent.decide(ctx, live.account.id, client, everything, everything)
-    held = live_sessions.hold(ctx, live.session.id, client.row_id)
     authorization, organization_id = accepted(ctx, wanted, client, held, membership_id)
     insert_rows(ctx.db, (Authorization, authorization))
     record(

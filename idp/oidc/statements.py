@@ -290,6 +290,11 @@ class Transaction:
         (facts,) = self._rows(self._texts.by_id, {"id": key})
         return AuthorizationFacts(*facts)._replace(consumed_id=consumed)
 
+    def read_again(self, facts: AuthorizationFacts) -> AuthorizationFacts:
+        """Return the facts of what was consumed as they stand now; the authorization is held."""
+        (found,) = self._rows(self._texts.by_id, {"id": facts.authorization_id})
+        return AuthorizationFacts(*found)._replace(consumed_id=facts.consumed_id)
+
     def _rows(self, statement: Words, values: Mapping[str, Any]) -> list[Row]:
         return self._wire().rows(statement, values, begin=True)
 

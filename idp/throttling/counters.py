@@ -197,12 +197,13 @@ def give_back(connection: Connection, key: str) -> None:
     )
 
 
-_CLEAR = Prepared(delete(_table).where(or_(_c.key == bindparam("one"), _c.key == bindparam("other"))))
+_CLEAR = Prepared(delete(_table).where(_c.key == bindparam("key")))
 
 
 def clear(db: Session, keys: Sequence[str]) -> None:
-    """Forget the failures under one or two keys, within the caller's transaction."""
-    _CLEAR.run(db, one=keys[0], other=keys[-1])
+    """Forget the failures under some keys, one after the other, within the caller's transaction."""
+    for key in keys:
+        _CLEAR.run(db, key=key)
 
 
 class HasUnitOfWork(Protocol):

@@ -145,8 +145,9 @@ class Throttle:
                 taken = counters.reserve(connection, everyone, self._password, now)
         if not taken.granted:
             raise _refusal("login", taken.until)
-        counted = (everyone, lane) if known else (everyone,)
-        return Reservation((everyone, lane), counted, taken.failures)
+        # one order for all who hold both rows
+        counted = (lane, everyone) if known else (everyone,)
+        return Reservation((lane, everyone), counted, taken.failures)
 
     def second_factor_try(self, *, account_id: str, factor: str, flow_id: str, now: datetime) -> Reservation:
         """Take one try at a code, in every flow that asks for this factor (req 55, 64).
@@ -265,7 +266,7 @@ class Throttle:
         :param factors: kinds of second factors that were removed with it: their next ones are others.
         """
         subject = f"account:{account_id}"
-        keys = [self._key("password", subject), self._key("password.known", subject)]
+        keys = [self._key("password.known", subject), self._key("password", subject)]
         counters.clear(db, keys + [self._key(f"factor.{kind}", account_id) for kind in factors])
 
     def give_back(self, reservation: Reservation) -> None:

@@ -37,12 +37,12 @@ def init_app(app: Flask) -> None:
         if "context" not in g:
             return response
         if response.status_code >= ROLL_BACK_FROM:
-            g.context.db.rollback()
+            _undo(g.context)
             return response
         try:
             g.context.db.commit()
         except (DBAPIError, PoolTimeout) as error:
-            g.context.db.rollback()
+            _undo(g.context)
             return _instead(response, database_away(error))
         return response
 
@@ -50,6 +50,14 @@ def init_app(app: Flask) -> None:
     def close(_error: BaseException | None) -> None:
         if "context" in g:
             g.context.db.close()
+
+
+def _undo(ctx: Context) -> None:
+    """Roll back; where the database went away it has done so itself, and the answer stands."""
+    try:
+        ctx.db.rollback()
+    except DBAPIError:
+        pass  # the pool throws the connection away
 
 
 def _instead(unkept: Response, response: Response) -> Response:

@@ -4,12 +4,16 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
-from idp.authentication.models import Authenticator
+from idp.audit.models import AuditEvent
+from idp.authentication.models import Authenticator, Session
 from idp.context import Services
+from idp.management import memberships, organizations
+from idp.organizations.models import Membership
 from idp.web.gateway import Gateway
 from tests import cast
+from tests.builders import OPERATOR
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal
 from tests.world import now, time_passes, verified
@@ -96,3 +100,27 @@ def test_a_person_without_a_factor(portal: Portal, changes: dict[str, str], expe
         assert answer["error"] == expected
     else:
         assert verified(portal.gateway, portal.tokens(browser)["id_token"])[1]["acr"] == expected
+
+
+@pytest.mark.parametrize("kind", ["membership", "organization"])
+def test_a_block_between_password_and_code_is_seen(portal: Portal, services: Services, kind: str) -> None:
+    """No session begins on what was proven before; the password says why (design §2, Block; req 44)."""
+    with unit_of_work(services) as ctx:
+        row = ctx.db.get_one(Membership, cast.member(ctx, "dora", app=True))
+        membership_id, organization_id = row.id, row.organization_id
+    browser = Browser(portal.gateway)
+    portal.authorize(browser)
+    browser.sign_in("dora")
+    assert "/login/totp" in browser.url
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        if kind == "membership":
+            memberships.block(ctx, organization_id, membership_id)
+        else:
+            organizations.suspend(ctx, organization_id)
+    browser.submit(expect_action="/login/totp", code=_code(services))
+    assert "/login?" in browser.url
+    with unit_of_work(services) as ctx:
+        assert ctx.db.scalar(select(func.count()).select_from(Session)) == 0
+        refused = select(AuditEvent.reason).where(AuditEvent.event == "sign_in.refused")
+        assert ctx.db.scalars(refused).all() == ["login.blocked"]
+    assert "gesperrt" in browser.sign_in("dora").text

@@ -2,18 +2,21 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
 
 from idp.authentication import live_sessions
+from idp.authentication.models import Session
 from idp.context import Context, Services
 from idp.errors import Refusal
 from idp.management import accounts, memberships, organizations
 from idp.oidc import authorization
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import load_clients
+from idp.oidc.logout import end_session
 from idp.oidc.models import Authorization
 from tests.builders import (
     OPERATOR,
@@ -24,6 +27,7 @@ from tests.builders import (
     sign_in,
 )
 from tests.installation import unit_of_work
+from tests.world import code_for, now
 
 BLOCKS: dict[str, Callable[[Context, dict[str, str]], Any]] = {
     "account": lambda ctx, ids: accounts.block(ctx, ids["account"]),
@@ -93,3 +97,37 @@ def test_an_answer_under_way_waits_for_the_block_and_is_refused(
         mine = Authorization.membership_id == ids["membership"]
         unrevoked = select(func.count()).where(mine, Authorization.revoked_at.is_(None))
         assert ctx.db.scalar(unrevoked) == 0
+
+
+ROUNDS = 15
+
+
+def test_signing_out_beside_a_block(services: Services) -> None:
+    """Both end sessions and what was issued in them: neither waits for the other in a circle (I8)."""
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        make_client(ctx, first_party=True)
+    for number in range(ROUNDS):
+        with unit_of_work(services, now()) as ctx:
+            account_id = make_account(ctx, f"u{number}")
+        for _ in range(3):
+            with unit_of_work(services, now()) as ctx:
+                code_for(ctx, "portal", account_id, redirect_uri="https://portal.example/callback")
+        with unit_of_work(services) as ctx:
+            open_sessions = list(ctx.db.scalars(select(Session.id).where(Session.account_id == account_id)))
+        at_once = threading.Barrier(1 + len(open_sessions))
+
+        def sign_out(session_id: str, at_once: threading.Barrier = at_once) -> None:
+            at_once.wait()
+            with unit_of_work(services, now()) as ctx:
+                end_session(ctx, session_id, "signed out")
+
+        def block(account_id: str = account_id, at_once: threading.Barrier = at_once) -> None:
+            at_once.wait()
+            with unit_of_work(services, now(), actor=OPERATOR) as ctx:
+                accounts.block(ctx, account_id)
+
+        with ThreadPoolExecutor(at_once.parties) as threads:
+            under_way = [threads.submit(sign_out, session_id) for session_id in open_sessions]
+            under_way.append(threads.submit(block))
+        for done in under_way:
+            done.result()

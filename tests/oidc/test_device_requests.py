@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from idp.accounts.models import Account
 from idp.authentication import sessions
@@ -14,10 +14,12 @@ from idp.errors import Refusal
 from idp.oidc import device_requests, retention, user_codes
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import RegisteredClient, load_clients
-from idp.oidc.models import Authorization, DeviceRequest
+from idp.oidc.logout import end_session
+from idp.oidc.models import Authorization, Consent, DeviceRequest
 from tests import cast
 from tests.builders import OPERATOR
 from tests.installation import NOW, unit_of_work
+from tests.world import now
 
 WANTED = AuthorizationRequest(client_id="terminal", redirect_uri="", scope="openid")
 
@@ -149,3 +151,31 @@ def test_old_requests_are_removed(services: Services, client: RegisteredClient) 
             retention.purge(ctx, 100)
         with services.database.session() as db:
             assert len(db.scalars(select(DeviceRequest)).all()) == left
+
+
+def test_what_cannot_be_connected_leaves_no_consent(services: Services) -> None:
+    """The session ended in another tab just before: nothing is decided (L-14, req 16)."""
+    with unit_of_work(services) as ctx:
+        cast.register_device(ctx, first_party=False)
+        account_id = cast.person(ctx, "paul")
+        client = load_clients(ctx.db)["terminal"]
+    codes = device_requests.store(
+        services.database,
+        services.vault,
+        client,
+        scope="openid profile",
+        resources=(),
+        network=None,
+        now=now(),
+    )
+    with unit_of_work(services, now()) as ctx:
+        account = ctx.db.get_one(Account, account_id)
+        live, *_ = sessions.start(ctx, account, methods=[("pwd", None)])
+        waiting = device_requests.find(ctx, codes.user)
+    with unit_of_work(services, now()) as ctx:
+        end_session(ctx, live.session.id, "signed out")
+    wanted = AuthorizationRequest("terminal", "", "openid profile")
+    with unit_of_work(services, now()) as ctx, pytest.raises(Refusal, match="may_not_act"):
+        device_requests.connect(ctx, waiting.id, wanted=wanted, client=client, live=live, membership_id=None)
+    with unit_of_work(services) as ctx:
+        assert ctx.db.scalar(select(func.count()).select_from(Consent)) == 0

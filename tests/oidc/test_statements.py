@@ -6,14 +6,17 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
+from idp.audit.models import AuditEvent
 from idp.db import Base, Database
-from idp.management import accounts
+from idp.management import accounts, ending
 from idp.oidc import snapshot
 from tests.builders import OPERATOR
 from tests.infrastructure import PostgreSQL
-from tests.world import Desk
+from tests.installation import unit_of_work
+from tests.management.test_blocking_races import wait_until_it_waits
+from tests.world import Desk, now
 
 
 @pytest.fixture
@@ -77,3 +80,28 @@ def _until_somebody_waits(desk: Desk) -> None:
             if connection.execute(waiting).scalar_one():
                 return
     raise AssertionError("the refresh did not wait")
+
+
+@pytest.mark.parametrize("kind", ["refresh", "code"])
+def test_tokens_beside_a_change_that_spares_them(desk: Desk, kind: str) -> None:
+    """Who waits for the person's own change of the password sees all as that left it (req 44)."""
+    tokens, code = desk.tokens(), desk.code().code
+    outcome: list[int] = []
+
+    def ask() -> None:
+        answer = desk.portal.refresh(tokens["refresh_token"]) if kind == "refresh" else desk.redeem(code)
+        outcome.append(answer.status_code)
+
+    thread = threading.Thread(target=ask)
+    with unit_of_work(desk.services, now()) as ctx:
+        account = accounts.locked(ctx, desk.account_id)
+        account.epoch += 1
+        ctx.db.flush()
+        ending.keep_what_is_left(ctx, desk.account_id, epoch=account.epoch - 1)
+        thread.start()
+        wait_until_it_waits(desk.services, [str(status) for status in outcome])
+    thread.join()
+    assert outcome == [200]
+    with unit_of_work(desk.services) as ctx:
+        told = ("code.misused", "code.replayed", "authorization.revoked")
+        assert ctx.db.scalar(select(func.count()).where(AuditEvent.event.in_(told))) == 0

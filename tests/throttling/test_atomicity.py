@@ -25,3 +25,18 @@ def test_parallel_tries_of_a_known_device_end_at_the_hard_stop(wide: Database, v
     """(req 54)"""
     desk = Desk(wide, vault, account_hard_stop=20)
     assert passed(lambda _: desk.password(known_device=True)) == 20
+
+
+def test_tries_from_known_browsers_hold_rows_in_one_order(wide: Database, vault: Vault) -> None:
+    """Whoever takes, gives back or forgets tries holds both rows in one order."""
+    desk = Desk(wide, vault, account_hard_stop=10_000)
+
+    def ask(number: int) -> None:
+        for _ in range(40):
+            reservation = desk.password(known_device=True)
+            if number % 2:
+                desk.throttle.give_back(reservation)
+            else:
+                desk.succeed(reservation)
+
+    assert passed(ask, threads=8) == 8

@@ -48,7 +48,7 @@ class AuthorizationCodeGrant(AuthlibCodeGrant):
         try:
             self._check_binding(facts, client)
             self.execute_hook("after_validate_token_request", None)
-            check_gate(facts, self.request.exchange.micros)
+            self.request.authorization_code = check_gate(self.request, facts)
         except OAuth2Error as error:
             self._burn(facts, client, error)
             raise

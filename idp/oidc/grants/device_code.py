@@ -35,9 +35,7 @@ class DeviceCodeGrant(AuthlibDeviceCodeGrant):
         device_code = self.request.form.get("device_code")
         if not device_code:
             raise InvalidRequestError("device_code is missing")
-        facts = self._consume(device_code, client)
-        check_gate(facts, self.request.exchange.micros)
-        self.request.credential = facts
+        self.request.credential = check_gate(self.request, self._consume(device_code, client))
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """Mint access token, ID token and, for clients registered so, a refresh token."""

@@ -34,16 +34,25 @@ def prove_key(provider: Provider, request: ProtocolRequest) -> None:
         raise ProofRefused("the DPoP header is missing, and this client gets no tokens without it")
 
 
-def check_gate(facts: AuthorizationFacts, now: int) -> None:
-    """Ask the one gate (req 23).
+def check_gate(request: ProtocolRequest, facts: AuthorizationFacts) -> AuthorizationFacts:
+    """Ask the one gate about what was consumed (req 23); returns the facts that passed.
 
-    :param now: microseconds since the epoch.
     :raises InvalidGrantError: the person may no longer act here; the reason stays with us.
     """
-    if refusal_reason(facts.standing) is not None or facts.authorization_expires_at <= now:
+    exchange = request.exchange
+    assert exchange.transaction is not None  # noqa: S101  (create_token_response opened it)
+    if not _passes(facts, exchange.micros):
+        # who waited for the authorization's row sees it anew, but all else as it was before (PostgreSQL)
+        facts = exchange.transaction.read_again(facts)
+    if not _passes(facts, exchange.micros):
         raise InvalidGrantError(
             "the authorization has ended: send the person through the authorization endpoint again"
         )
+    return facts
+
+
+def _passes(facts: AuthorizationFacts, now: int) -> bool:
+    return refusal_reason(facts.standing) is None and facts.authorization_expires_at > now
 
 
 def person_tokens(

@@ -42,7 +42,7 @@ class RefreshTokenGrant(AuthlibRefreshTokenGrant):
         self.successor = new_id()
         facts = self._consume(token, client)
         self._check_key(facts, client)
-        check_gate(facts, self.request.exchange.micros)
+        facts = check_gate(self.request, facts)
         self.scope = self._scope(facts)
         self.request.refresh_token = facts
 

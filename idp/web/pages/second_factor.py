@@ -3,8 +3,9 @@
 from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
+from idp.accounts import identifiers
 from idp.accounts.models import Account
-from idp.authentication import assurance, second_factor, totp, transaction
+from idp.authentication import assurance, login, second_factor, totp, transaction
 from idp.authentication.live_sessions import LiveSession
 from idp.authentication.transaction import HalfWay
 from idp.errors import Refusal
@@ -110,10 +111,11 @@ def _check(form: TotpForm, reservation: Reservation) -> Response:
     account, half_way = _subject(flow)
     if account is None:
         return _start_again(flow)
+    ctx = current()
     chosen = str(form.authenticator.data or "") or None
     try:
         app = second_factor.verify(
-            current(), flow, account.id, str(form.code.data), reservation, authenticator_id=chosen
+            ctx, flow, account.id, str(form.code.data), reservation, authenticator_id=chosen
         )
     except Refusal as refusal:
         sign_in.tell_of_wrong_codes(flow, account.id, refusal)
@@ -126,6 +128,10 @@ def _check(form: TotpForm, reservation: Reservation) -> Response:
     if flow.purpose == engine.RESET:
         return sign_in.complete_reset(flow, [(assurance.PASSWORD, None), second])
     if half_way is not None:
+        now = identifiers.locked_account(ctx, account.id)
+        if now is None or login.refused_meanwhile(ctx, now) is not None:  # blocked since the password
+            transaction.give_up(ctx, flow)
+            return _start_again(flow)  # which says why, as after any other right password
         return sign_in.complete(
             flow,
             account,
