@@ -12,8 +12,10 @@ from idp.settings import Settings, load
 from idp.settings.loading import known_keys
 
 _MASK = "********"
-#: the password of a URL, before the host or as a parameter
-_URL_PASSWORD = re.compile(r"(?<=://)([^/@]*:)[^/@]*(?=@)|((?:^|[?&])\w*password=)[^&]*", re.IGNORECASE)
+#: the password of a URL as a parameter, and before the host: up to the last @, for it may hold / and @;
+#: who stands there without a password may be one (Redis takes it so)
+_PARAMETER = re.compile(r"((?:^|[?&])\w*password=)[^&]*", re.IGNORECASE)
+_BEFORE_HOST = re.compile(r"(?<=://)([^/@:%]*:)?.*(?=@)", re.DOTALL)
 
 
 @click.group()
@@ -68,4 +70,5 @@ def _shown(value: Any) -> Any:
         return [str(item) for item in value]
     if value is None or isinstance(value, bool | int | float):
         return value
-    return _URL_PASSWORD.sub(lambda match: (match[1] or match[2]) + _MASK, str(value))
+    shown = _PARAMETER.sub(rf"\1{_MASK}", str(value))
+    return _BEFORE_HOST.sub(rf"\1{_MASK}", shown, count=1)

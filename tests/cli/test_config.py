@@ -58,6 +58,39 @@ def test_show_masks_secrets(form: tuple[str, ...]) -> None:
     assert "redis://:********@redis:6379/0" in result.output
 
 
+@pytest.mark.parametrize("form", [("show",), ("show", "--json")])
+@pytest.mark.parametrize(
+    ("variable", "url", "shown"),
+    [
+        (
+            "DATABASE",
+            "postgresql://l2:kY/CANARY9+x=@127.0.0.1/lotse",
+            "postgresql://l2:********@127.0.0.1/lotse",
+        ),
+        ("DATABASE", "postgresql://l2:p@CANARY@db/lotse", "postgresql://l2:********@db/lotse"),
+        ("DATABASE", "postgresql://l2:a:CANARY@db/lotse", "postgresql://l2:********@db/lotse"),
+        ("DATABASE", "postgresql://l2:a?CANARY@db/lotse", "postgresql://l2:********@db/lotse"),
+        ("DATABASE", "postgresql://lotse%3ACANARY@db/lotse", "postgresql://********@db/lotse"),
+        (
+            "DATABASE",
+            "postgresql://db/lotse?password=p@CANARY&user=x",
+            "postgresql://db/lotse?password=********",
+        ),
+        ("REDIS", "redis://:a%2FCANARY@redis", "redis://:********@redis"),
+        ("REDIS", "redis://CANARY@redis", "redis://********@redis"),
+        ("REDIS", "redis://:p@CANARY@redis", "redis://:********@redis"),
+    ],
+)
+def test_show_masks_whatever_a_password_holds(
+    form: tuple[str, ...], variable: str, url: str, shown: str
+) -> None:
+    """Also what is to be percent-encoded and is not, and who stands before the host alone."""
+    result = run(*form, **{f"LOTSE_{variable}__URL": url})
+    assert result.exit_code == 0, result.output
+    assert shown in result.output
+    assert "CANARY" not in result.output
+
+
 def test_validate_says_every_problem_and_ends_with_5(tmp_path: Path) -> None:
     """Settings that are refused are exit code 5, with every problem on standard error."""
     path = tmp_path / "lotse.toml"
