@@ -54,6 +54,11 @@ StorageError = SQLAlchemyError
 """What a database raises; surfaces, which build no queries, catch it by this name."""
 
 
+def address_of(url: str) -> URL:
+    """Return the parts of a database's URL, read as the connections of :class:`Database` read it."""
+    return make_url(url)
+
+
 def new_id() -> str:
     """Return a table key: 32 hexadecimal characters that grow from call to call (RFC 9562 §6.2, method 3).
 

@@ -363,6 +363,51 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     assert "geheim" not in "".join(map(str, bad))
 
 
+@pytest.mark.parametrize(
+    ("key", "url"),
+    [
+        ("redis.url", "redis://:aaCANARY/bb@127.0.0.1:6379/0"),
+        ("redis.url", "redis://:12/CANARY@127.0.0.1:6379/0"),
+        ("redis.url", "redis://user:1?CANARY@127.0.0.1"),
+        ("redis.url", "redis://user:1#CANARY@127.0.0.1"),
+        ("redis.url", "redis://:[CANARY@127.0.0.1"),
+        ("redis.url", "redis://:CANARY℀@127.0.0.1"),
+        ("redis.url", "redis://CANARY@"),
+        ("redis.url", "redis://127.0.0.1:99999"),
+        ("redis.url", "redis://"),
+        ("redis.url", "unix://:aa/CANARY@/run/redis.sock"),
+        ("database.url", "postgresql://lotse:a@CANARY/b@127.0.0.1/lotse"),
+        ("database.url", "postgresql://CANARY/b@127.0.0.1/lotse"),
+        ("database.url", "postgresql://lotse:x@127.0.0.1:CANARY/lotse"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_without_repeating_it(key: str, url: str) -> None:
+    """Its parts would be others than they seem: a piece of the password would be host or port (design §7)."""
+    (problem,) = problems(overrides={key: url})
+    assert problem.key == key
+    assert problem.message.endswith("address; percent-encode the password")
+    assert "CANARY" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("key", "url"),
+    [
+        ("redis.url", "redis://redis"),
+        ("redis.url", "rediss://user:p%2Fx%40@redis.example:6380/1?socket_timeout=1"),
+        ("redis.url", "redis://:x@[::1]:6379"),
+        ("redis.url", "unix:///run/redis/redis.sock?db=1"),
+        ("redis.url", "unix://:x@/run/redis/redis.sock"),
+        ("database.url", "postgresql://lotse:p%40%2F@db:5432/lotse?sslmode=verify-full"),
+        ("database.url", "postgresql:///lotse?host=/run/postgresql"),
+        ("database.url", "postgresql://lotse:k/x+=@[::1]/lotse"),
+        ("database.url", "sqlite:////srv/a@b/lotse.db"),
+    ],
+)
+def test_addresses_that_can_be_read(key: str, url: str) -> None:
+    """Sockets, IPv6, and passwords as they are to be written."""
+    assert load_settings(None, {}, {key: url}).model_dump()[key.partition(".")[0]]["url"] == url
+
+
 def test_relative_paths_in_a_file_belong_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same file means the same keys and database wherever the command is started."""
     monkeypatch.chdir("/")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from idp import egress, migrations
 from idp.app import build_duties
@@ -16,7 +16,7 @@ from idp.audit.events import Event
 from idp.cli.findings import Finding, advice, ok, problem
 from idp.cli.mail_advice import advise
 from idp.context import Context, Services
-from idp.db import Database, StorageError
+from idp.db import Database, StorageError, address_of
 from idp.delivery import outbox
 from idp.delivery.smtp import SmtpFailed, look_up
 from idp.oidc import signing_keys
@@ -63,12 +63,11 @@ def settings_and_files(settings: Settings, config: Path | None) -> Iterator[Find
 
 def _transport(settings: Settings) -> Iterator[Finding]:
     """Yield connections to other machines that are not encrypted."""
-    database, redis = urlsplit(settings.database.url), urlsplit(settings.redis.url or "")
-    mode = parse_qs(database.query).get("sslmode", ["prefer"])[0]
-    if _elsewhere(database.hostname) and mode in ("disable", "allow", "prefer"):
-        yield advice(
-            "database.url", f"{database.hostname} may be spoken to without TLS", "Add ?sslmode=verify-full."
-        )
+    database, redis = address_of(settings.database.url), urlsplit(settings.redis.url or "")
+    mode = database.normalized_query.get("sslmode", ["prefer"])[0]
+    if _elsewhere(database.host) and mode in ("disable", "allow", "prefer"):
+        found = f"{database.host} may be spoken to without TLS"
+        yield advice("database.url", found, "Add ?sslmode=verify-full.")
     if _elsewhere(redis.hostname) and redis.scheme != "rediss":
         yield advice("redis.url", f"{redis.hostname} is spoken to without TLS", "Write rediss://.")
 

@@ -62,13 +62,40 @@ def _master_key(value: SecretStr) -> SecretStr:
 def _database_url(value: str) -> str:
     if not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
         raise ValueError("must begin with sqlite:/// or postgresql://")
+    if not value.startswith("sqlite") and not _is_database_address(value):
+        raise ValueError("is not a database address; percent-encode the password")
     return value
+
+
+def _is_database_address(value: str) -> bool:
+    """Tell whether the parts of a URL are what they seem: an @ of the password makes a host of its rest."""
+    from sqlalchemy import make_url  # not for commands that know no database
+
+    try:
+        return "@" not in (make_url(value).database or "")
+    except ValueError:
+        return False
 
 
 def _redis_url(value: str) -> str:
     if not value.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("must begin with redis://, rediss:// or unix://")
+    if not _is_redis_address(value):
+        raise ValueError("is not a Redis address; percent-encode the password")
     return value
+
+
+def _is_redis_address(value: str) -> bool:
+    """Tell whether a URL can be taken apart as the client does; errors of its own repeat what they read."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        return False
+    # a / or ? of the password would end the host, and what follows holds the @
+    return "@" not in parts.path + parts.query + parts.fragment and (
+        parts.scheme == "unix" or bool(parts.hostname)
+    )
 
 
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]

@@ -207,6 +207,29 @@ def test_connections_without_tls(url: str, check: str | None) -> None:
     assert [finding.check for finding in examination._transport(settings)] == [check] * (check is not None)
 
 
+@pytest.mark.parametrize("password", ["kY/CANARY9", "[CANARY", "a:CANARY"])
+def test_no_part_of_a_password_passes_for_the_host(terminal: Terminal, password: str) -> None:
+    """The URL is read as the database's driver reads it (design §7)."""
+    url = f"postgresql://lotse:{password}@127.0.0.1:1/lotse"
+    result = terminal.run("doctor", LOTSE_DATABASE__URL=url)
+    assert result.exit_code == 5
+    assert "database: does not answer" in result.stdout
+    assert "database.url: 127.0.0.1" not in result.stdout  # TLS is for other machines
+    assert "CANARY" not in result.output
+
+
+def test_addresses_that_cannot_be_read(terminal: Terminal) -> None:
+    """They are findings without what was written there, and nothing else is looked at."""
+    found = findings(
+        terminal,
+        5,
+        LOTSE_DATABASE__URL="postgresql://lotse:a@CANARY/b@127.0.0.1/lotse",
+        LOTSE_REDIS__URL="redis://:aaCANARY/bb@127.0.0.1:6379/0",
+    )
+    assert states(found) == {"database.url": PROBLEM, "redis.url": PROBLEM}
+    assert "CANARY" not in str(found)
+
+
 def test_redis(terminal: Terminal, redis_url: str) -> None:
     """Where one is configured it must answer."""
     assert findings(terminal, LOTSE_REDIS__URL=redis_url)["redis"]["state"] == OK
