@@ -152,8 +152,9 @@ class Gateway:
         def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             nonlocal status
             status = int(line[:3])
+            headers = [*headers, ("X-Request-Id", visit.request_id)]
             if self._closing:
-                headers = [*headers, _CLOSE]
+                headers.append(_CLOSE)
             return start_response(line, headers, *([exc_info] if exc_info else []))
 
         try:
@@ -219,6 +220,8 @@ class _Visit:
 
 def _misread(environ: Environ, path: str) -> Answer | None:
     """Refuse what pages would be found under as well: ``//login`` for ``/login``, ``get`` for GET."""
+    if environ.get("SCRIPT_NAME"):  # gunicorn takes it from a header of proxies; pages would redirect to it
+        return plain(400, "this server answers at the root of its host\n")
     if path.startswith("//"):
         return plain(404, "there is nothing at this address\n")
     if not environ["REQUEST_METHOD"].isupper():

@@ -64,7 +64,10 @@ def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
 
 @pytest.mark.slow
 def test_machine_endpoints_and_pages_answer_under_gunicorn(issuer: str, credentials: tuple[str, str]) -> None:
-    """A token is issued, introspected and refused, and a page is shown, as under granian."""
+    """A token is issued, introspected and refused, and a page is shown, as under granian.
+
+    gunicorn takes a SCRIPT_NAME from proxies of this machine, whose callers may have sent it.
+    """
     with httpx.Client(base_url=issuer) as browser:
         metadata = browser.get("/.well-known/openid-configuration").json()
         grant = {"grant_type": "client_credentials"}
@@ -74,8 +77,14 @@ def test_machine_endpoints_and_pages_answer_under_gunicorn(issuer: str, credenti
         refused = browser.post(metadata["token_endpoint"], data=grant, auth=(credentials[0], "wrong"))
         page = browser.get("/login")
 
+        below = [
+            browser.get(f"{issuer}{place}/account", headers={"SCRIPT_NAME": place})
+            for place in ("//evil.example", "/idp")
+        ]
+
     assert metadata["issuer"] == issuer
     assert (issued.status_code, known.json()["active"]) == (200, True)
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
     assert page.status_code == 200
     assert page.text.count("<h1") == 1
+    assert [(answer.status_code, answer.headers.get("Location")) for answer in below] == [(400, None)] * 2

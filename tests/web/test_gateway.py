@@ -58,6 +58,14 @@ def test_what_the_framework_would_read_otherwise(desk: Desk, method: str, path: 
     assert machine(desk.gateway, "GET", "/", environ_overrides=raw).status_code == status
 
 
+@pytest.mark.parametrize("path", ["/account", "/token", "/health/live", "/nowhere"])
+def test_a_place_below_the_root(desk: Desk, path: str) -> None:
+    """400: the server's name for it may come from a header, and pages would send people there (req 29)."""
+    for place in ("//evil.example", "/idp"):
+        answer = machine(desk.gateway, "GET", path, environ_overrides={"SCRIPT_NAME": place})
+        assert (answer.status_code, answer.headers.get("Location")) == (400, None)
+
+
 def test_health_answers_any_host(desk: Desk) -> None:
     """A load balancer asks by address."""
     for path in ("/health/live", "/health/ready"):
@@ -116,11 +124,12 @@ def test_address_and_headers_of_16_kib(desk: Desk, path: str) -> None:
 
 
 def test_each_answer_has_a_request_id(desk: Desk) -> None:
-    """Its own, never the caller's; and no answer is sniffed."""
-    answers = [machine(desk.gateway, "GET", "/jwks", headers={"X-Request-Id": "mine"}) for _ in range(2)]
-    ids = {answer.headers["X-Request-Id"] for answer in answers}
-    assert len(ids) == 2
-    assert "mine" not in ids
+    """Its own, never the caller's, on pages as elsewhere; and no answer is sniffed."""
+    asked = [path for path in PATHS for _ in range(2)]
+    answers = [machine(desk.gateway, "GET", path, headers={"X-Request-Id": "mine"}) for path in asked]
+    ids = [answer.headers.getlist("X-Request-Id") for answer in answers]
+    assert [len(each) for each in ids] == [1] * len(asked)
+    assert len({each for (each,) in ids} - {"mine"}) == len(asked)
     assert all(answer.headers["X-Content-Type-Options"] == "nosniff" for answer in answers)
 
 
