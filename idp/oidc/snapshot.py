@@ -12,6 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp.context import Services
+from idp.crypto import SealBroken
+from idp.errors import NotReady
 from idp.installation import Installation
 from idp.oidc.clients import RegisteredClient, load_clients
 from idp.oidc.discovery import Document, jwks_document, metadata_document
@@ -19,6 +21,8 @@ from idp.oidc.signing import KeyRing
 from idp.oidc.signing_keys import load_ring
 
 POLL_SECONDS = 0.5
+KEYS_AWAY = (SealBroken, NotReady)
+"""What a look at the keys raises where none of the master keys at hand opens them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,13 @@ class Snapshots:
             return self._snapshot
 
     def published(self) -> Snapshot:
-        """Return the snapshot for documents anyone may read: the last one where the database is away."""
+        """Return the snapshot for documents anyone may read: the last one where a new one cannot be made.
+
+        The database is away, or the master key was changed and this process does not have the new one.
+        """
         try:
             return self.current()
-        except SQLAlchemyError:
+        except (SQLAlchemyError, *KEYS_AWAY):
             if self._snapshot is None:
                 raise
             return self._snapshot

@@ -7,6 +7,8 @@ from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp.context import Services
+from idp.crypto import MasterKey, Sealer
+from idp.installation import reseal, snapshot_changed
 from idp.management import clients
 from idp.oidc import retention, snapshot
 from idp.oidc.models import Authorization, RefreshToken, RevokedJti
@@ -78,6 +80,20 @@ def test_a_process_that_never_saw_the_database(
     monkeypatch.setattr(services.database, "reader", nowhere)
     with pytest.raises(SQLAlchemyError):
         Snapshots(services).published()
+
+
+def test_keys_under_a_master_key_that_this_process_does_not_have(desk: Desk) -> None:
+    """The last documents go on, and a load balancer hears why nothing else does (A3, A9)."""
+    paths = ("/jwks", "/.well-known/openid-configuration")
+    published = [machine(desk.gateway, "GET", path).data for path in paths]
+    both = Sealer([MasterKey.generate(), desk.services.vault.sealer.current])
+    with desk.work() as ctx:
+        reseal(ctx.db, both)
+        snapshot_changed(ctx.db)
+    forget_snapshot(desk.gateway)
+    assert [machine(desk.gateway, "GET", path).data for path in paths] == published
+    ready = machine(desk.gateway, "GET", "/health/ready")
+    assert (ready.status_code, ready.get_json()["problems"]) == (503, ["keys"])
 
 
 def test_old_rows_are_removed_in_batches(desk: Desk) -> None:

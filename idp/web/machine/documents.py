@@ -8,6 +8,7 @@ from idp.db import StorageError
 from idp.oidc.discovery import Document
 from idp.oidc.provider import Provider
 from idp.oidc.server import Answer, json_answer
+from idp.oidc.snapshot import KEYS_AWAY
 from idp.web.machine.cors import VARY
 
 MAX_DRIFT_SECONDS = 2
@@ -41,6 +42,8 @@ def ready(provider: Provider) -> Answer:
             problems.append("clock")
         if not provider.snapshots.current().keys.active:
             problems.append("keys")
+    except KEYS_AWAY:
+        problems.append("keys")
     except StorageError:
         problems.append("database")
     if problems:
