@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from ipaddress import IPv4Network, IPv6Network, ip_network
+import re
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -14,6 +15,12 @@ Network = IPv4Network | IPv6Network
 
 #: AES-256
 _MASTER_KEY_BYTES = 32
+#: scheme, IPv6 address, port
+_ORIGIN = re.compile(
+    r"(https?)://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[([0-9a-f:.]+)\])(?::([1-9][0-9]{0,4}))?", re.ASCII
+)
+_USUAL_PORTS = {"http": 80, "https": 443}
+_HIGHEST_PORT = 65_535
 
 
 def _networks(value: Any) -> Any:
@@ -29,18 +36,24 @@ def _networks(value: Any) -> Any:
 
 
 def _issuer(value: str) -> str:
-    """Accept scheme, host and port alone: the issuer is compared as text (OIDC Core §2)."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must be an address such as https://login.example.de")
-    if parts.path == "/":
-        raise ValueError("must not end in a slash")
-    if parts.path or parts.query or parts.fragment or parts.username is not None:
-        raise ValueError("must be scheme, host and port alone")
-    if value != value.lower():
-        raise ValueError("must be written in small letters")
-    _ = parts.port  # raises ValueError for a port out of range
+    """Accept the one spelling that browsers and portals send as Origin and Host: it is compared as text."""
+    read = _ORIGIN.fullmatch(value)
+    if read is None or not _is_as_sent(*read.groups()):
+        raise ValueError(
+            "must be an address such as https://login.example.de or https://login.example.de:8443: host in "
+            "small letters (a-z, 0-9, hyphens, dots; ä as xn--…) or [IPv6], no usual port, nothing after it"
+        )
     return value
+
+
+def _is_as_sent(scheme: str, ipv6: str | None, port: str | None) -> bool:
+    """Tell whether browsers would send address and port as they are written here."""
+    try:
+        if ipv6 and IPv6Address(ipv6).compressed != ipv6:
+            return False
+    except ValueError:
+        return False
+    return port is None or (int(port) <= _HIGHEST_PORT and int(port) != _USUAL_PORTS[scheme])
 
 
 def _web_address(value: str) -> str:

@@ -26,7 +26,7 @@ class Plan:
     @property
     def issuer(self) -> str:
         """The address people and portals know the provider by."""
-        return self.public_url or f"http://localhost:{self.port}"
+        return self.public_url or f"http://localhost:{self.port}".removesuffix(":80")  # as browsers write it
 
     @property
     def customer_portal(self) -> str:

@@ -28,6 +28,7 @@ def test_addresses(plan: Plan) -> None:
     assert plan.customer_portal == "http://localhost:8001"
     assert plan.support_portal == "http://localhost:8002"
     assert plan.orders_api == "http://localhost:8003"
+    assert replace(plan, port=80).issuer == "http://localhost"  # browsers send it so
 
 
 @pytest.mark.parametrize(
