@@ -126,9 +126,9 @@ class Proxy:
         context.load_verify_locations(self.folder / "fullchain.pem")
         return context.wrap_socket(plain, server_hostname=HOST)
 
-    def asked(self, target: str, *headers: str, tls: bool = True) -> str:
+    def asked(self, target: str, *headers: str, tls: bool = True, host: str = HOST) -> str:
         """Return the head of the answer to a GET."""
-        lines = [f"GET {target} HTTP/1.1", f"Host: {HOST}", "Connection: close", *headers, "", ""]
+        lines = [f"GET {target} HTTP/1.1", f"Host: {host}", "Connection: close", *headers, "", ""]
         with self.connect(tls=tls) as connection:
             connection.sendall("\r\n".join(lines).encode())
             return read_all(connection).decode().partition("\r\n\r\n")[0]

@@ -34,7 +34,7 @@ def test_nginx_passes_on_what_counts() -> None:
     """TLS 1.2 and 1.3, Host unchanged, the caller's address set, no query logged (req 58, 101, 103)."""
     for line in (
         "ssl_protocols       TLSv1.2 TLSv1.3;",
-        "proxy_set_header Host $host;",
+        "proxy_set_header Host $http_host;",
         "proxy_set_header X-Forwarded-For $remote_addr;",
         "proxy_request_buffering     on;",
         "client_max_body_size        64k;",
@@ -127,7 +127,8 @@ def test_host_and_address_are_the_callers(make: Make, tmp_path: Path) -> None:
     proxy, command = make(tmp_path)
     with started(proxy, command):
         proxy.asked("/", "X-Forwarded-For: 203.0.113.7", "X-Forwarded-Proto: http")
-    (head,) = proxy.upstream.heads
-    assert head["Host"] == HOST
+        proxy.asked("/", host=f"{HOST}:8443")  # for a public_url with a port
+    head, with_port = proxy.upstream.heads
+    assert (head["Host"], with_port["Host"]) == (HOST, f"{HOST}:8443")
     assert head["X-Forwarded-For"] == "127.0.0.1"
     assert head["X-Forwarded-Proto"] == "https"
