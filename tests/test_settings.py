@@ -356,6 +356,8 @@ def test_production_refuses_a_folder_of_keys_that_others_change(tmp_path: Path) 
         ({"mail.security": "none", "mail.username": "x", "mail.password": "y"}, "mail.security"),
         ({"mail.timeout_seconds": 60}, "mail.timeout_seconds"),
         ({"server.trusted_proxies": 5}, "server.trusted_proxies"),
+        ({"server.host": "localhost"}, "server.host"),
+        ({"server.host": ""}, "server.host"),
         ({"keys.master_key": "not base64!"}, "keys.master_key"),
         ({"keys.master_key": base64.b64encode(bytes(16)).decode()}, "keys.master_key"),
     ],

@@ -1,10 +1,19 @@
 """Ports: whether one is free, and the next ones that are (screens §4.3, the first five minutes)."""
 
 import socket
+from ipaddress import ip_address
 
 from idp.cli.failures import Unready
 
 HIGHEST = 65_535
+
+
+def require_address(host: str) -> None:
+    """Raise Unready for a name: the server listens on addresses."""
+    try:
+        ip_address(host)
+    except ValueError:
+        raise Unready(f"{host} is not an IP address such as 127.0.0.1, 0.0.0.0 or ::1") from None
 
 
 def require_free(host: str, port: int, *, remedy: str) -> None:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -54,6 +54,14 @@ def _is_as_sent(scheme: str, ipv6: str | None, port: str | None) -> bool:
     except ValueError:
         return False
     return port is None or (int(port) <= _HIGHEST_PORT and int(port) != _USUAL_PORTS[scheme])
+
+
+def _ip_address(value: str) -> str:
+    try:
+        ip_address(value)
+    except ValueError as error:
+        raise ValueError("must be an IP address such as 127.0.0.1, 0.0.0.0 or ::1, not a name") from error
+    return value
 
 
 def _web_address(value: str) -> str:
@@ -122,7 +130,7 @@ class _Section(BaseModel):
 class Server(_Section):
     """Where the server listens and how many processes answer."""
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_ip_address)] = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     workers: int = Field(2, ge=1, le=64)
     threads: int = Field(8, ge=1, le=64)

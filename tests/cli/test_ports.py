@@ -2,11 +2,13 @@
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from idp.cli import ports
 from idp.cli.failures import Unready
+from tests.cli.terminal import Terminal, environment_of
 
 
 @pytest.fixture
@@ -22,6 +24,15 @@ def test_a_taken_port_is_said_with_the_remedy(taken: int) -> None:
     """The sentence names port and host, and what to do."""
     with pytest.raises(Unready, match=rf"port {taken} on 127\.0\.0\.1 .* listens there\. Try another"):
         ports.require_free("127.0.0.1", taken, remedy="Try another.")
+
+
+def test_a_name_to_listen_on_is_refused(tmp_path: Path) -> None:
+    """The server listens on addresses: a sentence, by the flag of either command, before anything is made."""
+    terminal = Terminal(environment_of(tmp_path / "installation"))
+    for command in (["demo", "--dir", str(tmp_path / "demo"), "--port", "0"], ["serve"]):
+        refused = terminal.run(*command, "--host", "localhost")
+        assert (refused.exit_code, "IP address such as 127.0.0.1" in refused.stderr) == (5, True), command
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_host_is_said() -> None:

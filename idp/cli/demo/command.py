@@ -13,7 +13,7 @@ import click
 from idp.cli.demo.plan import PORTS, Plan
 from idp.cli.demo.running import run
 from idp.cli.failures import Refused, Unready
-from idp.cli.ports import HIGHEST, free_row, require_free
+from idp.cli.ports import HIGHEST, free_row, require_address, require_free
 from idp.cli.state import State, pass_state
 
 
@@ -69,6 +69,7 @@ def demo(
     """Run provider, two portals and an API with made-up people, in one folder, until Ctrl-C."""
     refuse_production(state.config, os.environ)
     refuse_foreign_folder(folder)
+    require_address(host)
     if port == 0:
         port = free_row(host, PORTS)
     plan = Plan(
