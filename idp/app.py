@@ -1,5 +1,7 @@
 """The only place where parts are put together: settings in, WSGI application and worker's duties out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
@@ -17,7 +19,7 @@ from idp.db import Database
 from idp.delivery import outbox
 from idp.errors import NotReady
 from idp.flows import retention as flow_retention
-from idp.installation import PEPPER, Vault, prepare
+from idp.installation import PEPPER, Vault, holds_secrets, prepare, read_vault
 from idp.management import account_deletion, join_notices, joining, legacy_wrapping
 from idp.oidc import retention as token_retention
 from idp.oidc import signing_keys
@@ -73,6 +75,29 @@ def build_services(settings: Settings) -> Services:
 
     :raises NotReady: no database, tables of another version, or a master key that does not open.
     """
+    database = _current_database(settings)
+    with _sealed_by_this_key(database), database.session() as db:
+        vault = prepare(db, _sealer(settings, make=not holds_secrets(db)), datetime.now(UTC))
+        db.commit()
+    services = _put_together(settings, database, vault)
+    with database.session() as db:
+        signing_keys.ensure(services.context(db))
+        db.commit()
+    return services
+
+
+def open_services(settings: Settings) -> Services:
+    """Return the parts of a process to look at: nothing is made, and nothing of them may be changed.
+
+    :raises NotReady: as for :func:`build_services`, and where a start has yet to make secrets.
+    """
+    database = _current_database(settings)
+    with _sealed_by_this_key(database), database.reading() as db:
+        vault = read_vault(db, _sealer(settings, make=False))
+    return _put_together(settings, database, vault)
+
+
+def _current_database(settings: Settings) -> Database:
     database = Database(
         settings.database.url,
         pool_size=settings.database.pool_size,
@@ -80,18 +105,17 @@ def build_services(settings: Settings) -> Services:
         statement_timeout_ms=settings.database.statement_timeout_ms,
     )
     migrations.require_current(database)
-    vault = _open_vault(settings, database)
-    services = Services(
+    return database
+
+
+def _put_together(settings: Settings, database: Database, vault: Vault) -> Services:
+    return Services(
         settings=settings,
         database=database,
         vault=vault,
         throttle=make_throttle(settings, database, vault),
         passwords=_hasher(settings, vault),
     )
-    with database.session() as db:
-        signing_keys.ensure(services.context(db))
-        db.commit()
-    return services
 
 
 def load_models() -> None:
@@ -170,25 +194,31 @@ def _senders(services: Services) -> dict[str, Sender]:
     return senders
 
 
-def _open_vault(settings: Settings, database: Database) -> Vault:
-    """Return the secrets of this installation; raises NotReady where the master key is not theirs."""
+def _sealer(settings: Settings, *, make: bool) -> Sealer:
+    """Return what seals with the master keys; *make* the first one where there is none."""
     configured = settings.keys.master_key
     load_keys = partial(
         load_master_keys,
         settings.keys.directory,
         configured=configured.get_secret_value() if configured else None,
     )
-    sealer_ = Sealer(load_keys(), reload=load_keys)
+    return Sealer(load_keys(make=make), reload=partial(load_keys, make=False))
+
+
+@contextmanager
+def _sealed_by_this_key(database: Database) -> Iterator[None]:
+    """Raise NotReady where no master key at hand opens what the block reads; then connections are closed."""
     try:
-        with database.session() as db:
-            vault = prepare(db, sealer_, datetime.now(UTC))
-            db.commit()
+        yield
+    except NotReady:
+        database.dispose()
+        raise
     except SealBroken as error:
+        database.dispose()
         raise NotReady(
             "the master key of this installation is another one: it does not open the secrets in the "
             "database; bring back its file, or set keys.master_key"
         ) from error
-    return vault
 
 
 def _hasher(settings: Settings, vault: Vault) -> PasswordHasher:

@@ -143,12 +143,13 @@ class Sealer:
         self._keys = newest, _FORMAT + newest.id, ciphers[newest.id], ciphers
 
 
-def load_master_keys(directory: Path, *, configured: str | None = None) -> list[MasterKey]:
-    """Return the master keys, newest first, making the first one where there is none.
+def load_master_keys(directory: Path, *, configured: str | None = None, make: bool = True) -> list[MasterKey]:
+    """Return the master keys, newest first.
 
     :param directory: holds ``master-N.key`` files (0600); the highest N is the newest.
     :param configured: a key given by environment or mounted secret; it goes before the files.
-    :raises NotReady: a file is readable by others or holds no key.
+    :param make: make the first one where there is none; not where one has sealed secrets already.
+    :raises NotReady: a file is readable by others or holds no key, or there is none and none may be made.
     """
     keys = [MasterKey.from_text(configured)] if configured else []
     for path in sorted(directory.glob("master-*.key"), key=_key_number, reverse=True):
@@ -157,6 +158,11 @@ def load_master_keys(directory: Path, *, configured: str | None = None) -> list[
         key = MasterKey.from_text(path.read_text("ascii"))
         if key not in keys:
             keys.append(key)
+    if not keys and not make:
+        raise NotReady(
+            f"there is no master key in {directory}, and nothing else opens the secrets in the database; "
+            "bring back its file, or set keys.master_key"
+        )
     return keys or [add_master_key(directory, number=1)]
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from idp.crypto import Sealer
 from idp.db import Base
+from idp.errors import NotReady
 
 SEALED = {"sealed": True}
 """``info`` of a column of records sealed with the table's key as row: master key rotation finds it."""
@@ -92,6 +93,19 @@ def insert_once(db: Session, table: Table, values: dict[str, Any]) -> bool:
         insert(table).values(values).on_conflict_do_nothing().returning(*table.primary_key.columns)
     )
     return done.first() is not None
+
+
+def holds_secrets(db: Session) -> bool:
+    """Tell whether a master key has sealed secrets here: the first start was."""
+    return db.scalars(select(InstallationSecret.id).limit(1)).first() is not None
+
+
+def read_vault(db: Session, sealer: Sealer) -> Vault:
+    """Return the vault as it is; raises NotReady where a start has yet to make secrets."""
+    found = _read_secrets(db, sealer)
+    if not found.keys() >= set(_PURPOSES):
+        raise NotReady("the database lacks secrets that the next start makes; start the server")
+    return Vault(sealer, found)
 
 
 def prepare(db: Session, sealer: Sealer, now: datetime) -> Vault:

@@ -102,6 +102,13 @@ def test_first_start_makes_the_key_once(tmp_path: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["master-1.key"]
 
 
+def test_no_key_is_made_where_one_has_sealed_already(tmp_path: Path) -> None:
+    """It would open nothing, and stand where the lost one belongs."""
+    with pytest.raises(NotReady, match=f"there is no master key in {tmp_path}"):
+        load_master_keys(tmp_path, make=False)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_newest_key_comes_first(tmp_path: Path) -> None:
     """Numbers count, not letters: 10 is newer than 9; a configured key goes before the files."""
     made = [add_master_key(tmp_path) for _ in range(10)]

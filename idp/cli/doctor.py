@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from idp.app import open_services
 from idp.cli import examination
 from idp.cli.failures import Unready
 from idp.cli.findings import OK, PROBLEM, Finding, problem
@@ -44,27 +45,32 @@ def _findings(state: State) -> Iterator[Finding]:
         return
     config = Path(state.config) if state.config else None
     yield from examination.settings_and_files(settings, config)
-    yield from _running(state, settings)
+    yield from _running(settings)
     yield from examination.redis_of(settings)
     yield from examination.mail_of(settings)
     yield from examination.seen_from_outside(settings)
 
 
-def _running(state: State, settings: Settings) -> Iterator[Finding]:
-    """Yield what the database shows; its secrets only where it is whole, for nothing may be made here."""
+def _running(settings: Settings) -> Iterator[Finding]:
+    """Yield what the database shows; its secrets only where it is whole and they were made."""
     database = Database(settings.database.url, pool_size=1)
     try:
         found = list(examination.database_of(settings, database))
     finally:
         database.dispose()
     yield from found
-    if any(finding.state == PROBLEM and finding.check != "clock" for finding in found):
+    if any(each.check == "master key" or (each.state == PROBLEM and each.check != "clock") for each in found):
         return
     try:
-        with state.reading() as ctx:
-            yield from examination.at_work(ctx, state.services)
+        services = open_services(settings)
     except NotReady as error:
         yield problem("master key", str(error), "See: docs/how-to/keys.md")
+        return
+    try:
+        with services.database.reading() as db:
+            yield from examination.at_work(services.context(db), services)
+    finally:
+        services.database.dispose()
 
 
 def _write(finding: Finding) -> None:

@@ -19,6 +19,7 @@ from idp.context import Context, Services
 from idp.db import Database, StorageError, address_of
 from idp.delivery import outbox
 from idp.delivery.smtp import SmtpFailed, look_up
+from idp.installation import holds_secrets
 from idp.oidc import signing_keys
 from idp.settings import Settings
 from idp.settings.contradictions import unsafe_in_production
@@ -82,10 +83,21 @@ def _elsewhere(host: str | None) -> bool:
 
 
 def database_of(settings: Settings, database: Database) -> Iterator[Finding]:
-    """Yield whether the database answers, has its tables, and agrees about the time."""
+    """Yield whether the database answers, has its tables, and agrees about the time; then its master key."""
+    file = database.url.database or ""
+    if (
+        database.dialect == "sqlite"
+        and not file.startswith((":memory:", "file:"))
+        and not Path(file).exists()
+    ):
+        yield problem("database", f"there is no file {file}", "Run: idp db upgrade")  # a look would make one
+        yield from _master_key(settings, sealed=False)
+        return
     try:
         revision = migrations.current(database)
         drift = abs(datetime.now(UTC) - database.clock())
+        with database.reading() as db:
+            sealed = revision is not None and holds_secrets(db)
     except StorageError:
         yield problem("database", "does not answer", "Start it, or correct database.url.")
         return
@@ -99,8 +111,20 @@ def database_of(settings: Settings, database: Database) -> Iterator[Finding]:
         yield problem("clock", found, "Let both follow NTP: timedatectl set-ntp true")
     else:
         yield ok("clock", "this machine and the database agree")
-    if settings.keys.master_key is None and not any(settings.keys.directory.glob("master-*.key")):
-        found = f"there is none in {settings.keys.directory}"
+    yield from _master_key(settings, sealed=sealed)
+
+
+def _master_key(settings: Settings, *, sealed: bool) -> Iterator[Finding]:
+    """Yield what keeps us from opening secrets with it: it is lost, or there are none yet."""
+    if settings.keys.master_key is not None or any(settings.keys.directory.glob("master-*.key")):
+        if not sealed:
+            yield advice("master key", "has sealed nothing yet: the first start makes secrets", _START)
+        return
+    found = f"there is none in {settings.keys.directory}"
+    if sealed:
+        found += ", and the database holds secrets that nothing else opens"
+        yield problem("master key", found, "Bring its file back, or set keys.master_key.")
+    else:
         yield problem("master key", found, "Bring it back, or start the server: the first start makes one.")
 
 

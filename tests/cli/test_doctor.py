@@ -1,7 +1,9 @@
 """``idp doctor``: each thing that is wrong is named with its remedy; nothing is made or changed."""
 
 import json
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,11 @@ from idp.db import Database
 from idp.delivery import outbox
 from idp.settings import Settings, load_settings
 from tests.cli.terminal import Terminal, environment_of
+from tests.infrastructure import free_port
 from tests.installation import unit_of_work
 
 DISCOVERY = {"issuer": "https://login.example.de"}
+ANOTHER_KEY = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="
 HSTS = {"strict-transport-security": "max-age=63072000; includeSubDomains"}
 
 
@@ -92,14 +96,55 @@ def test_settings_that_are_refused(terminal: Terminal) -> None:
     assert alone.stderr == "idp: 1 of 1 findings need a hand\n"
 
 
+def content(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the files of an installation, and all that stands in its database."""
+    with closing(sqlite3.connect(folder / "lotse.db")) as connection:
+        rows = list(connection.iterdump())
+    return sorted(str(path) for path in folder.rglob("*")), rows
+
+
+def test_nothing_is_changed(terminal: Terminal, tmp_path: Path) -> None:
+    """Neither in an installation that works, nor in one whose start has never been."""
+    before = content(tmp_path / "installation")
+    findings(terminal)
+    assert content(tmp_path / "installation") == before
+
+    (tmp_path / "new").mkdir()
+    new = Terminal(environment_of(tmp_path / "new"))
+    new.ok("db", "upgrade")
+    before = content(tmp_path / "new")
+    assert "first start makes" in findings(new, 5)["master key"]["remedy"]
+    assert content(tmp_path / "new") == before
+    key = {"LOTSE_KEYS__MASTER_KEY": ANOTHER_KEY}
+    assert findings(new, **key)["master key"]["state"] == ADVICE
+    assert content(tmp_path / "new") == before
+
+
+def test_a_master_key_that_is_lost(terminal: Terminal, tmp_path: Path) -> None:
+    """Where it sealed secrets, nobody is told to have another one made, and no command makes one."""
+    (tmp_path / "installation" / "keys" / "master-1.key").unlink()
+    before = content(tmp_path / "installation")
+    found = findings(terminal, 5)["master key"]
+    assert found["remedy"] == "Bring its file back, or set keys.master_key."
+    assert "nothing else opens" in found["found"]
+    for command in (
+        ["serve", "--port", str(free_port())],
+        ["jobs", "run", "--once"],
+        ["keys", "rotate-master"],
+    ):
+        refused = terminal.run(*command)
+        assert (refused.exit_code, "there is no master key" in refused.stderr) == (5, True), refused.output
+    assert content(tmp_path / "installation") == before
+
+
 def test_a_new_installation(tmp_path: Path) -> None:
-    """No tables and no master key: both are said, and neither is made."""
+    """No database and no master key: both are said, and neither is made."""
     terminal = Terminal(environment_of(tmp_path))
     found = findings(terminal, 5)
     assert found["database"]["remedy"] == "Run: idp db upgrade"
     assert found["master key"]["state"] == PROBLEM
     assert "signing keys" not in found
-    assert not (tmp_path / "keys").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_database_that_is_away(terminal: Terminal) -> None:
@@ -138,11 +183,12 @@ def test_files_that_others_read(terminal: Terminal, tmp_path: Path) -> None:
 
 def test_another_master_key(terminal: Terminal) -> None:
     """It does not open the database's secrets (req 107)."""
-    key = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="
     folder = Path(terminal.environment["LOTSE_KEYS__DIRECTORY"])
     for path in folder.glob("*.key"):
-        path.write_text(key)
+        path.write_text(ANOTHER_KEY)
+    before = content(folder.parent)
     found = findings(terminal, 5)
+    assert content(folder.parent) == before
     assert "another one" in found["master key"]["found"]
 
 
