@@ -1,9 +1,12 @@
 """The files of ``docs/how-to/production``, but for what the proxies do: see ``test_production_proxies``."""
 
 import configparser
+import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,45 @@ def test_the_settings_are_sound_for_production(settings: Settings) -> None:
     assert settings.keys.master_key is not None
     assert settings.database.url.startswith("postgresql://")
     assert settings.mail.password is not None
+
+
+def test_commands_get_what_the_unit_gets(tmp_path: Path) -> None:
+    """As the unit's user, with its three secrets, whatever a password holds; without one nothing runs."""
+    secrets = {
+        "database-url": "postgresql://l:a$b@db/l",
+        "master-key": "A" * 43 + "=",
+        "mail-password": "a 'b\"",
+    }
+    for name, text in secrets.items():
+        (tmp_path / name).write_text(text + "\n")
+    script = (FOLDER / "lotse-idp").read_text("utf-8")
+    to_user = "setpriv --reuid=lotse --regid=lotse --init-groups --no-new-privs "
+    assert f"exec {to_user}/opt/lotse/bin/idp " in script  # not every machine of tests has the user
+    script = script.replace(to_user, "").replace("/etc/lotse", str(tmp_path))
+    shown = f"{sys.executable} -c 'import json, os, sys; print(json.dumps([dict(os.environ), sys.argv]))'"
+    command = ["sh", "-c", script.replace("/opt/lotse/bin/idp", shown), "lotse-idp", "account", "show", "a b"]
+    own = {key: value for key, value in os.environ.items() if not key.startswith("LOTSE_")}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=own)
+    environment, arguments = json.loads(done.stdout)
+    assert arguments == ["-c", "account", "show", "a b"]
+    assert {key: value for key, value in environment.items() if key.startswith("LOTSE_")} == {
+        "LOTSE_CONFIG": f"{tmp_path}/lotse.toml",
+        "LOTSE_DATABASE__URL": secrets["database-url"],
+        "LOTSE_KEYS__MASTER_KEY": secrets["master-key"],
+        "LOTSE_MAIL__PASSWORD": secrets["mail-password"],
+    }
+    (tmp_path / "master-key").unlink()
+    failed = subprocess.run(command, capture_output=True, text=True, check=False, env=own)
+    assert (failed.returncode != 0, failed.stdout) == (True, "")
+
+
+def test_the_page_runs_no_command_without_its_secrets() -> None:
+    """In the shell of root, idp is the script that has them."""
+    page = (FOLDER.parent / "production.md").read_text("utf-8")
+    commands = re.findall(r"^```(?:console)?\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    words = [word for block in commands for line in block.splitlines() for word in line.split()[:2]]
+    assert "lotse-idp" in words
+    assert not {"idp", "runuser", "/opt/lotse/bin/idp"} & set(words)
 
 
 def test_all_files_name_one_host_and_port(settings: Settings) -> None:
