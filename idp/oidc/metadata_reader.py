@@ -14,14 +14,17 @@ Check = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: the field, what it said, and what it would have to say."""
+    """One thing that is wrong: the field, what it said, and what it would have to say.
+
+    What is not to be repeated, since it may be a secret, is empty.
+    """
 
     field: str
     received: str
     expected: str
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.expected}; received {self.received}"
+        return f"{self.field}: {self.expected}" + (f"; received {self.received}" if self.received else "")
 
 
 class InvalidMetadata(ValueError):
@@ -46,15 +49,19 @@ class MetadataReader:
         self.problems.append(Problem(self.place + field, shown(received), expected))
 
     def refuse_unknown(self, known: Collection[str], *, reserved: Collection[str] = ()) -> None:
-        """Note every field that is not known, with the nearest one that is, and every reserved one."""
-        for field, value in self._registration.items():
+        """Note every field that is not known, with the nearest one that is, and every reserved one.
+
+        Their values are not repeated: a client_secret is one of them, however it is spelt.
+        """
+        for field in self._registration:
             if field in reserved:
-                self.problem(field, value, "is set by the server only")
+                self._refuse(field, "is set by the server only")
             elif field not in known:
                 near = difflib.get_close_matches(field, known, n=1)
-                self.problem(
-                    field, value, "is not a known field" + (f"; is {near[0]} meant?" if near else "")
-                )
+                self._refuse(field, "is not a known field" + (f"; is {near[0]} meant?" if near else ""))
+
+    def _refuse(self, field: str, expected: str) -> None:
+        self.problems.append(Problem(self.place + field, "", expected))
 
     def text(self, field: str, default: str, check: Check) -> str:
         """Return a text."""
@@ -133,7 +140,7 @@ class MetadataReader:
         value = self._registration.get(field, [])
         if isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
             return value
-        self.problem(field, value, "must be a list of tables")
+        self.problem(field, type(value).__name__, "must be a list of tables")  # one may hold a secret
         return []
 
 

@@ -86,6 +86,15 @@ def test_apply_refuses_a_wrong_file_whole(terminal: Terminal, file: Path) -> Non
     assert "cannot be read as TOML" in broken.stderr
 
 
+@pytest.mark.parametrize("wrong", ["[[client]]", "[client]", "[[clients]]"])
+def test_a_secret_in_the_file_is_not_repeated(terminal: Terminal, tmp_path: Path, wrong: str) -> None:
+    """Somebody took it for one that can be chosen; messages end in logs of pipelines (design §7)."""
+    file = tmp_path / "clients.toml"
+    file.write_text(f'{wrong}\nclient_id = "portal"\nclient_secret = "canary"\nclient_secrett = "canary"\n')
+    result = terminal.run("apply", str(file))
+    assert (result.exit_code, "canary" in result.output) == (4, False), result.output
+
+
 def test_create_list_show(terminal: Terminal) -> None:
     """An organisation is made, listed, and found by its number; a number is given once."""
     terminal.ok("organization", "create", "Beispiel AG", "100200400", "--join", "number_only")

@@ -270,17 +270,15 @@ def test_keys_are_a_set_of_public_keys(value: object) -> None:
     "field", ["id", "version", "client_secret", "registration_access_token", "disabled_at"]
 )
 def test_fields_of_the_server_are_refused(field: str) -> None:
-    """Nobody registers a version, a secret or a state (req 31, C20)."""
-    assert "is set by the server only" in problems(web(**{field: "x"}))[field]
+    """Nobody registers a version, a secret or a state (req 31, C20); what may be one is not repeated."""
+    assert problems(web(**{field: "canary"}))[field] == f"{field}: is set by the server only"
 
 
 def test_an_unknown_field_names_its_neighbour() -> None:
-    """Unknown fields are refused (req 31), with the nearest known one."""
+    """Unknown fields are refused (req 31), with the nearest known one; a secret may stand there as well."""
     found = problems(web(redirect_uri="x", zzzzz=1))
-    assert (
-        found["redirect_uri"] == 'redirect_uri: is not a known field; is redirect_uris meant?; received "x"'
-    )
-    assert found["zzzzz"] == "zzzzz: is not a known field; received 1"
+    assert found["redirect_uri"] == "redirect_uri: is not a known field; is redirect_uris meant?"
+    assert found["zzzzz"] == "zzzzz: is not a known field"
 
 
 def test_all_problems_come_at_once() -> None:
