@@ -291,6 +291,7 @@ def test_production_takes_sqlite_only_when_told() -> None:
         ({"password.memory_kib": 19456, "password.time_cost": 1}, "password.memory_kib"),
         ({"support.help_url": "http://www.example.de/hilfe"}, "support.help_url"),
         ({"legal.privacy_url": "http://www.example.de"}, "legal.privacy_url"),
+        ({"support.help_url": "HTTP://www.example.de"}, "support.help_url"),
         ({"mail.host": None}, "mail.host"),
         ({"mail.security": "none"}, "mail.security"),
         ({"mail.security": "none", "mail.host": "10.0.0.5", "mail.from_address": "k@x.de"}, "mail.security"),
@@ -354,6 +355,7 @@ def test_production_refuses_a_folder_of_keys_that_others_change(tmp_path: Path) 
         ({"mail.username": "lotse"}, "mail.password"),
         ({"mail.password": "secret"}, "mail.username"),
         ({"mail.security": "none", "mail.username": "x", "mail.password": "y"}, "mail.security"),
+        ({"mail.username": "lotse", "mail.password": ""}, "mail.password"),
         ({"mail.timeout_seconds": 60}, "mail.timeout_seconds"),
         ({"server.trusted_proxies": 5}, "server.trusted_proxies"),
         ({"server.host": "localhost"}, "server.host"),
@@ -392,6 +394,14 @@ def test_secret_and_its_file_are_alternatives(tmp_path: Path) -> None:
     assert [str(problem) for problem in absent] == [
         f"{path}:2: keys.master_key_file: cannot read {tmp_path / 'absent'}"
     ]
+
+
+def test_a_password_file_that_is_empty_is_no_password(tmp_path: Path) -> None:
+    """As where a secret was never filled in; a line end is nothing either."""
+    (tmp_path / "password").write_text("\n")
+    path = write(tmp_path, '[mail]\nusername = "lotse"\npassword_file = "password"\n')
+    (problem,) = problems(path)
+    assert (problem.key, "empty" in problem.message) == ("mail.password", True)
 
 
 def test_secrets_are_not_shown(tmp_path: Path) -> None:

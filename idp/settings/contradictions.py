@@ -70,7 +70,7 @@ def unsafe_in_production(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _open_to_others(settings.keys)
     for section in ("support", "legal"):
         for name, value in getattr(settings, section):
-            if isinstance(value, str) and value.startswith("http://"):
+            if isinstance(value, str) and value.lower().startswith("http://"):
                 yield f"{section}.{name}", "people are sent there from the sign-in page: it needs https"
 
 

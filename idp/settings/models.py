@@ -80,6 +80,12 @@ def _master_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _not_empty(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value():
+        raise ValueError("must not be empty, nor the file that holds it")
+    return value
+
+
 def _database_url(value: str) -> str:
     if not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
         raise ValueError("must begin with sqlite:/// or postgresql://")
@@ -189,7 +195,7 @@ class Mail(_Section):
     port: int = Field(587, ge=1, le=65535)
     security: Literal["starttls", "tls", "none"] = "starttls"
     username: str | None = Field(None, min_length=1, max_length=256)
-    password: SecretStr | None = None
+    password: Annotated[SecretStr, AfterValidator(_not_empty)] | None = None
     password_file: Path | None = None
     from_address: str | None = Field(None, pattern=r"^[^@\s<>]+@[^@\s<>]+$", max_length=254)
     from_name: str | None = Field(None, pattern=r"^[^\r\n]+$", max_length=60)
