@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -43,15 +44,34 @@ class PoolSettings(Protocol):
 class Pool:
     """A running pool that ends with this process at the latest."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", path: Path, own_directory: Path | None) -> None:
+    def __init__(
+        self,
+        process: "subprocess.Popen[bytes]",
+        path: Path,
+        own_directory: Path | None,
+        counts: Sequence[str] = (),
+    ) -> None:
         self.path = path
         self._process = process
         self._own_directory = own_directory
+        self._counts = counts
 
     @property
     def pid(self) -> int:
         """The supervisor's process id."""
         return self._process.pid
+
+    def wait(self) -> int:
+        """Return the exit code of the supervisor once it has ended."""
+        return self._process.wait()
+
+    def start_again(self) -> None:
+        """Start another supervisor where one has ended, on the same socket: who asks it notices nothing.
+
+        :raises OSError: the system has no room for another process now.
+        """
+        ended, self._process = self._process, _launch(self.path, self._counts)
+        _close_pipes(ended)
 
     def stop(self) -> None:
         """End all processes and remove the socket; may be called twice."""
@@ -61,9 +81,7 @@ class Pool:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
+        _close_pipes(self._process)
         if self._own_directory is not None:
             shutil.rmtree(self._own_directory, ignore_errors=True)
 
@@ -87,18 +105,28 @@ def start_pool(settings: PoolSettings, path: Path | None = None) -> Pool:
         path = own / "hash.sock"
     prepare_directory(path)
     counts = ["--processes", str(settings.pool_processes), "--queue", str(settings.pool_queue)]
-    process = subprocess.Popen(  # noqa: S603  (our own module)
+    process = _launch(path, counts)
+    pool = Pool(process, path, own, counts)
+    if not _became_ready(process):
+        pool.stop()
+        raise NotReady(f"the hash pool did not start at {path}")
+    return pool
+
+
+def _launch(path: Path, counts: Sequence[str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(  # noqa: S603  (our own module)
         [sys.executable, "-m", "idp.accounts.hash_supervisor", str(path), "--with-parent", *counts],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=_environment(),
         start_new_session=True,  # Ctrl-C in the foreground is for the parent, which stops us in order
     )
-    pool = Pool(process, path, own)
-    if not _became_ready(process):
-        pool.stop()
-        raise NotReady(f"the hash pool did not start at {path}")
-    return pool
+
+
+def _close_pipes(process: "subprocess.Popen[bytes]") -> None:
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            stream.close()
 
 
 def _environment() -> dict[str, str]:

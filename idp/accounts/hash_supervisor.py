@@ -52,6 +52,8 @@ class _Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only to wake the select below
+        # who starts another supervisor may hold them back
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         watched = [self._signals[0]]
@@ -60,11 +62,13 @@ class _Supervisor:
         select.select([*watched, self._listener.fileno()], [], [], _PAUSE_BEFORE_FIRST)
         self._fill()
         while not self._stopping:
-            readable, _, _ = select.select(watched, [], [])
+            missing = len(self._children) < self._wanted
+            readable, _, _ = select.select(watched, [], [], _PAUSE_BEFORE_FIRST if missing else None)
             if parent in readable:
                 break
-            os.read(self._signals[0], 4096)
-            if self._reap() and not self._stopping:
+            if self._signals[0] in readable:
+                os.read(self._signals[0], 4096)
+            if (self._reap() or missing) and not self._stopping:
                 time.sleep(_PAUSE_BEFORE_RESTART)  # one that dies at once must not keep a core busy
                 self._fill()
         self._end()
@@ -85,7 +89,10 @@ class _Supervisor:
         from idp.accounts.hash_work import work
 
         while len(self._children) < self._wanted and not self._stopping:
-            child = os.fork()
+            try:
+                child = os.fork()
+            except OSError:
+                return  # no room for a process now: the next look comes in a second
             if child == 0:
                 self._become_worker(work)  # pragma: no cover  (does not return)
             self._children.add(child)

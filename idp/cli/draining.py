@@ -13,8 +13,11 @@ import struct
 import sys
 from collections.abc import Callable, Iterator
 
+from idp.cli.processes import STOPPING
+from idp.logging import get_logger
+
 DRAIN_SIGNAL = signal.SIGUSR1
-HELD_BACK = (DRAIN_SIGNAL, signal.SIGTERM, signal.SIGINT)
+HELD_BACK = (DRAIN_SIGNAL, *STOPPING)
 """What server processes hold back from their birth, in each thread: Ctrl-C is for their parent."""
 _SO_ATTACH_FILTER = 26
 #: classic BPF over the TCP header: drop what asks for a connection (SYN set, ACK not), let in all else
@@ -26,6 +29,8 @@ _NO_NEW_CONNECTIONS = (
     (0x06, 0, 0, 0xFFFF_FFFF),  # accept
 )
 
+log = get_logger(__name__)
+
 
 def wait_until_stopped(close_connections: Callable[[], None]) -> None:
     """Return when SIGTERM comes, now or before this call; signals in :data:`HELD_BACK` are held back.
@@ -34,9 +39,13 @@ def wait_until_stopped(close_connections: Callable[[], None]) -> None:
     """
     while signal.sigwait((DRAIN_SIGNAL, signal.SIGTERM)) == DRAIN_SIGNAL:
         close_connections()
-        for listener in _listeners():
-            with listener:
-                _let_nobody_in(listener)
+        try:
+            for listener in _listeners():
+                with listener:
+                    _let_nobody_in(listener)
+        except OSError as error:
+            # newer Linux lets CAP_NET_ADMIN alone filter TCP: what comes in the last moment may be reset then
+            log.info("new connections cannot be turned away", reason=error.strerror)
 
 
 def _listeners() -> Iterator[socket.socket]:

@@ -1,6 +1,9 @@
 """Ports: whether one is free, and the next ones that are (screens §4.3, the first five minutes)."""
 
 import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 
 from idp.cli.failures import Unready
@@ -21,6 +24,23 @@ def require_free(host: str, port: int, *, remedy: str) -> None:
     reason = why_not(host, port)
     if reason is not None:
         raise Unready(f"port {port} on {host} cannot be used: {reason}. {remedy}")
+
+
+@contextmanager
+def claimed(host: str, port: int, *, remedy: str) -> Iterator[None]:
+    """Hold an address for this program and what it forks, from before anybody listens there.
+
+    Server processes share their port (SO_REUSEPORT), so two servers that start at once would both get it.
+    """
+    if sys.platform != "linux" or port == 0:
+        yield
+        return
+    with socket.socket(socket.AF_UNIX) as mark:
+        try:
+            mark.bind(f"\0lotse {host} {port}")  # in no folder: it goes with its last holder (unix(7))
+        except OSError as error:
+            raise Unready(f"port {port} on {host} cannot be used: {_in_words(error)}. {remedy}") from error
+        yield
 
 
 def why_not(host: str, port: int) -> str | None:

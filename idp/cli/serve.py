@@ -16,15 +16,20 @@ from typing import TYPE_CHECKING
 import click
 
 from idp.cli.failures import Failure, in_a_sentence
-from idp.cli.ports import require_free
+from idp.cli.ports import claimed, require_free
 from idp.cli.processes import STOP_SECONDS, STOPPING, Copy, held_back, stop_on_signals, stop_with_parent
 from idp.cli.state import State, pass_state
+from idp.logging import get_logger
 
 if TYPE_CHECKING:
+    from idp.accounts.hash_pool import Pool
     from idp.settings import Settings
     from idp.web.gateway import Gateway
 
 _PAUSE_SECONDS = 1.0
+_ANOTHER_PORT = "Stop that program, or choose another port: idp serve --port NUMBER"
+
+log = get_logger(__name__)
 
 
 @click.command()
@@ -45,10 +50,13 @@ def serve(
             settings = _load(state.config, flags)
             from idp.accounts.hash_pool import start_pool
             from idp.cli.web_server import WebServer
+        address = settings.server.host, settings.server.port
+        running.enter_context(claimed(*address, remedy=_ANOTHER_PORT))
         pool = running.enter_context(start_pool(settings.password, settings.password.pool_socket))
         _export(state.config, flags, pool.path)
         if sys.platform == "linux":
             multiprocessing.set_start_method("fork", force=True)
+        running.enter_context(PoolKeeper(pool))
         running.enter_context(WorkerKeeper())
         WebServer("idp.cli.serve:application", settings.server).serve()
 
@@ -72,11 +80,12 @@ def _load(config: Path | None, flags: Mapping[str, object]) -> "Settings":
 
     :raises NotReady: the installation cannot serve.
     """
+    from idp.logging import configure
     from idp.settings import load_settings
 
     settings = load_settings(config, overrides=flags)
-    remedy = "Stop that program, or choose another port: idp serve --port NUMBER"
-    require_free(settings.server.host, settings.server.port, remedy=remedy)
+    configure(level=settings.logging.level, format=settings.logging.format)
+    require_free(settings.server.host, settings.server.port, remedy=_ANOTHER_PORT)
     from idp.app import build_services, load_models
 
     load_models()
@@ -120,14 +129,40 @@ def worker_process(parent: int) -> None:
 @contextmanager
 def _failures_logged(event: str) -> Iterator[None]:
     """End this process where it fails for a reason we know: ``idp serve`` has tried the same before."""
-    from idp.logging import get_logger
-
     try:
         with in_a_sentence():
             yield
     except Failure as failure:
-        get_logger(__name__).error(event, why=failure.format_message())
+        log.error(event, why=failure.format_message())
         sys.exit(failure.exit_code)
+
+
+class PoolKeeper:
+    """Starts the hash pool again where it has ended: without it nobody signs in."""
+
+    def __init__(self, pool: "Pool") -> None:
+        self._pool = pool
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="pool keeper", daemon=True)
+
+    def __enter__(self) -> "PoolKeeper":
+        with held_back(*STOPPING):
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+
+    def _keep(self) -> None:
+        while True:
+            code = self._pool.wait()
+            if self._stopping.wait(_PAUSE_SECONDS):
+                return
+            log.error("the hash pool ended and is started again", code=code)
+            try:
+                self._pool.start_again()
+            except OSError as error:  # no room for a process now
+                log.error("the hash pool cannot be started", reason=str(error))
 
 
 class WorkerKeeper:
@@ -153,7 +188,11 @@ class WorkerKeeper:
 
     def _keep(self) -> None:
         while not self._stopping.wait(_PAUSE_SECONDS):
-            self._worker = worker = Copy(worker_process, os.getpid())
+            try:
+                self._worker = worker = Copy(worker_process, os.getpid())
+            except OSError as error:  # no room for a process now
+                log.error("worker cannot be started", reason=str(error))
+                continue
             if self._stopping.is_set():
                 worker.ask_to_stop()
             worker.wait()

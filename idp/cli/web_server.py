@@ -23,7 +23,8 @@ from granian.server.mp import MPServer, WorkerProcess
 
 from idp.cli.arrivals import Arrivals, AtOnce
 from idp.cli.draining import DRAIN_SIGNAL, HELD_BACK, wait_until_stopped
-from idp.cli.processes import held_back
+from idp.cli.processes import held_back, stop_with_parent
+from idp.logging import get_logger
 from idp.settings.models import Server
 from idp.web.gateway import Gateway
 
@@ -42,6 +43,8 @@ _HTTP = HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size
 _FILES_BESIDE_CONNECTIONS = 512
 _SHORT_LIFE_SECONDS = 1.0
 
+log = get_logger(__name__)
+
 
 class WebServer(MPServer):
     """The server processes of one machine."""
@@ -59,6 +62,7 @@ class WebServer(MPServer):
             http=HTTPModes.http1,
             websockets=False,
             log_level=LogLevels.warning,
+            log_dictconfig={"loggers": {"_granian": {"propagate": True}}},  # among our own lines
             respawn_failed_workers=True,
             workers_kill_timeout=KILL_AFTER_SECONDS,
         )
@@ -68,7 +72,24 @@ class WebServer(MPServer):
     def serve(self, *arguments: Any, **options: Any) -> None:
         """Serve until SIGTERM or SIGINT; processes begin with all that this one has loaded."""
         allow_files(CONNECTIONS + _FILES_BESIDE_CONNECTIONS)
-        super().serve(partial(serve_whole_requests, threads=self.blocking_threads), *arguments, **options)
+        target = partial(serve_whole_requests, threads=self.blocking_threads, parent=os.getpid())
+        try:
+            super().serve(target, *arguments, **options)
+        except BaseException:
+            for worker in self.wrks:  # or this process would wait for them to end by themselves
+                worker.kill()  # type: ignore[no-untyped-call]  # granian leaves it untyped
+            raise
+
+    def startup(self, spawn_target: Any, target_loader: Any) -> None:
+        """Begin to listen; what ``nohup`` told to ignore goes on being ignored."""
+        hang_up = signal.getsignal(signal.SIGHUP)
+        super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call]  # as above
+        if hang_up == signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def signal_handler_reload(self, *_: object) -> None:
+        """Stop when the terminal is closed; granian would replace its processes without draining them."""
+        self.signal_handler_interrupt()  # type: ignore[no-untyped-call]  # as above
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         """Start the processes; they and the threads that watch them leave signals to who waits for them."""
@@ -88,9 +109,25 @@ class WebServer(MPServer):
             self._early_ends[number] = self._early_ends[number] + 1 if early else 0
         if any(self._early_ends[number] > 1 for number in workers):
             time.sleep(_SHORT_LIFE_SECONDS)
-        with held_back(*HELD_BACK):
-            super()._respawn_workers(workers, spawn_target, target_loader, delay)
-        self.respawned_wrks.clear()
+        for number in workers:
+            while not (self._replace(number, spawn_target, target_loader) or self.interrupt_signal):
+                time.sleep(_SHORT_LIFE_SECONDS)
+        if self.interrupt_signal or self.interrupt_children:
+            self.main_loop_interrupt.set()  # granian forgets what happened while it looked at something else
+
+    def _replace(self, number: int, spawn_target: Any, target_loader: Any) -> bool:
+        """Put another process in the place of one that ended; False where the system has no room for it."""
+        worker = self._spawn_worker(idx=number, target=spawn_target, callback_loader=target_loader)
+        try:
+            with held_back(*HELD_BACK):
+                worker.start()  # type: ignore[no-untyped-call]  # granian leaves it untyped
+        except (OSError, RuntimeError) as error:  # no process, or no thread to watch it
+            log.error("server process cannot be started", reason=str(error))
+            if worker.inner.pid is not None:
+                worker.kill()  # type: ignore[no-untyped-call]  # as above
+            return False
+        self.wrks[number] = worker
+        return True
 
     def _stop_workers(self) -> None:
         """Let workers take no new connections and finish what they have, then end them."""
@@ -98,13 +135,18 @@ class WebServer(MPServer):
             _send(worker.inner.pid, DRAIN_SIGNAL)
         time.sleep(DRAIN_SECONDS)
         super()._stop_workers()  # type: ignore[no-untyped-call]  # granian leaves it untyped
+        self.interrupt_children.clear()  # one that ended meanwhile is no failure of the stop
 
 
 @WorkerProcess.wrap_target  # type: ignore[untyped-decorator]  # granian leaves it untyped
 def serve_whole_requests(
-    number: int, application: Gateway, listener: Any, ipc: Any, *_: object, threads: int
+    number: int, application: Gateway, listener: Any, ipc: Any, *_: object, threads: int, parent: int
 ) -> None:
-    """Serve in this process until SIGTERM, as granian does for WSGI, but by way of :class:`Arrivals`."""
+    """Serve in this process until SIGTERM, as granian does for WSGI, but by way of :class:`Arrivals`.
+
+    :param parent: the process that forked this one; it may have ended before this one could look.
+    """
+    stop_with_parent(parent)
     stopped = threading.Event()
     let_work_finish()
     listener = limit_unread(listener)

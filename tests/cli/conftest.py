@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -36,13 +36,16 @@ def start(terminal: Terminal) -> Iterator[Start]:
     """Starts programs of ours; what still runs when the test ends is killed."""
     started: list[subprocess.Popen[str]] = []
 
-    def launch(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
+    def launch(
+        *arguments: str, preexec_fn: Callable[[], object] | None = None, **environment: str
+    ) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
             [sys.executable, "-m", "idp", *arguments],
             env={**os.environ, **terminal.environment, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=preexec_fn,
         )
         started.append(process)
         return process

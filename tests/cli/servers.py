@@ -3,6 +3,7 @@
 import socket
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import psutil
@@ -17,10 +18,11 @@ FORM = b"grant_type=client_credentials"
 """What the token endpoint answers with 401, since nobody stands in it."""
 
 
-def serve(start: Start, *, workers: int) -> "tuple[subprocess.Popen[str], int]":
+def serve(start: Start, *, workers: int, **how: Any) -> "tuple[subprocess.Popen[str], int]":
     """Start a server; return it and its port when it answers."""
     port = free_port()
-    process = start("serve", "--workers", str(workers), "--port", str(port), LOTSE_LOGGING__LEVEL="error")
+    how = {"LOTSE_LOGGING__LEVEL": "error"} | how
+    process = start("serve", "--workers", str(workers), "--port", str(port), **how)
     assert until(lambda: answers(f"http://127.0.0.1:{port}/jwks"), seconds=60)
     return process, port
 
