@@ -45,6 +45,8 @@ ID_LENGTH = 32
 
 OPEN: Final = "lotse.open"
 """What opens the connection of a unit of work that is one transaction."""
+_SILENT_MS: Final = 10_000
+"""How long what was sent to PostgreSQL may lie unacknowledged before the connection counts as lost."""
 _WIRE: Final = "lotse.wire"
 _SINCE: Final = "lotse.since"
 #: when a connection of an engine was last found dead
@@ -207,6 +209,11 @@ class Database:
             "connect_args": {
                 "options": f"-c statement_timeout={timeout_ms} -c timezone=UTC",
                 "connect_timeout": max(1, round(wait)) + 1,
+                # of a server that is gone without a word (tcp(7)): statement_timeout is its own to keep
+                "tcp_user_timeout": _SILENT_MS,
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
                 # the driver has the server forget all prepared statements, our own too, after each ROLLBACK
                 "prepare_threshold": None,
             },

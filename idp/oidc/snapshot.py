@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from idp.context import Services
 from idp.crypto import SealBroken
-from idp.errors import NotReady
+from idp.errors import Busy, NotReady
 from idp.installation import Installation
 from idp.oidc.clients import RegisteredClient, load_clients
 from idp.oidc.discovery import Document, jwks_document, metadata_document
@@ -21,6 +21,10 @@ from idp.oidc.signing import KeyRing
 from idp.oidc.signing_keys import load_ring
 
 POLL_SECONDS = 0.5
+FRESH_SECONDS = 1.0
+"""How old a snapshot may be while somebody asks for a newer one (design §2)."""
+PATIENCE_SECONDS = 2.0
+"""How long a request waits for another one's question; a connection may be silent for much longer (F3)."""
 KEYS_AWAY = (SealBroken, NotReady)
 """What a look at the keys raises where none of the master keys at hand opens them."""
 
@@ -50,24 +54,34 @@ class Snapshots:
         self._snapshot: Snapshot | None = None
 
     def current(self) -> Snapshot:
-        """Return the snapshot, at most half a second behind the database; raises SQLAlchemyError."""
-        snapshot = self._snapshot
-        if snapshot is not None and time.monotonic() - self._asked < POLL_SECONDS:
+        """Return the snapshot, half a second behind the database, a second while another thread asks it.
+
+        :raises SQLAlchemyError: the database is away.
+        :raises Busy: it has not answered another thread for a while.
+        """
+        snapshot, age = self._snapshot, time.monotonic() - self._asked
+        if snapshot is not None and age < (FRESH_SECONDS if self._lock.locked() else POLL_SECONDS):
             return snapshot
-        with self._lock:
+        if not self._lock.acquire(timeout=PATIENCE_SECONDS):
+            raise Busy("the database does not answer")
+        try:
             if self._snapshot is None or time.monotonic() - self._asked >= POLL_SECONDS:
                 self._snapshot = self._refresh(self._snapshot)
                 self._asked = time.monotonic()
             return self._snapshot
+        finally:
+            self._lock.release()
 
     def published(self) -> Snapshot:
         """Return the snapshot for documents anyone may read: the last one where a new one cannot be made.
 
         The database is away, or the master key was changed and this process does not have the new one.
         """
+        if self._snapshot is not None and self._lock.locked():
+            return self._snapshot  # somebody asks for a newer one
         try:
             return self.current()
-        except (SQLAlchemyError, *KEYS_AWAY):
+        except (SQLAlchemyError, Busy, *KEYS_AWAY):
             if self._snapshot is None:
                 raise
             return self._snapshot

@@ -16,7 +16,7 @@ from tests.builders import OPERATOR
 from tests.infrastructure import PostgreSQL
 from tests.installation import unit_of_work
 from tests.management.test_blocking_races import wait_until_it_waits
-from tests.world import Desk, now
+from tests.world import Desk, machine, now
 
 
 @pytest.fixture
@@ -105,3 +105,32 @@ def test_tokens_beside_a_change_that_spares_them(desk: Desk, kind: str) -> None:
     with unit_of_work(desk.services) as ctx:
         told = ("code.misused", "code.replayed", "authorization.revoked")
         assert ctx.db.scalar(select(func.count()).where(AuditEvent.event.in_(told))) == 0
+
+
+def test_one_silent_connection_holds_up_one_thread(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for a newer snapshot waits; all others go on with the last, or are told to come back (F3)."""
+    monkeypatch.setattr(snapshot, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(snapshot, "FRESH_SECONDS", 3600.0)
+    snapshots = desk.gateway.server.provider.snapshots
+    first, outcome = snapshots.current(), list[str]()
+
+    def ask() -> None:
+        outcome.append(str(snapshots.current().version))
+
+    thread = threading.Thread(target=ask)
+    with desk.services.database.engine.connect() as connection:
+        connection.execute(text("BEGIN"))
+        connection.execute(text("LOCK TABLE installation IN ACCESS EXCLUSIVE MODE"))
+        thread.start()
+        wait_until_it_waits(desk.services, outcome)
+        assert snapshots.current() is first
+        assert machine(desk.gateway, "GET", "/jwks").status_code == 200
+        monkeypatch.setattr(snapshot, "FRESH_SECONDS", 0.0)
+        monkeypatch.setattr(snapshot, "PATIENCE_SECONDS", 0.0)
+        assert machine(desk.gateway, "GET", "/jwks").status_code == 200
+        refused = desk.portal.refresh("x" * 43)
+        assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
+        assert outcome == []
+        connection.execute(text("ROLLBACK"))
+    thread.join()
+    assert outcome == [str(first.version)]
