@@ -106,6 +106,12 @@ def wrong_codes(
         )
 
 
+def access_ended(ctx: Context, account_id: str, *, portal: str) -> None:
+    """Tell that a portal's used refresh token came again, and that its access ended (req 21)."""
+    if ctx.throttle.notice(ctx.db, "access_ended", account_id, now=ctx.now):
+        tell(ctx, account_id, mails.AccessEnded(portal=portal))
+
+
 def _rows(ctx: Context, addresses: list[Row], mail: mails.Mail) -> Rows:
     return [
         mails.row(

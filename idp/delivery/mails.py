@@ -111,6 +111,14 @@ class WrongCodes(Mail):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessEnded(Mail):
+    """A used refresh token came again, so what a portal had by it was ended (req 21)."""
+
+    name: ClassVar[str] = "access_ended"
+    portal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveSecondFactor(Mail):
     """The code that removes the second factors, after the recovery password (``recovery.reset_mfa``)."""
 
@@ -229,6 +237,7 @@ MAILS: Mapping[str, type[Mail]] = {
         RecoveryData,
         NewSignIn,
         WrongCodes,
+        AccessEnded,
         RemoveSecondFactor,
         AccessWaiting,
         AccessActivated,

@@ -29,6 +29,7 @@ _PAGES = {
     "start": "/",
     "forgot": "/password/forgot",
     "account": "/account",
+    "portals": "/account/portals",
     "security": "/account/security",
     "recovery": "/account/recovery",
     "sessions": "/account/sessions",

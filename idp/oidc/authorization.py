@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from idp.accounts.principal import Standing, principal_may_act
 from idp.audit.events import Event
 from idp.audit.log import record
+from idp.authentication import notices
 from idp.authentication.assurance import LEVELS, meets
 from idp.authentication.live_sessions import Held, LiveSession
 from idp.authentication.models import SessionClient
@@ -264,15 +265,18 @@ def code_misused(ctx: Context, authorization_id: str, reason: str) -> None:
     record(ctx, Event.CODE_MISUSED, target=target, client=ctx.actor.id, reason=reason)
 
 
-def refresh_token_reused(ctx: Context, token_hash: bytes, client_row_id: str) -> None:
-    """Revoke the family of a used refresh token (RFC 9700 §4.14.2); an expired or foreign one is nothing."""
+def refresh_token_reused(ctx: Context, token_hash: bytes, client: RegisteredClient) -> None:
+    """Revoke the family of a used refresh token and tell the person (RFC 9700 §4.14.2, req 21).
+
+    An expired or foreign one is nothing.
+    """
     family = ctx.db.execute(
         select(Authorization.id, Authorization.account_id)
         .join(RefreshToken, RefreshToken.authorization_id == Authorization.id)
         .where(
             RefreshToken.hash == token_hash,
             RefreshToken.used_at.is_not(None),
-            Authorization.client_id == client_row_id,
+            Authorization.client_id == client.row_id,
         )
     ).first()
     if family is None:
@@ -285,6 +289,7 @@ def refresh_token_reused(ctx: Context, token_hash: bytes, client_row_id: str) ->
             client=ctx.actor.id,
             new={"lineage": family.id},
         )
+        notices.access_ended(ctx, family.account_id, portal=client.client_name)
 
 
 def _record_revoked(ctx: Context, ids: Iterable[str], reason: str) -> None:

@@ -49,6 +49,7 @@ SAMPLES: dict[str, Mail] = {
     "wrong codes": mails.WrongCodes(user_agent=FIREFOX, portal=PORTAL),
     "wrong codes after a link": mails.WrongCodes(user_agent=FIREFOX, portal=PORTAL, means="link"),
     "wrong codes after recovery": mails.WrongCodes(user_agent=FIREFOX, means="recovery_password"),
+    "access ended": mails.AccessEnded(portal=PORTAL),
     "remove factor": mails.RemoveSecondFactor(code="482913", user_agent=FIREFOX, portal=PORTAL),
     "remove factor, unknown": mails.RemoveSecondFactor(code="482913", user_agent=""),
     "waiting": mails.AccessWaiting(person="Emil Weber", organization=COMPANY),

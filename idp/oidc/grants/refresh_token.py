@@ -72,9 +72,7 @@ class RefreshTokenGrant(AuthlibRefreshTokenGrant):
         if facts is None:
             exchange.transaction.rollback()
             with self.server.provider.services.database.session() as db:
-                refresh_token_reused(
-                    self.server.provider.context(db, exchange, client), digest, client.row_id
-                )
+                refresh_token_reused(self.server.provider.context(db, exchange, client), digest, client)
                 db.commit()
             raise InvalidGrantError("refresh_token is unknown, expired or was used before")
         return facts

@@ -10,6 +10,7 @@ from idp.audit.events import Event
 from idp.audit.models import AuditEvent
 from idp.oidc.models import Authorization, RefreshToken
 from tests import cast
+from tests.joining import mails
 from tests.plain_browser import Portal
 from tests.world import Desk, forget_snapshot, move_back, verified
 
@@ -40,7 +41,7 @@ def test_each_use_rotates(desk: Desk) -> None:
 
 
 def test_reuse_ends_the_family(desk: Desk) -> None:
-    """A used token revokes everything, its access tokens too, and is in the log once (req 21)."""
+    """A used token revokes everything, its access tokens too; log and person hear of it once (req 21)."""
     first = desk.tokens()
     second = desk.portal.refresh(first["refresh_token"]).get_json()
     for _ in range(2):
@@ -50,6 +51,7 @@ def test_reuse_ends_the_family(desk: Desk) -> None:
     with desk.services.database.session() as db:
         reused = select(AuditEvent).where(AuditEvent.event == Event.REFRESH_TOKEN_REUSED)
         assert len(db.scalars(reused).all()) == 1
+    assert mails(desk.services) == [("access_ended", "paul@muster.example")]
 
 
 def test_reuse_ends_no_other_family(desk: Desk) -> None:
