@@ -4,11 +4,12 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from idp import installation
 from idp.crypto import MasterKey, SealBroken, Sealer
 from idp.db import Database, StorageError
+from idp.errors import NotReady
 from idp.installation import AUDIT_KEY, LOOKUP_KEY, PAIRWISE_SALT, PEPPER, InstallationSecret, Vault
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -32,6 +33,22 @@ def test_secrets_are_random_and_stay(database: Database) -> None:
     values = [versions[1] for versions in first.secrets.values()]
     assert len(set(values)) == 4
     assert {len(value) for value in values} == {32}
+
+
+def test_a_look_makes_nothing(database: Database) -> None:
+    """It reads what a start has made, and says so where a start has yet to make some of it."""
+    with database.session() as db:
+        assert not installation.holds_secrets(db)
+        with pytest.raises(NotReady, match="start the server"):
+            installation.read_vault(db, Sealer([OLD]))
+        assert not installation.holds_secrets(db)
+    vault = prepared(database, Sealer([OLD]))
+    with database.session() as db:
+        assert installation.holds_secrets(db)
+        assert installation.read_vault(db, Sealer([OLD])).secrets == vault.secrets
+        db.execute(delete(InstallationSecret).where(InstallationSecret.purpose == AUDIT_KEY))
+        with pytest.raises(NotReady, match="start the server"):
+            installation.read_vault(db, Sealer([OLD]))
 
 
 def test_secrets_are_not_stored_in_clear(database: Database) -> None:

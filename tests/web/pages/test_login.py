@@ -128,7 +128,8 @@ def _answer(browser: Browser, name: str) -> Answer:
     text = browser.text.replace(name, "NAME")
     for _, hidden in forms(text):
         text = text.replace(hidden["csrf_token"], "TOKEN")
-    headers = [(key, value) for key, value in page.headers if key not in {"Content-Length", "Set-Cookie"}]
+    own = {"Content-Length", "Set-Cookie", "X-Request-Id"}
+    headers = [(key, value) for key, value in page.headers if key not in own]
     return page.status_code, headers, text
 
 
