@@ -8,6 +8,7 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response
 
+from idp.authentication.live_sessions import LiveSession
 from idp.delivery import outbox
 from idp.errors import Refusal
 from idp.flows import engine
@@ -26,6 +27,7 @@ from idp.web.parameters import body_pairs, query_pairs
 from idp.web.portals import portal_by_row, provider
 from idp.web.security_headers import allow_form_target, allow_frames
 from idp.web.signing_out import LOGOUT, return_address, sign_out
+from idp.web.wording import word
 
 bp = Blueprint("end_session", __name__)
 
@@ -73,15 +75,19 @@ def confirm(flow_id: str) -> Response:
     client = provider().snapshots.current().clients.get(wanted.client_id or "")
     if live is None or hint_fits(ctx, wanted, client, live):
         return sign_out(flow, wanted, live, agreed=wanted.hinted_sub is not None)
+    return _question(flow, wanted, live)
+
+
+def _question(flow: Flow, wanted: LogoutRequest, live: LiveSession) -> Response:
     portal = portal_by_row(flow.client_id)
     # who stays signed in goes back to the portal's start page
     allow_form_target(wanted.post_logout_redirect_uri, portal.home_uri if portal else None)
     page = render_template(
         "pages/logout.html",
-        action=url_for("end_session.decide", flow_id=flow_id),
+        action=url_for("end_session.decide", flow_id=flow.id),
         portal=portal,
-        other_portals=len(other_portals(ctx, live.session.id, wanted.client_id)),
-        errors=[],
+        other_portals=len(other_portals(current(), live.session.id, wanted.client_id)),
+        errors=[("", word("form.stale"))] if is_stale() else [],
     )
     return Response(page, mimetype="text/html")
 
@@ -97,14 +103,14 @@ def decide(flow_id: str) -> Response:
         if refusal.code != "flow.expired":
             raise
         return _over(_of_logout(engine.load_over(ctx, flow_id, known_flow_browser())))
-    choice = request.form.get("choice")
-    if is_stale() or choice not in (GO, STAY):
-        return go_to("end_session.confirm", flow_id=flow_id)
+    wanted, live, choice = LogoutRequest(**flow.request), current_session(), request.form.get("choice")
+    if live is not None and (is_stale() or choice not in (GO, STAY)):
+        return _question(flow, wanted, live)
     if choice == STAY:
         engine.mark(flow, STAY)
         engine.finish(ctx, flow)
         return _back(flow)
-    return sign_out(flow, LogoutRequest(**flow.request), current_session(), agreed=True)
+    return sign_out(flow, wanted, live, agreed=True)
 
 
 def _over(flow: Flow) -> Response:
