@@ -9,6 +9,7 @@ from sqlalchemy import select
 from idp.audit.events import Event
 from idp.audit.models import AuditEvent
 from idp.oidc.models import Authorization, RefreshToken
+from idp.throttling.throttle import NOTICES_A_DAY
 from tests import cast
 from tests.joining import mails
 from tests.plain_browser import Portal
@@ -52,6 +53,15 @@ def test_reuse_ends_the_family(desk: Desk) -> None:
         reused = select(AuditEvent).where(AuditEvent.event == Event.REFRESH_TOKEN_REUSED)
         assert len(db.scalars(reused).all()) == 1
     assert mails(desk.services) == [("access_ended", "paul@muster.example")]
+
+
+def test_the_person_hears_of_reuse_some_times_a_day(desk: Desk) -> None:
+    """Whoever has old tokens does not fill a mailbox with them."""
+    for _ in range(NOTICES_A_DAY + 1):
+        used = desk.tokens()["refresh_token"]
+        desk.portal.refresh(used)
+        assert _outcome(desk.portal.refresh(used)) == INVALID
+    assert mails(desk.services) == [("access_ended", "paul@muster.example")] * NOTICES_A_DAY
 
 
 def test_reuse_ends_no_other_family(desk: Desk) -> None:
