@@ -12,6 +12,8 @@ import psutil
 import pytest
 
 from idp.accounts.passwords import Costs, PooledPasswordHasher
+from idp.cli.failures import Unready
+from idp.cli.ports import claimed
 from idp.errors import Busy
 from tests.cli.servers import Start, answers, serve, served
 from tests.cli.terminal import Terminal
@@ -165,18 +167,17 @@ def test_a_process_that_ends_while_all_stop_is_no_failure(start: Start) -> None:
     assert process.returncode == 0
 
 
-def test_of_two_that_start_at_once_one_gets_the_port(start: Start) -> None:
+def test_a_port_is_claimed_before_anybody_listens_there(start: Start) -> None:
     """Server processes share their port among themselves, not with those of another installation."""
-    port = str(free_port())
-    both = [start("serve", "--workers", "1", "--port", port, LOTSE_LOGGING__LEVEL="error") for _ in range(2)]
-    assert until(lambda: any(process.poll() is not None for process in both), seconds=60)
-    refused = next(process for process in both if process.poll() is not None)
-    other = next(process for process in both if process is not refused)
-    _, said = refused.communicate(timeout=30)
+    port = free_port()
+    with claimed("127.0.0.1", port, remedy=""):
+        refused = start("serve", "--port", str(port), LOTSE_LOGGING__LEVEL="error")
+        _, said = refused.communicate(timeout=60)
     assert refused.returncode == 5
     assert "another program listens there" in said
-    assert until(lambda: answers(f"http://127.0.0.1:{port}/jwks"), seconds=60)
-    assert other.poll() is None
+    _, taken = serve(start, workers=1)
+    with pytest.raises(Unready, match="another program"), claimed("127.0.0.1", taken, remedy=""):
+        pass
 
 
 def _hashes(socket: Path) -> bool:
