@@ -351,7 +351,7 @@ def forget(connection: PoolProxiedConnection, engine: Engine, error: BaseExcepti
 def _is_lost(connection: PoolProxiedConnection, engine: Engine, error: BaseException) -> bool:
     """Tell whether the database went away; then all connections made before are not used any more."""
     # typed for the driver's errors and connections, to which a pooled one passes all on
-    lost = engine.dialect.is_disconnect(error, connection, None)  # type: ignore[arg-type]
+    lost = engine.dialect.is_disconnect(error, connection, None)  # type: ignore[arg-type]  # see above
     if lost:
         _went_away[engine] = time.monotonic()
     return lost

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from werkzeug.test import Client, TestResponse
@@ -12,6 +12,7 @@ from werkzeug.test import Client, TestResponse
 from idp.crypto import b64url, random_token
 from tests.plain_browser import Portal
 from tests.signers import Claims, Signer
+from tests.world import VERIFIER, Desk
 
 KINDS = ("ES256", "RS256", "PS256", "EdDSA", "Ed25519")
 
@@ -78,3 +79,10 @@ class ProvingPortal(Portal):
     @property
     def _issuer(self) -> str:
         return self.gateway.server.provider.issuer
+
+
+def with_key(desk: Desk, prover: Prover | None = None) -> Desk:
+    """Return a desk whose portal proves a key with each request."""
+    made = replace(desk)
+    made.portal = ProvingPortal(desk.gateway, desk.registered, verifier=VERIFIER, prover=prover or Prover())
+    return made

@@ -9,21 +9,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from idp.cli.examination import settings_and_files
 from idp.settings import Problem, Settings, SettingsError, load, load_settings
 from idp.settings.loading import known_keys
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "config.example.toml"
 MASTER_KEY = base64.b64encode(bytes(32)).decode()
-PRODUCTION = {
-    "mode": "production",
-    "public_url": "https://login.example.de",
-    "database.url": "postgresql://lotse@db/lotse",
-    "server.trusted_proxies": ["10.1.2.3/32"],
-    "mail.host": "mail.example.de",
-    "mail.from_address": "konto@example.de",
-}
 
 
 def write(folder: Path, text: str) -> Path:
@@ -196,148 +187,6 @@ def test_missing_file_is_a_problem(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        "https://login.example.de/",
-        "https://login.example.de/idp",
-        "https://user@login.example.de",
-        "https://login.example.de?x=1",
-        "https://login.example.de?",
-        "https://login.example.de#x",
-        "https://login.example.de#",
-        "https://Login.example.de",
-        "HTTPS://login.example.de",
-        "https://login.example.de:99999",
-        "https://login.example.de:443",
-        "http://login.example.de:80",
-        "https://login.example.de:0",
-        "https://login.example.de:08443",
-        "https://login.example.de:",
-        "https://login.example.de ",
-        "https://login.example.de\n",
-        "https://login example.de",
-        "https://login.example.de\\x",
-        "https://münchen.example",
-        "https://login.example.de:٤٤",
-        "https://*",
-        "https://*.example.de",
-        "https://login..example.de",
-        "https://[::1",
-        "https://[::1]x",
-        "https://[1:2]",
-        "https://[0:0::1]",
-        "login.example.de",
-        "ftp://login.example.de",
-        "https://",
-    ],
-)
-def test_issuer_is_scheme_host_and_port(url: str) -> None:
-    """The issuer is compared as text (OIDC Core §2), and Host with it: only what browsers send can work."""
-    (problem,) = problems(overrides={"public_url": url})
-    assert problem.key == "public_url"
-    assert problem.message.startswith("must be an address such as https://login.example.de")
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://login.example.de",
-        "https://login.example.de:8443",
-        "https://login.example.de:80",
-        "http://localhost:8000",
-        "http://localhost",
-        "https://xn--mnchen-3ya.example",
-        "https://10.0.0.5",
-        "https://[2001:db8::5]",
-        "https://[::1]:8443",
-    ],
-)
-def test_issuers(url: str) -> None:
-    """Names, addresses, and ports that are not the usual one."""
-    assert load_settings(None, {}, {"public_url": url}).issuer == url
-
-
-@pytest.mark.parametrize("mode", ["development", "demo"])
-def test_http_is_for_development_and_demo(mode: str) -> None:
-    """A plain address is accepted outside production alone."""
-    settings = load_settings(None, {}, {"mode": mode, "public_url": "http://192.168.1.5:8000"})
-
-    assert settings.issuer == "http://192.168.1.5:8000"
-    (problem,) = problems(overrides=PRODUCTION | {"public_url": "http://login.example.de"})
-    assert problem == Problem("command line", "public_url", "production needs https")
-
-
-def test_production_takes_sqlite_only_when_told() -> None:
-    """SQLite in production is wanted on purpose (design §2, Storage)."""
-    sqlite = PRODUCTION | {"database.url": "sqlite:////var/lib/lotse/lotse.db"}
-
-    assert [problem.key for problem in problems(overrides=sqlite)] == ["database.url"]
-    assert load_settings(None, {}, sqlite | {"database.allow_sqlite": True}).secure
-    assert load_settings(None, {}, PRODUCTION).mode == "production"
-
-
-@pytest.mark.parametrize(
-    ("overrides", "key"),
-    [
-        ({"server.port": 0}, "server.port"),
-        ({"server.trusted_proxies": []}, "server.trusted_proxies"),
-        ({"server.trusted_proxies": ["0.0.0.0/0"]}, "server.trusted_proxies"),
-        ({"throttle.exempt_networks": ["128.0.0.0/1"]}, "throttle.exempt_networks"),
-        ({"throttle.exempt_networks": ["::/0"]}, "throttle.exempt_networks"),
-        ({"egress.allow_loopback": True}, "egress.allow_loopback"),
-        ({"logging.level": "debug"}, "logging.level"),
-        ({"tokens.code_seconds": 61}, "tokens.code_seconds"),
-        ({"password.memory_kib": 7167, "password.time_cost": 20}, "password.memory_kib"),
-        ({"password.memory_kib": 19456, "password.time_cost": 1}, "password.memory_kib"),
-        ({"support.help_url": "http://www.example.de/hilfe"}, "support.help_url"),
-        ({"legal.privacy_url": "http://www.example.de"}, "legal.privacy_url"),
-        ({"support.help_url": "HTTP://www.example.de"}, "support.help_url"),
-        ({"mail.host": None}, "mail.host"),
-        ({"mail.security": "none"}, "mail.security"),
-        ({"mail.security": "none", "mail.host": "10.0.0.5", "mail.from_address": "k@x.de"}, "mail.security"),
-    ],
-)
-def test_production_refuses_what_is_unsafe(overrides: dict[str, Any], key: str) -> None:
-    """What a server on the internet must not have; development may, and the doctor says the same."""
-    assert [problem.key for problem in problems(overrides=PRODUCTION | overrides)] == [key]
-    assert load_settings(None, {}, overrides).mode == "development"
-    later = load_settings(None, {}, PRODUCTION | overrides | {"mode": "development"})
-    advice = [finding for finding in settings_and_files(later, None) if finding.state == "advice"]
-    assert [finding.check for finding in advice if "production refuses this" in finding.found] == [key]
-
-
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        {"server.trusted_proxies": ["104.16.0.0/13", "2400:cb00::/32"]},
-        {"throttle.exempt_networks": ["10.0.0.0/8", "fc00::/7", "127.0.0.0/8"]},
-        {"mail.security": "none", "mail.host": "localhost"},
-        {"mail.security": "none", "mail.host": "127.0.0.9"},
-        {"mail.security": "none", "mail.host": "::1"},
-        {"mail.security": "tls", "mail.port": 465, "mail.username": "x", "mail.password": "y"},
-        {"password.memory_kib": 7168, "password.time_cost": 5},
-        {"password.memory_kib": 47104, "password.time_cost": 1},
-    ],
-)
-def test_production_takes_what_is_safe(overrides: dict[str, Any]) -> None:
-    """A large proxy's networks, private ones, and each of OWASP's costs."""
-    assert load_settings(None, {}, PRODUCTION | overrides).mode == "production"
-
-
-def test_production_refuses_a_folder_of_keys_that_others_change(tmp_path: Path) -> None:
-    """The master key opens everything; a folder that does not exist yet is made for its owner alone."""
-    wanted = PRODUCTION | {"keys.directory": tmp_path / "keys"}
-    assert load_settings(None, {}, wanted).mode == "production"
-    (tmp_path / "keys").mkdir()
-    (tmp_path / "keys").chmod(0o770)
-    (problem,) = problems(overrides=wanted)
-    assert (problem.key, "chmod 700" in problem.message) == ("keys.directory", True)
-    assert load_settings(None, {}, wanted | {"keys.master_key": MASTER_KEY}).mode == "production"
-    (tmp_path / "keys").chmod(0o755)
-    assert load_settings(None, {}, wanted).mode == "production"
-
-
-@pytest.mark.parametrize(
     ("overrides", "key"),
     [
         ({"session.aal1_idle_hours": 48, "session.aal1_days": 1}, "session.aal1_idle_hours"),
@@ -413,51 +262,6 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     assert MASTER_KEY not in repr(settings)
     bad = problems(overrides={"keys.master_key": "geheim!", "database.url": "mysql://lotse:geheim@db"})
     assert "geheim" not in "".join(map(str, bad))
-
-
-@pytest.mark.parametrize(
-    ("key", "url"),
-    [
-        ("redis.url", "redis://:aaCANARY/bb@127.0.0.1:6379/0"),
-        ("redis.url", "redis://:12/CANARY@127.0.0.1:6379/0"),
-        ("redis.url", "redis://user:1?CANARY@127.0.0.1"),
-        ("redis.url", "redis://user:1#CANARY@127.0.0.1"),
-        ("redis.url", "redis://:[CANARY@127.0.0.1"),
-        ("redis.url", "redis://:CANARY℀@127.0.0.1"),
-        ("redis.url", "redis://CANARY@"),
-        ("redis.url", "redis://127.0.0.1:99999"),
-        ("redis.url", "redis://"),
-        ("redis.url", "unix://:aa/CANARY@/run/redis.sock"),
-        ("database.url", "postgresql://lotse:a@CANARY/b@127.0.0.1/lotse"),
-        ("database.url", "postgresql://CANARY/b@127.0.0.1/lotse"),
-        ("database.url", "postgresql://lotse:x@127.0.0.1:CANARY/lotse"),
-    ],
-)
-def test_an_address_that_cannot_be_read_is_refused_without_repeating_it(key: str, url: str) -> None:
-    """Its parts would be others than they seem: a piece of the password would be host or port (design §7)."""
-    (problem,) = problems(overrides={key: url})
-    assert problem.key == key
-    assert problem.message.endswith("address; percent-encode the password")
-    assert "CANARY" not in str(problem)
-
-
-@pytest.mark.parametrize(
-    ("key", "url"),
-    [
-        ("redis.url", "redis://redis"),
-        ("redis.url", "rediss://user:p%2Fx%40@redis.example:6380/1?socket_timeout=1"),
-        ("redis.url", "redis://:x@[::1]:6379"),
-        ("redis.url", "unix:///run/redis/redis.sock?db=1"),
-        ("redis.url", "unix://:x@/run/redis/redis.sock"),
-        ("database.url", "postgresql://lotse:p%40%2F@db:5432/lotse?sslmode=verify-full"),
-        ("database.url", "postgresql:///lotse?host=/run/postgresql"),
-        ("database.url", "postgresql://lotse:k/x+=@[::1]/lotse"),
-        ("database.url", "sqlite:////srv/a@b/lotse.db"),
-    ],
-)
-def test_addresses_that_can_be_read(key: str, url: str) -> None:
-    """Sockets, IPv6, and passwords as they are to be written."""
-    assert load_settings(None, {}, {key: url}).model_dump()[key.partition(".")[0]]["url"] == url
 
 
 def test_relative_paths_in_a_file_belong_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,7 +139,7 @@ def conclude(ctx: Context, attempt: Attempt) -> Recognised:
         raise Refusal("login.failed")
     ctx.throttle.succeeded(ctx.db, attempt.reservation)
     second_factors = sessions.ask_second_factors(ctx, account.id)
-    refusal = refused_meanwhile(ctx, account)
+    refusal = turned_away(ctx, account)
     if refusal is not None:
         raise refusal
     if attempt.rehashed is not None:
@@ -174,8 +174,8 @@ def _proven_account(ctx: Context, attempt: Attempt) -> SignInFacts | None:
     return account if account.password_hash == attempt.candidate.password_hash else None
 
 
-def refused_meanwhile(ctx: Context, account: SignInFacts) -> Refusal | None:
-    """Return and record why somebody who has proven to be the owner may not come in, or None."""
+def turned_away(ctx: Context, account: SignInFacts) -> Refusal | None:
+    """Return why somebody who has proven to be the owner may not come in, and record it, or None."""
     refusal = standing(ctx, account)
     if refusal is not None:
         record(ctx, Event.SIGN_IN_REFUSED, target=("account", account.id), reason=refusal.code)

@@ -58,7 +58,7 @@ def serve(
             multiprocessing.set_start_method("fork", force=True)
         running.enter_context(PoolKeeper(pool))
         running.enter_context(WorkerKeeper())
-        WebServer("idp.cli.serve:application", settings.server).serve()
+        WebServer(application, settings.server).serve()
 
 
 @contextmanager
@@ -93,13 +93,16 @@ def _load(config: Path | None, flags: Mapping[str, object]) -> "Settings":
     return settings
 
 
-def application() -> "Gateway":
-    """Return the WSGI application for any server; its process ends with the one that started it."""
+def application(parent: int | None = None) -> "Gateway":
+    """Return the WSGI application for any server; its process ends with the one that started it.
+
+    :param parent: that process; None: ask the system.
+    """
     from idp.app import create_app
     from idp.logging import configure
     from idp.settings import load_settings
 
-    stop_with_parent(os.getppid())
+    stop_with_parent(parent or os.getppid())
     with _failures_logged("server process cannot start"):
         settings = load_settings()
         configure(level=settings.logging.level, format=settings.logging.format)

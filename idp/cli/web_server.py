@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from granian.server.mp import MPServer, WorkerProcess
 
 from idp.cli.arrivals import Arrivals, AtOnce
 from idp.cli.draining import DRAIN_SIGNAL, HELD_BACK, wait_until_stopped
-from idp.cli.processes import held_back, stop_with_parent
+from idp.cli.processes import held_back
 from idp.logging import get_logger
 from idp.settings.models import Server
 from idp.web.gateway import Gateway
@@ -49,10 +49,10 @@ log = get_logger(__name__)
 class WebServer(MPServer):
     """The server processes of one machine."""
 
-    def __init__(self, target: str, settings: Server) -> None:
+    def __init__(self, load: Callable[[int], Gateway], settings: Server) -> None:
+        """Take the settings, and what makes a process's application, given its parent's process id."""
         super().__init__(
-            target,
-            factory=True,
+            load.__qualname__,
             interface=Interfaces.WSGI,
             address=settings.host,
             port=settings.port,
@@ -66,15 +66,17 @@ class WebServer(MPServer):
             respawn_failed_workers=True,
             workers_kill_timeout=KILL_AFTER_SECONDS,
         )
+        self._load = load
         #: process number → how many of it in a row ended soon after their birth
         self._early_ends: Counter[int] = Counter()
 
-    def serve(self, *arguments: Any, **options: Any) -> None:
+    def serve(self, *_: object, **__: object) -> None:
         """Serve until SIGTERM or SIGINT; processes begin with all that this one has loaded."""
         allow_files(CONNECTIONS + _FILES_BESIDE_CONNECTIONS)
-        target = partial(serve_whole_requests, threads=self.blocking_threads, parent=os.getpid())
+        target = partial(serve_whole_requests, threads=self.blocking_threads)
         try:
-            super().serve(target, *arguments, **options)
+            # the parent's id from the parent: it may have ended before its child could ask
+            super().serve(target, target_loader=partial(self._load, os.getpid()), wrap_loader=False)
         except BaseException:
             for worker in self.wrks:  # or this process would wait for them to end by themselves
                 worker.kill()  # type: ignore[no-untyped-call]  # granian leaves it untyped
@@ -140,13 +142,9 @@ class WebServer(MPServer):
 
 @WorkerProcess.wrap_target  # type: ignore[untyped-decorator]  # granian leaves it untyped
 def serve_whole_requests(
-    number: int, application: Gateway, listener: Any, ipc: Any, *_: object, threads: int, parent: int
+    number: int, application: Gateway, listener: Any, ipc: Any, *_: object, threads: int
 ) -> None:
-    """Serve in this process until SIGTERM, as granian does for WSGI, but by way of :class:`Arrivals`.
-
-    :param parent: the process that forked this one; it may have ended before this one could look.
-    """
-    stop_with_parent(parent)
+    """Serve in this process until SIGTERM, as granian does for WSGI, but by way of :class:`Arrivals`."""
     stopped = threading.Event()
     let_work_finish()
     listener = limit_unread(listener)

@@ -129,5 +129,8 @@ def test_signing_out_beside_a_block(services: Services) -> None:
         with ThreadPoolExecutor(at_once.parties) as threads:
             under_way = [threads.submit(sign_out, session_id) for session_id in open_sessions]
             under_way.append(threads.submit(block))
-        for done in under_way:
-            done.result()
+        assert [done.exception() for done in under_way] == [None] * at_once.parties
+        with unit_of_work(services) as ctx:
+            mine = Session.account_id == account_id
+            still_open = select(func.count()).where(mine, Session.ended_at.is_(None))
+            assert ctx.db.scalar(still_open) == 0

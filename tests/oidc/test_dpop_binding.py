@@ -1,11 +1,10 @@
 """Codes, refresh tokens and access tokens that work with one key alone (RFC 9449 §5-§7, §10; req 7, 26)."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from sqlalchemy import select
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import TestResponse
 
 from idp.audit.events import Event
 from idp.audit.models import AuditEvent
@@ -13,33 +12,11 @@ from idp.oidc.models import Authorization
 from tests import cast
 from tests.cast import Registered
 from tests.plain_browser import Browser, basic, claims
-from tests.provers import KINDS, Prover, ProvingPortal
+from tests.provers import KINDS, Prover, ProvingPortal, with_key
 from tests.world import VERIFIER, Desk, forget_snapshot, machine
 
 PROVER, OTHER = Prover(), Prover(number=1)
 INVALID_PROOF, INVALID_GRANT = (400, "invalid_dpop_proof"), (400, "invalid_grant")
-
-
-@pytest.fixture
-def app(desk: Desk) -> Registered:
-    """A client without a secret, for the same person."""
-    with desk.work() as ctx:
-        registered = cast.register_public(ctx)
-    forget_snapshot(desk.gateway)
-    return registered
-
-
-@pytest.fixture(params=["confidential", "public"])
-def bound(request: pytest.FixtureRequest, desk: Desk, app: Registered) -> Desk:
-    """Each kind of client, with a key."""
-    registered = app if request.param == "public" else desk.registered
-    return _with_key(Desk(desk.services, desk.gateway, registered, desk.account_id))
-
-
-def _with_key(desk: Desk, prover: Prover = PROVER) -> Desk:
-    made = replace(desk)
-    made.portal = ProvingPortal(desk.gateway, desk.registered, verifier=VERIFIER, prover=prover)
-    return made
 
 
 def _without(desk: Desk) -> Desk:
@@ -48,16 +25,6 @@ def _without(desk: Desk) -> Desk:
 
 def _outcome(answer: TestResponse) -> tuple[int, str]:
     return answer.status_code, (answer.get_json() or {}).get("error", "")
-
-
-def _userinfo(desk: Desk, authorization: str, proof: str | None, method: str = "GET") -> TestResponse:
-    headers = {"Authorization": authorization} | ({} if proof is None else {"DPoP": proof})
-    return machine(desk.gateway, method, "/userinfo", headers=headers)
-
-
-def _challenges(answer: TestResponse) -> list[str]:
-    assert answer.status_code == 401
-    return answer.headers.getlist("WWW-Authenticate")
 
 
 # -- access tokens
@@ -78,7 +45,7 @@ def test_a_proof_binds_the_access_token(bound: Desk) -> None:
 def test_each_kind_of_key_at_every_endpoint(desk: Desk, alg: str) -> None:
     """Code, refresh and userinfo (§5, §7.1); RSA keys make the longest headers."""
     prover = Prover(alg)
-    bound = _with_key(desk, prover)
+    bound = with_key(desk, prover)
     first = bound.tokens(scope="openid")
     fresh = bound.portal.refresh(first["refresh_token"]).get_json()
     for tokens in (first, fresh):
@@ -88,7 +55,7 @@ def test_each_kind_of_key_at_every_endpoint(desk: Desk, alg: str) -> None:
 
 def test_introspection_names_the_key(desk: Desk) -> None:
     """What a resource server needs to check proofs itself (§6.2)."""
-    bound = _with_key(desk)
+    bound = with_key(desk)
     for tokens in (bound.tokens(), bound.portal.call("/token", {"grant_type": "client_credentials"}).json):
         assert tokens is not None
         shown = desk.introspect(tokens["access_token"])
@@ -102,13 +69,13 @@ def test_an_opaque_token_is_bound_too(desk: Desk) -> None:
     with desk.work() as ctx:
         registered = cast.register(ctx, "opaque", access_token_format="opaque")
     forget_snapshot(desk.gateway)
-    bound = _with_key(Desk(desk.services, desk.gateway, registered, desk.account_id))
+    bound = with_key(Desk(desk.services, desk.gateway, registered, desk.account_id))
     tokens = bound.tokens()
     shown = bound.introspect(tokens["access_token"])
     assert (shown["token_type"], shown["cnf"]) == (tokens["token_type"], {"jkt": PROVER.jkt})
     assert bound.portal.userinfo(tokens["access_token"]).status_code == 200
     assert _without(bound).portal.userinfo(tokens["access_token"]).status_code == 401
-    assert _with_key(bound, OTHER).portal.userinfo(tokens["access_token"]).status_code == 401
+    assert with_key(bound, OTHER).portal.userinfo(tokens["access_token"]).status_code == 401
 
 
 def test_a_client_that_is_bound_to_proofs(desk: Desk) -> None:
@@ -117,7 +84,7 @@ def test_a_client_that_is_bound_to_proofs(desk: Desk) -> None:
         registered = cast.register(ctx, "strict", dpop_bound_access_tokens=True)
     forget_snapshot(desk.gateway)
     strict = Desk(desk.services, desk.gateway, registered, desk.account_id)
-    bound = _with_key(strict)
+    bound = with_key(strict)
     code = strict.code().code
     assert _outcome(strict.redeem(code)) == INVALID_PROOF
     tokens = bound.redeem(code).get_json()
@@ -134,7 +101,7 @@ def test_a_client_that_is_bound_to_proofs(desk: Desk) -> None:
 def test_an_invalid_proof_costs_nothing(bound: Desk) -> None:
     """Code and refresh token can be used afterwards; an authentication that fails comes first."""
     code = bound.code().code
-    wrong = _with_key(bound)
+    wrong = with_key(bound)
 
     class Broken(ProvingPortal):
         def headers(self, method: str, path: str) -> dict[str, str]:
@@ -213,7 +180,7 @@ def test_the_address_is_ours_whatever_the_host(bound: Desk) -> None:
 
 def test_a_code_bound_to_a_key(bound: Desk) -> None:
     """``dpop_jkt``: that key alone, else invalid_grant and the code is burnt (§10, req 7)."""
-    for wrong in (_with_key(bound, OTHER), _without(bound)):
+    for wrong in (with_key(bound, OTHER), _without(bound)):
         code = bound.code(dpop_jkt=PROVER.jkt).code
         assert _outcome(wrong.redeem(code)) == INVALID_GRANT
         assert _outcome(bound.redeem(code)) == INVALID_GRANT
@@ -238,7 +205,7 @@ def test_dpop_jkt_is_a_thumbprint(bound: Desk, value: str) -> None:
 def test_a_pushed_request_binds_its_code(bound: Desk) -> None:
     """By the parameter, by the header, or by both when they agree (§10.1)."""
     plain = _without(bound)
-    stranger = _with_key(bound, OTHER)
+    stranger = with_key(bound, OTHER)
     for portal, jkt in ((plain.portal, PROVER.jkt), (bound.portal, None), (bound.portal, PROVER.jkt)):
         for redeeming, status in ((stranger, 400), (bound, 200)):
             browser = Browser(bound.gateway)
@@ -272,10 +239,10 @@ def test_a_pushed_request_needs_a_right_proof(bound: Desk) -> None:
 
 def test_a_public_clients_refresh_token_is_bound(desk: Desk, app: Registered) -> None:
     """To the key of the code exchange (§5); a wrong try spends nothing."""
-    bound = _with_key(Desk(desk.services, desk.gateway, app, desk.account_id))
+    bound = with_key(Desk(desk.services, desk.gateway, app, desk.account_id))
     token = bound.tokens()["refresh_token"]
     for _ in range(2):
-        for wrong in (_with_key(bound, OTHER), _without(bound)):
+        for wrong in (with_key(bound, OTHER), _without(bound)):
             assert _outcome(wrong.portal.refresh(token)) == INVALID_GRANT
         answer = bound.portal.refresh(token)
         assert answer.get_json()["token_type"] == "DPoP"
@@ -285,16 +252,16 @@ def test_a_public_clients_refresh_token_is_bound(desk: Desk, app: Registered) ->
 def test_a_refresh_with_a_first_proof_binds_too(desk: Desk, app: Registered) -> None:
     """From then on there is no way back to a Bearer token."""
     plain = Desk(desk.services, desk.gateway, app, desk.account_id)
-    bound = _with_key(plain)
+    bound = with_key(plain)
     token = bound.portal.refresh(plain.tokens()["refresh_token"]).get_json()["refresh_token"]
-    for wrong in (plain, _with_key(plain, OTHER)):
+    for wrong in (plain, with_key(plain, OTHER)):
         assert _outcome(wrong.portal.refresh(token)) == INVALID_GRANT
     assert bound.portal.refresh(token).status_code == 200
 
 
 def test_a_confidential_client_may_change_its_key(desk: Desk) -> None:
     """Its authentication binds the refresh token (§5); but a bound one never yields a Bearer token."""
-    bound, other = _with_key(desk), _with_key(desk, OTHER)
+    bound, other = with_key(desk), with_key(desk, OTHER)
     token = bound.tokens()["refresh_token"]
     assert _outcome(desk.portal.refresh(token)) == INVALID_GRANT
     answer = other.portal.refresh(token).get_json()
@@ -305,10 +272,10 @@ def test_a_confidential_client_may_change_its_key(desk: Desk) -> None:
 
 def test_reuse_is_seen_without_the_key(desk: Desk, app: Registered) -> None:
     """A used refresh token ends the family, whoever brings it (req 21)."""
-    bound = _with_key(Desk(desk.services, desk.gateway, app, desk.account_id))
+    bound = with_key(Desk(desk.services, desk.gateway, app, desk.account_id))
     first = bound.tokens()["refresh_token"]
     second = bound.portal.refresh(first).get_json()["refresh_token"]
-    assert _outcome(_with_key(bound, OTHER).portal.refresh(first)) == INVALID_GRANT
+    assert _outcome(with_key(bound, OTHER).portal.refresh(first)) == INVALID_GRANT
     assert _outcome(bound.portal.refresh(second)) == INVALID_GRANT
 
 
@@ -320,111 +287,3 @@ def test_the_lineage_keeps_the_key(bound: Desk) -> None:
     with bound.services.database.session() as db:
         found = [row.cnf for row in db.scalars(select(Authorization))]
     assert sorted(map(str, found)) == sorted(map(str, [{"jkt": PROVER.jkt}] * 2 + [None]))
-
-
-# -- userinfo
-
-
-def test_userinfo_with_the_key(bound: Desk) -> None:
-    """The scheme in any case, by GET and POST."""
-    token = bound.tokens()["access_token"]
-    address = bound.issuer + "/userinfo"
-    for method in ("GET", "POST"):
-        for scheme in ("DPoP", "dpop"):
-            proof = PROVER.proof(address, method, token=token)
-            answer = _userinfo(bound, f"{scheme} {token}", proof, method)
-            assert answer.status_code == 200
-            assert answer.get_json()["sub"]
-
-
-def test_a_bound_token_is_no_bearer_token(bound: Desk) -> None:
-    """By header or body, with a proof beside it or without (§7.2, req 26)."""
-    token = bound.tokens()["access_token"]
-    proof = PROVER.proof(bound.issuer + "/userinfo", token=token)
-    posted = Client(bound.gateway).post("/userinfo", base_url=bound.issuer, data={"access_token": token})
-    for answer in (
-        _userinfo(bound, f"Bearer {token}", None),
-        _userinfo(bound, f"Bearer {token}", proof),
-        posted,
-    ):
-        bearer, dpop = _challenges(answer)
-        assert bearer.startswith('Bearer error="invalid_token", error_description="')
-        assert dpop == 'DPoP algs="ES256 RS256 PS256 EdDSA Ed25519"'
-        assert _outcome(answer) == (401, "invalid_token")
-
-
-def test_a_bearer_token_is_no_bound_token(bound: Desk) -> None:
-    """An unbound token by the scheme DPoP (§7.1); a DPoP header beside a Bearer token says nothing."""
-    token = _without(bound).tokens()["access_token"]
-    proof = PROVER.proof(bound.issuer + "/userinfo", "GET", token=token)
-    (challenge,) = _challenges(_userinfo(bound, f"DPoP {token}", proof))
-    assert challenge.startswith('DPoP error="invalid_token", error_description="')
-    assert challenge.endswith(', algs="ES256 RS256 PS256 EdDSA Ed25519"')
-    assert _userinfo(bound, f"Bearer {token}", proof).status_code == 200
-    assert _userinfo(bound, f"Bearer {token}", "garbage").status_code == 200
-
-
-def _wrong_proofs(issuer: str, token: str) -> dict[str, tuple[str | None, str]]:
-    address = issuer + "/userinfo"
-    return {
-        "none": (None, "invalid_dpop_proof"),
-        "empty": ("", "invalid_dpop_proof"),
-        "no ath": (PROVER.proof(address, "GET"), "invalid_dpop_proof"),
-        "ath of another token": (PROVER.proof(address, "GET", token=token + "x"), "invalid_dpop_proof"),
-        "another method": (PROVER.proof(address, "POST", token=token), "invalid_dpop_proof"),
-        "another endpoint": (PROVER.proof(issuer + "/token", "GET", token=token), "invalid_dpop_proof"),
-        "another key": (OTHER.proof(address, "GET", token=token), "invalid_token"),
-        "a stale nonce": (PROVER.proof(address, "GET", token=token, nonce="x"), "use_dpop_nonce"),
-        "two": (",".join([PROVER.proof(address, "GET", token=token)] * 2), "invalid_dpop_proof"),
-    }
-
-
-def test_userinfo_without_the_right_proof(bound: Desk) -> None:
-    """401 with one challenge of the scheme DPoP, which names the error (§7.1, §9)."""
-    token = bound.tokens()["access_token"]
-    for name, (proof, error) in _wrong_proofs(bound.issuer, token).items():
-        answer = _userinfo(bound, f"DPoP {token}", proof)
-        (challenge,) = _challenges(answer)
-        assert challenge.startswith(f'DPoP error="{error}", error_description="'), name
-        assert _outcome(answer) == (401, error), name
-    right = PROVER.proof(bound.issuer + "/userinfo", "GET", token=token)
-    assert _userinfo(bound, f"DPoP {token}", right).status_code == 200
-    assert _outcome(_userinfo(bound, f"DPoP {token}", right)) == (401, "invalid_dpop_proof")
-
-
-def test_a_strangers_key_uses_up_nothing(bound: Desk) -> None:
-    """Who has a token without its key leaves no row."""
-    token = bound.tokens()["access_token"]
-    address = bound.issuer + "/userinfo"
-    proof = OTHER.proof(address, "GET", token=token)
-    for _ in range(2):
-        assert _outcome(_userinfo(bound, f"DPoP {token}", proof)) == (401, "invalid_token")
-
-
-def test_userinfo_of_a_token_that_ended(bound: Desk) -> None:
-    """A right proof heals nothing: revoked, garbage, too little scope."""
-    tokens = bound.tokens()
-    assert bound.portal.call("/revoke", {"token": tokens["access_token"]}).status_code == 200
-    for token in (tokens["access_token"], "garbage", tokens["id_token"]):
-        (challenge,) = _challenges(bound.portal.userinfo(token))
-        assert challenge.startswith('DPoP error="invalid_token"')
-    weak = bound.portal.userinfo(bound.tokens(scope="profile")["access_token"])
-    assert weak.status_code == 403
-    assert weak.headers["WWW-Authenticate"].startswith('DPoP error="insufficient_scope"')
-
-
-def test_who_brings_no_token_hears_of_both_schemes(desk: Desk) -> None:
-    """RFC 9110 §11.6.1; no error is named to somebody who brought nothing (RFC 6750 §3.1)."""
-    bare = machine(desk.gateway, "GET", "/userinfo")
-    assert _challenges(bare) == ["Bearer", 'DPoP algs="ES256 RS256 PS256 EdDSA Ed25519"']
-    for header in ("DPoP", "DPoP ", "Basic x"):
-        assert len(_challenges(_userinfo(desk, header, None))) == 2
-
-
-def test_a_proof_at_other_endpoints_says_nothing(desk: Desk) -> None:
-    """Introspection and revocation know no proofs, right or wrong."""
-    tokens: dict[str, Any] = _with_key(desk).tokens()
-    headers = {"DPoP": "garbage", "Authorization": basic("portal", desk.registered.secret or "")}
-    for path in ("/introspect", "/revoke"):
-        form = {"token": tokens["access_token"]}
-        assert machine(desk.gateway, "POST", path, data=form, headers=headers).status_code == 200

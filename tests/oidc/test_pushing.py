@@ -152,8 +152,13 @@ def test_each_source_means_the_same(desk: Desk) -> None:
         "scope": "openid email",
         "prompt": "login",
         "max_age": "60",
-        "claims": '{"userinfo": {"name": null}}',
+        "claims": '{"userinfo": {"name": null}, "id_token": {"sub": {"value": "somebody"}}}',
         "ui_locales": "en",
+        "acr_values": "1 2",
+        "login_hint": "paul",
+        "organization": "100200300",
+        "response_mode": "fragment",
+        "dpop_jkt": "a" * 43,
     }
     for source in SOURCES.values():
         answer = source(desk, wanted)
@@ -164,6 +169,7 @@ def test_each_source_means_the_same(desk: Desk) -> None:
         first, *others = db.scalars(select(Flow.request)).all()
     assert others == [first] * 4
     assert (first["state"], first["max_age"]) == ("ä ö&=+", 60)
+    assert [name for name, value in first.items() if not value] == ["essential_acr", "resources"]
 
 
 def test_a_whole_sign_in(desk: Desk) -> None:

@@ -128,8 +128,8 @@ def _check(form: TotpForm, reservation: Reservation) -> Response:
     if flow.purpose == engine.RESET:
         return sign_in.complete_reset(flow, [(assurance.PASSWORD, None), second])
     if half_way is not None:
-        now = identifiers.locked_account(ctx, account.id)
-        if now is None or login.refused_meanwhile(ctx, now) is not None:  # blocked since the password
+        held = identifiers.locked_account(ctx, account.id)
+        if held is None or login.turned_away(ctx, held) is not None:  # blocked since the password
             transaction.give_up(ctx, flow)
             return _start_again(flow)  # which says why, as after any other right password
         return sign_in.complete(

@@ -104,8 +104,8 @@ def decide(flow_id: str) -> Response:
             raise
         return _over(_of_logout(engine.load_over(ctx, flow_id, known_flow_browser())))
     wanted, live, choice = LogoutRequest(**flow.request), current_session(), request.form.get("choice")
-    if live is not None and (is_stale() or choice not in (GO, STAY)):
-        return _question(flow, wanted, live)
+    if is_stale() or choice not in (GO, STAY):
+        return _question(flow, wanted, live) if live else go_to("end_session.confirm", flow_id=flow_id)
     if choice == STAY:
         engine.mark(flow, STAY)
         engine.finish(ctx, flow)
