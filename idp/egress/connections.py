@@ -12,6 +12,8 @@ import httpcore
 
 from idp.egress.rules import EgressFailed, EgressRefused, is_loopback, is_public, left, resolve
 
+MAX_RAW_BYTES = 512 * 1024
+"""Most that is read of an answer with its heads and framing: twice the largest body."""
 FAILURES = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError)
 """What is raised where the other side does not answer as it should."""
 
@@ -71,14 +73,22 @@ class _PinnedBackend(httpcore.NetworkBackend):
 
 
 class _TimedStream(httpcore.NetworkStream):
-    """A stream whose every wait ends at one common deadline, so a slow drip cannot stretch it."""
+    """A stream whose every wait ends at one common deadline, so a slow drip cannot stretch it.
+
+    What comes is bounded, too: heads without end, and bodies in tiny chunks, cost us as long as they last.
+    """
 
     def __init__(self, inner: httpcore.NetworkStream, deadline: float) -> None:
         self._inner = inner
         self._deadline = deadline
+        self._read = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, left(self._deadline))
+        found = self._inner.read(max_bytes, left(self._deadline))
+        self._read += len(found)
+        if self._read > MAX_RAW_BYTES:
+            raise EgressRefused("the answer is too large")
+        return found
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._inner.write(buffer, left(self._deadline))

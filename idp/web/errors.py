@@ -57,6 +57,7 @@ def relying_party_mistake(mistake: RelyingPartyMistake) -> Response:
         "errors/relying_party.html",
         400,
         portal=portal_of(client) if client else None,
+        leaving=request.path == "/logout",
         error=mistake.error,
         parameter=mistake.parameter,
         received=received[:_SHOWN] if received is not None else "",

@@ -176,7 +176,9 @@ def test_the_language_that_the_portal_asks_for(portal: Portal) -> None:
     english = '<html lang="en"'
     assert english in browser.get("/logout", ui_locales="fr en").text
     assert english in browser.post_from("https://portal.example", "/logout", {"ui_locales": "en"}).text
-    for address in ("/logout", "/authorize"):
+    for address, title in (("/logout", "start signing you out"), ("/authorize", "start signing you in")):
         wrong = {"ui_locales": "en", "client_id": "nobody"}
-        assert english in browser.post_from("https://portal.example", address, wrong).text
+        page = browser.post_from("https://portal.example", address, wrong).text
+        assert english in page
+        assert title in page
     assert english in browser.get("/logout", ui_locales="en", id_token_hint=hint).text

@@ -271,6 +271,7 @@ def _access(template: str, **values: Any) -> Page:
 
 def _relying_party(portal: Any) -> Page:
     return "errors/relying_party.html", {
+        "leaving": False,
         "portal": portal,
         "error": "invalid_request",
         "parameter": "redirect_uri",
