@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from threading import Event
 
 import pytest
@@ -89,10 +90,23 @@ def test_unknown_keys_do_not_flood_the_portal(keys: ClientKeys, site: KeySite) -
 
 def test_who_comes_meanwhile_waits_for_the_same_answer(keys: ClientKeys, site: KeySite) -> None:
     """After a start several threads need the keys at once: one fetch, and each finds its key."""
-    several = places(DEMO)
+    several, released = places(DEMO), Event()
+    site.on_hit = lambda: site.hits[-1].endswith("probe") or released.wait(10)
+    probes = (replace(CLIENT, row_id=f"probe{number}", jwks_uri=f"{site.uri}?probe") for number in count())
+
+    def all_wait() -> bool:
+        try:
+            keys.find(next(probes), "old", "ES256", NOW)
+        except Busy:
+            return True
+        return False
+
     with ThreadPoolExecutor(several) as threads:
-        found = list(threads.map(lambda _: _finds(keys, site, "old", NOW), range(several)))
-    assert (found, len(site.hits)) == ([True] * several, 1)
+        waiting = [threads.submit(_finds, keys, site, "old", NOW) for _ in range(several)]
+        assert until(all_wait, seconds=10)
+        released.set()
+        assert [waiter.result() for waiter in waiting] == [True] * several
+    assert [hit for hit in site.hits if not hit.endswith("probe")] == ["/jwks"]
 
 
 def test_half_of_the_threads_wait_for_sites_at_most(keys: ClientKeys, site: KeySite) -> None:
