@@ -13,7 +13,8 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
 
 from idp.db import Database, forget, wire_of
@@ -207,6 +208,10 @@ class Transaction:
         if connection is not None and connection.is_valid:
             connection.close()  # the pool rolls back what comes home, and drops what no longer can
 
+    def session(self) -> Session:
+        """Return a unit of work of this transaction: its commit keeps what was consumed, too."""
+        return Session(Connection(self._engine, self._opened()), expire_on_commit=False, autoflush=False)
+
     def consume_code(self, code_hash: bytes, now: int) -> AuthorizationFacts | None:
         """Consume an authorization code and return its authorization, or None: unknown, expired or used."""
         return self._consume(
@@ -302,9 +307,12 @@ class Transaction:
         self._wire().later(statement, values)
 
     def _wire(self) -> Wire:
+        return wire_of(self._opened())
+
+    def _opened(self) -> PoolProxiedConnection:
         if self._connection is None:
             self._connection = self._engine.raw_connection()
-        return wire_of(self._connection)
+        return self._connection
 
 
 class Statements:

@@ -99,9 +99,7 @@ class AuthorizationCodeGrant(AuthlibCodeGrant):
     def _burn(self, facts: AuthorizationFacts, client: RegisteredClient, error: OAuth2Error) -> None:
         exchange = self.request.exchange
         assert exchange.transaction is not None  # noqa: S101  (as above)
-        exchange.transaction.commit()
-        exchange.transaction.rollback()
-        with self.server.provider.services.database.session() as db:
+        with exchange.transaction.session() as db:
             code_misused(
                 self.server.provider.context(db, exchange, client), facts.authorization_id, error.description
             )

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from idp.audit.events import Event
 from idp.audit.models import AuditEvent
@@ -73,6 +73,20 @@ def test_another_redirect_uri_burns_the_code(desk: Desk, uri: str | None) -> Non
     assert _outcome(desk.redeem(code, redirect_uri=uri)) == INVALID
     assert _outcome(desk.redeem(code)) == INVALID
     assert _events(desk.services, Event.CODE_MISUSED)
+
+
+def test_a_code_is_burnt_with_its_event(desk: Desk) -> None:
+    """Where the one cannot be kept the other is not: a burnt code whose misuse nobody can read (req 7)."""
+    code = desk.code().code
+    events = AuditEvent.__tablename__
+    with desk.services.database.engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE {events} RENAME TO elsewhere"))
+    try:
+        assert desk.redeem(code, redirect_uri="https://evil.example/").status_code >= 500
+    finally:
+        with desk.services.database.engine.begin() as connection:
+            connection.execute(text(f"ALTER TABLE elsewhere RENAME TO {events}"))
+    assert desk.redeem(code).status_code == 200
 
 
 def test_another_client_burns_the_code(desk: Desk) -> None:
