@@ -10,11 +10,10 @@ import hashlib
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     BigInteger,
@@ -32,11 +31,12 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState, StaticPool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState, StaticPool
 from sqlalchemy.types import TypeDecorator
 
+from idp.pooling import WIRE, look_at_rested, open_wires, reported, wire_of
 from idp.wire import SqliteWire, Wire
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,10 +47,6 @@ OPEN: Final = "lotse.open"
 """What opens the connection of a unit of work that is one transaction."""
 _SILENT_MS: Final = 10_000
 """How long what was sent to PostgreSQL may lie unacknowledged before the connection counts as lost."""
-_WIRE: Final = "lotse.wire"
-_SINCE: Final = "lotse.since"
-#: when a connection of an engine was last found dead
-_went_away: WeakKeyDictionary[Engine, float] = WeakKeyDictionary()
 
 StorageError = SQLAlchemyError
 """What a database raises; surfaces, which build no queries, catch it by this name."""
@@ -194,7 +190,7 @@ class Database:
 
         # Reads before the first write hold nothing, so that a unit of work may hash a password or count
         # a guess in a transaction of its own meanwhile; from the first write on it holds the write lock.
-        _open_wires(engine, SqliteWire)
+        open_wires(engine, SqliteWire)
         _share_wires(engine)
         return engine, engine
 
@@ -224,23 +220,12 @@ class Database:
         # loads the driver, which SQLite does without
         from idp.pipeline import PostgresqlReadingWire, PostgresqlWire
 
-        _open_wires(writer, PostgresqlWire)
+        open_wires(writer, PostgresqlWire)
         _share_wires(writer)
-        _open_wires(reader, PostgresqlReadingWire)
+        open_wires(reader, PostgresqlReadingWire)
+        look_at_rested(writer)
+        look_at_rested(reader)
         return writer, reader
-
-
-def _open_wires(engine: Engine, open_wire: Callable[[Any], Wire]) -> None:
-    """Give each connection its wire, and leave those alone whose server went away."""
-
-    @event.listens_for(engine, "connect")
-    def connect(driver_connection: Any, entry: ConnectionPoolEntry) -> None:
-        entry.info.update({_WIRE: open_wire(driver_connection), _SINCE: time.monotonic()})
-
-    @event.listens_for(engine, "checkout")
-    def checkout(_driver_connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:
-        if entry.info[_SINCE] < _went_away.get(engine, 0):
-            raise DisconnectionError  # the pool makes a new one
 
 
 def _share_wires(engine: Engine) -> None:
@@ -250,24 +235,24 @@ def _share_wires(engine: Engine) -> None:
     def let_pass(  # noqa: PLR0917  (the signature of the event)
         connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
     ) -> None:
-        with _reported(connection, statement):
+        with reported(connection, statement):
             wire_of(connection).flush(begin=_writes(statement, context))
 
     @event.listens_for(engine, "commit")
     def commit(connection: Connection) -> None:
-        with _reported(connection, "COMMIT"):
+        with reported(connection, "COMMIT"):
             wire_of(connection).commit()
 
     @event.listens_for(engine, "rollback")
     def rollback(connection: Connection) -> None:
         if not connection.invalidated:
-            with _reported(connection, "ROLLBACK"):
+            with reported(connection, "ROLLBACK"):
                 wire_of(connection).rollback()
 
     @event.listens_for(engine, "reset")
     def reset(_driver_connection: Any, entry: ConnectionPoolEntry, state: PoolResetState) -> None:
         if not state.terminate_only:
-            wire: Wire = entry.info[_WIRE]
+            wire: Wire = entry.info[WIRE]
             wire.rollback()
 
 
@@ -302,59 +287,13 @@ def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:
             time.sleep(0.01)
 
 
-def wire_of(connection: Connection | PoolProxiedConnection) -> Wire:
-    """Return what hot statements of a connection are sent by; it stays with it in the pool."""
-    wire: Wire = connection.info[_WIRE]
-    return wire
-
-
 def begin_writing(connection: Connection) -> None:
     """Begin the transaction of a connection, unless it has begun: a write or a held row follows.
 
     On SQLite this waits for the write lock: what is read next still holds when the transaction writes.
     """
-    with _reported(connection, "BEGIN"):
+    with reported(connection, "BEGIN"):
         wire_of(connection).flush(begin=True)
-
-
-@contextmanager
-def _reported(connection: Connection, words: str) -> Iterator[None]:
-    """Raise the driver's errors as SQLAlchemy's."""
-    try:
-        yield
-    except connection.dialect.loaded_dbapi.Error as error:
-        raise wrapped(connection, words, error) from error
-
-
-def wrapped(connection: Connection, words: str, error: Exception) -> StatementError:
-    """Return SQLAlchemy's exception for the driver's, without values; a dead connection leaves the pool."""
-    lost = not connection.closed and _is_lost(connection.connection, connection.engine, error)
-    if lost:
-        connection.invalidate(error)
-    return DBAPIError.instance(
-        words,
-        None,
-        error,
-        connection.dialect.loaded_dbapi.Error,
-        hide_parameters=True,
-        connection_invalidated=lost,
-        dialect=connection.dialect,
-    )
-
-
-def forget(connection: PoolProxiedConnection, engine: Engine, error: BaseException) -> None:
-    """Take a connection out of its pool, which tries none before it is used."""
-    _is_lost(connection, engine, error)
-    connection.invalidate(error)
-
-
-def _is_lost(connection: PoolProxiedConnection, engine: Engine, error: BaseException) -> bool:
-    """Tell whether the database went away; then all connections made before are not used any more."""
-    # typed for the driver's errors and connections, to which a pooled one passes all on
-    lost = engine.dialect.is_disconnect(error, connection, None)  # type: ignore[arg-type]  # see above
-    if lost:
-        _went_away[engine] = time.monotonic()
-    return lost
 
 
 def try_lock(db: Session, name: str) -> bool:
@@ -378,11 +317,8 @@ __all__ = [
     "UtcDateTime",
     "begin_writing",
     "delete_batch",
-    "forget",
     "from_micros",
     "new_id",
     "to_micros",
     "try_lock",
-    "wire_of",
-    "wrapped",
 ]

@@ -13,7 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session, SessionTransaction
 
-from idp.db import OPEN, Base, wire_of, wrapped
+from idp.db import OPEN, Base
+from idp.pooling import wire_of, wrapped
 from idp.wire import Row, Words, words
 
 Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete

@@ -1,7 +1,7 @@
 """The session and prepared statements in one transaction, on each engine (design §2, Storage)."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -9,14 +9,13 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
-from sqlalchemy import bindparam, delete, insert, select, text, update
+from sqlalchemy import bindparam, delete, insert, select, text
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
-from idp.db import Database, try_lock
-from idp.installation import Installation, InstallationSecret
-from idp.oidc.statements import Statements
+from idp.db import Database
+from idp.installation import InstallationSecret
 from idp.prepared import Prepared
 
 MOMENT = datetime(2026, 11, 22, 21, 30, 0, 123456, tzinfo=UTC)
@@ -189,27 +188,6 @@ def test_a_unit_of_work_gives_its_connection_back(database: Database) -> None:
                 other.commit()
 
 
-def test_a_connection_that_was_lost_is_said_to_be(database: Database) -> None:
-    """Where the transaction begins as well; the next has another connection. SQLite has no server to lose."""
-    if database.dialect == "sqlite":
-        return
-    begins: list[Callable[[Session], object]] = [
-        lambda db: db.execute(update(Installation).values(epoch=2)),
-        _write_and_look,
-        lambda db: try_lock(db, "any"),
-    ]
-    for begin in begins:
-        with database.session() as db:
-            own = db.scalar(text("SELECT pg_backend_pid()"))
-            with database.reading() as other:
-                other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": own})
-            with pytest.raises(DBAPIError) as lost:
-                begin(db)
-            assert lost.value.connection_invalidated
-            db.rollback()
-            db.execute(update(Installation).values(epoch=3))
-
-
 @pytest.mark.parametrize("through", ["session", "prepared"])
 def test_a_commit_that_is_lost_can_be_rolled_back(database: Database, through: str) -> None:
     """Who answers 503 for it rolls back first, and may go on. SQLite has no server to lose."""
@@ -274,6 +252,14 @@ def test_a_unit_that_is_one_transaction_is_kept_as_a_whole(database: Database, e
     with database.reading() as db:
         found = db.scalars(select(InstallationSecret.version).order_by(InstallationSecret.version)).all()
         assert found == ([1, 2, 4, 5] if ends == "well" else [])
+
+
+@pytest.fixture
+def own(database: Database) -> Iterator[Database]:
+    """The same database by connections of this test alone."""
+    made = Database(database.url.render_as_string(hide_password=False))
+    yield made
+    made.dispose()
 
 
 def test_a_unit_that_is_one_transaction_opens_a_connection_when_it_needs_one(own: Database) -> None:
@@ -349,41 +335,3 @@ def test_a_commit_of_what_has_failed_says_so(database: Database) -> None:
             db.commit()
     with database.reading() as db:
         assert db.scalars(select(InstallationSecret.version)).all() == []
-
-
-@pytest.fixture
-def own(database: Database) -> Iterator[Database]:
-    """The same database by connections of this test alone."""
-    made = Database(database.url.render_as_string(hide_password=False))
-    yield made
-    made.dispose()
-
-
-@pytest.mark.parametrize("kind", ["prepared", "session", "hot"])
-def test_a_database_that_went_away_is_noticed_once(own: Database, kind: str) -> None:
-    """All connections made before are left alone then. SQLite has no server to lose."""
-    if own.dialect == "sqlite":
-        return
-    statements = Statements(own)
-
-    def work() -> None:
-        if kind == "hot":
-            statements.jti_revoked("x")
-            return
-        with own.session() as db:
-            if kind == "prepared":
-                _write_and_look(db)
-            else:
-                db.execute(update(Installation).values(epoch=2))
-
-    engine = own.reader if kind == "hot" else own.engine
-    with ExitStack() as lent:
-        connections = [lent.enter_context(engine.connect()) for _ in range(3)]
-        pids = [each.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() for each in connections]
-    with psycopg.connect(_url(own), autocommit=True) as other:
-        for pid in pids:
-            other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
-    with pytest.raises((DBAPIError, psycopg.OperationalError)):
-        work()
-    for _ in range(3):
-        work()

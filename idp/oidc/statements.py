@@ -17,8 +17,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
 
-from idp.db import Database, forget, wire_of
+from idp.db import Database
 from idp.oidc.facts import AuthorizationFacts, PersonFacts, decoded
+from idp.pooling import forget, wire_of
 from idp.wire import Row, Wire, Words, words
 
 CODE_PURPOSE = "authorization_code"

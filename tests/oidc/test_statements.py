@@ -1,13 +1,14 @@
 """The hot statements where something is in their way: locks, dead connections (A3; req 23)."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import func, select, text
 
+from idp import pooling
 from idp.audit.models import AuditEvent
 from idp.db import Base, Database
 from idp.management import accounts, ending
@@ -31,31 +32,44 @@ def database(postgresql: PostgreSQL, worker_number: int) -> Iterator[Database]:
 
 
 def _end_connections(desk: Desk) -> None:
-    """End all connections but one's own, as a restart of the server does."""
+    """End all connections but one's own, as a restart of the server does; returns when they have ended."""
     url = desk.services.database.url.render_as_string(hide_password=False)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+def _use_both_engines(desk: Desk, tokens: Mapping[str, Any]) -> list[Any]:
+    return [
+        desk.portal.call("/introspect", {"token": tokens["access_token"]}),
+        desk.portal.refresh("x" * 43),
+    ]
 
 
 def test_dead_connections_leave_the_pool(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each fails one request with 503 and is gone; nobody has to restart the server."""
     monkeypatch.setattr(snapshot, "POLL_SECONDS", 3600.0)
+    monkeypatch.setattr(pooling, "RESTED_SECONDS", 3600.0)
     tokens = desk.tokens()
     _end_connections(desk)
-
-    def ask() -> list[Any]:
-        return [
-            desk.portal.call("/introspect", {"token": tokens["access_token"]}),
-            desk.portal.refresh("x" * 43),
-        ]
-
-    first = ask()
+    first = _use_both_engines(desk, tokens)
     assert [answer.status_code for answer in first] == [503, 503]
     assert all(answer.headers["Retry-After"] for answer in first)
-    assert [answer.status_code for answer in ask()] == [200, 400]
+    assert [answer.status_code for answer in _use_both_engines(desk, tokens)] == [200, 400]
+
+
+def test_a_restart_of_the_database_fails_no_later_request(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that has rested is looked at first."""
+    monkeypatch.setattr(snapshot, "POLL_SECONDS", 3600.0)
+    monkeypatch.setattr(pooling, "RESTED_SECONDS", 0.0)
+    tokens = desk.tokens()
+    assert [answer.status_code for answer in _use_both_engines(desk, tokens)] == [200, 400]
+    _end_connections(desk)
+    assert [answer.status_code for answer in _use_both_engines(desk, tokens)] == [200, 400]
 
 
 def test_nothing_is_minted_after_a_block_has_committed(desk: Desk) -> None:
