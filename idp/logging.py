@@ -92,14 +92,20 @@ def _describe_exception(
 
 
 def error_text(error: BaseException) -> str:
-    """Return what an exception says, scrubbed; of a database error only the driver's class and SQLSTATE.
+    """Return what an exception says, scrubbed; of a database error only the driver's class and its code.
 
-    The text of a database error quotes values of the row ("Key (username)=(anna) already exists").
+    The text of a database error quotes values of the row ("Key (username)=(anna) already exists").  Without a
+    code it is about the connection, and its text says why there is none.
     """
     original = getattr(error, "orig", None)
-    if isinstance(original, BaseException):
-        return f"{type(original).__name__} {getattr(original, 'sqlstate', None) or ''}".rstrip()
-    return scrub(str(error))
+    driver = original if isinstance(original, BaseException) else error
+    if driver is error and not type(error).__module__.startswith(("psycopg", "sqlite3")):
+        return scrub(str(error))
+    name = type(driver).__name__
+    code = getattr(driver, "sqlstate", None) or getattr(driver, "sqlite_errorname", None)
+    if code is None and name == "OperationalError":
+        code = " ".join(scrub(str(driver)).split())
+    return f"{name} {code or ''}".rstrip()
 
 
 def _frames(trace: TracebackType | None) -> list[str]:

@@ -3,9 +3,12 @@
 import io
 import json
 import logging
+import sqlite3
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy
 import structlog
@@ -167,8 +170,34 @@ def test_a_database_error_tells_no_values() -> None:
     with engine.connect() as connection:
         with pytest.raises(sqlalchemy.exc.SQLAlchemyError) as caught:
             connection.execute(sqlalchemy.text("SELECT :x FROM canary"), {"x": "canary"})
-        assert error_text(caught.value) == "OperationalError"
+        assert error_text(caught.value) == "OperationalError SQLITE_ERROR"
     engine.dispose()
+
+
+def test_a_driver_s_own_error_tells_no_values() -> None:
+    """(req 105): statements that SQLAlchemy does not send are no exception."""
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE t (canary TEXT UNIQUE)")
+    with pytest.raises(sqlite3.IntegrityError) as caught:
+        connection.executemany("INSERT INTO t VALUES (?)", [("x",), ("x",)])
+    connection.close()
+    assert error_text(caught.value) == "IntegrityError SQLITE_CONSTRAINT_UNIQUE"
+    violation = psycopg.errors.UniqueViolation("Key (username)=(canary) already exists.")
+    assert error_text(violation) == "UniqueViolation 23505"
+
+
+def test_why_a_database_cannot_be_used(tmp_path: Path) -> None:
+    """An operator reads whether it is the address, the disk or the rights."""
+    with pytest.raises(psycopg.OperationalError) as refused:
+        psycopg.connect("postgresql://lotse:canary@127.0.0.1:1/lotse")
+    text = error_text(refused.value)
+    assert text.startswith("OperationalError ")
+    assert "port 1 failed: Connection refused" in text
+    assert "canary" not in text
+    assert "\n" not in text
+    with pytest.raises(sqlite3.OperationalError) as missing:
+        sqlite3.connect(tmp_path / "nowhere" / "lotse.db")
+    assert error_text(missing.value) == "OperationalError SQLITE_CANTOPEN"
 
 
 def test_libraries_stay_silent_about_tokens(lines: Lines, stream: io.StringIO) -> None:

@@ -20,6 +20,7 @@ from idp.db import Database, StorageError, address_of
 from idp.delivery import outbox
 from idp.delivery.smtp import SmtpFailed, look_up
 from idp.installation import holds_secrets
+from idp.logging import error_text
 from idp.oidc import signing_keys
 from idp.settings import Settings
 from idp.settings.contradictions import unsafe_in_production
@@ -98,8 +99,9 @@ def database_of(settings: Settings, database: Database) -> Iterator[Finding]:
         drift = abs(datetime.now(UTC) - database.clock())
         with database.reading() as db:
             sealed = revision is not None and holds_secrets(db)
-    except StorageError:
-        yield problem("database", "does not answer", "Start it, or correct database.url.")
+    except StorageError as error:
+        found = f"does not answer ({error_text(error)})"
+        yield problem("database", found, "Start it, or correct database.url.")
         return
     if revision == migrations.HEAD:
         yield ok("database", f"{database.dialect} answers, at revision {revision}")
