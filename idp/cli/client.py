@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
@@ -24,11 +25,14 @@ from idp.cli.output import (
 )
 from idp.cli.state import State, pass_state
 from idp.management import clients
+from idp.management.ending import Ended
 from idp.oidc.client_fields import GRANT_TYPES, KINDS, TOKEN_FORMATS
 from idp.oidc.client_metadata import InvalidMetadata
 from idp.oidc.signing import ALGORITHMS
 
 _reason_option = click.option("--reason", help="A sentence for the audit log.")
+SEEN_SECONDS = 1.5
+"""After which time running servers have seen a change; they promise a second (design §2, Freshness)."""
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 
@@ -241,6 +245,7 @@ def disable(state: State, client_id: str, *, reason: str | None, as_json: bool) 
     """Switch a client off: it gets nothing any more, and what it got ends."""
     with state.operation() as ctx:
         ended = clients.disable(ctx, client_id, reason=reason)
+    ended += _end_issued(state, client_id)
     sentence = f"{client_id} is disabled. {ended_sentence(ended)}"
     write_done(sentence, as_json=as_json, status="disabled", ended=asdict(ended))
 
@@ -267,9 +272,28 @@ def delete(state: State, client_id: str, *, reason: str | None, yes: bool, as_js
     """Remove a client with its catalogue and everything issued to it."""
     confirm(f"Delete the client {client_id} and everything issued to it?", yes=yes)
     with state.operation() as ctx:
-        ended = clients.delete(ctx, client_id, reason=reason)
+        ended = clients.retire(ctx, client_id, reason=reason)
+    ended += _end_issued(state, client_id)
+    time.sleep(SEEN_SECONDS)
+    removed = 1
+    while removed:
+        with state.operation() as ctx:
+            removed = clients.remove_issued(ctx, client_id)
+    with state.operation() as ctx:
+        clients.delete(ctx, client_id, reason=reason)
     sentence = f"{client_id} is deleted. {ended_sentence(ended)}"
     write_done(sentence, as_json=as_json, status="deleted", ended=asdict(ended))
+
+
+def _end_issued(state: State, client_id: str) -> Ended:
+    """End what a disabled client was issued, a transaction for each batch."""
+    ended = Ended()
+    while True:
+        with state.operation() as ctx:
+            more = clients.end_issued(ctx, client_id)
+        if not more.authorizations:
+            return ended
+        ended += more
 
 
 def registration_of(name: str, flags: Mapping[str, Any]) -> dict[str, object]:

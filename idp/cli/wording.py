@@ -9,6 +9,10 @@ _SENTENCES: Final = {
     "account.status": "The account is {status}, so this does not apply.",
     "account.unknown": "There is no such account; see: idp account list",
     "actor.not_allowed": "This needs an operator.",
+    "client.catalogue": "The catalogue of {client_id} does not fit into a token: its keys have {length} "
+    "characters there, at most {limit} may be.",
+    "client.enabled": "{client_id} is not disabled; first: idp client disable {client_id}",
+    "client.named": "The tokens of {by} are for {client_id}; first take it out of their audiences.",
     "client.public": "{client_id} is a public client and has no secret.",
     "client.signs": "{client_id} signs with a key of its own and has no secret; change jwks: idp apply FILE",
     "client.status": "{client_id} is in that state already; see: idp client show {client_id}",

@@ -13,7 +13,7 @@ from idp.audit.events import Event
 from idp.audit.log import record
 from idp.context import Context
 from idp.crypto import random_token, sha256
-from idp.db import new_id
+from idp.db import delete_batch, new_id
 from idp.errors import Refusal
 from idp.installation import insert_once, snapshot_changed
 from idp.management.actors import require_operator
@@ -21,12 +21,15 @@ from idp.management.ending import Ended, end_client
 from idp.oidc import signing_keys
 from idp.oidc.client_fields import KEY_METHOD, PUBLIC_KINDS, ClientMetadata
 from idp.oidc.client_metadata import InvalidMetadata, Problem, shown, validate
-from idp.oidc.models import Client, ClientSecret
+from idp.oidc.clients import sector_of_row
+from idp.oidc.models import Authorization, Client, ClientSecret, RefreshToken
 from idp.oidc.sector import document_problem
 
 SECRET_BYTES: Final = 32
 OVERLAP: Final = timedelta(hours=24)
 """How long the old secret works beside its successor."""
+BATCH: Final = 1000
+"""How much of what was issued to a client ends, or goes, in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,8 @@ def insert(ctx: Context, metadata: ClientMetadata) -> Credentials:
 def change(ctx: Context, registration: Mapping[str, object]) -> list[str]:
     """Make an existing client what a whole registration says; returns the fields that differed.
 
-    Fields that are not named go back to their defaults.  A client that becomes public, or signs with a key of
+    Fields that are not named go back to their defaults.  Where people get another ``sub``, what was issued
+    to the client ends.  A client that becomes public, or signs with a key of
     its own from now on, loses its secrets; one that has to have a secret now needs :func:`rotate_secret`.
 
     :raises InvalidMetadata: with every problem.
@@ -113,9 +117,12 @@ def update(ctx: Context, metadata: ClientMetadata) -> list[str]:
     new = {name: value for name, value in columns.items() if getattr(client, name) != value}
     if not new:
         return []
-    old = {name: getattr(client, name) for name in new}
+    old, sector = {name: getattr(client, name) for name in new}, sector_of_row(client)
     for name, value in new.items():
         setattr(client, name, value)
+    if sector_of_row(client) != sector:
+        # what was issued would go on about somebody of another name (OIDC Core §5.3.2, §12.2)
+        end_client(ctx, client.id, "subject changed")
     if not metadata.has_secret:
         ctx.db.execute(sql_delete(ClientSecret).where(ClientSecret.client_id == client.id))
     _touch(ctx, client)
@@ -153,6 +160,9 @@ def rotate_secret(ctx: Context, client_id: str, *, overlap: timedelta = OVERLAP)
 def disable(ctx: Context, client_id: str, *, reason: str | None = None) -> Ended:
     """Switch a client off: it gets nothing any more, and what it got ends (req 23).
 
+    The rest of much ends by :func:`end_issued`, so that to switch off takes no longer for a large portal;
+    meanwhile none of it works, since its client is disabled.
+
     :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id), ``client.status`` (client_id).
     """
     require_operator(ctx)
@@ -162,7 +172,16 @@ def disable(ctx: Context, client_id: str, *, reason: str | None = None) -> Ended
     client.disabled_at = ctx.now
     _touch(ctx, client)
     _record(ctx, Event.CLIENT_DISABLED, client.id, client_id, reason=reason)
-    return end_client(ctx, client.id, "client disabled")
+    return end_client(ctx, client.id, "client disabled", limit=BATCH)
+
+
+def end_issued(ctx: Context, client_id: str) -> Ended:
+    """End more of what was issued to a disabled client; nothing, where all has ended.
+
+    :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id), ``client.enabled`` (client_id).
+    """
+    require_operator(ctx)
+    return end_client(ctx, _disabled(ctx, client_id).id, "client disabled", limit=BATCH)
 
 
 def enable(ctx: Context, client_id: str, *, reason: str | None = None) -> None:
@@ -174,18 +193,48 @@ def enable(ctx: Context, client_id: str, *, reason: str | None = None) -> None:
     client = _locked(ctx, client_id)
     if client.disabled_at is None:
         raise Refusal("client.status", client_id=client_id)
+    end_client(ctx, client.id, "client disabled")  # what somebody has left who was interrupted
     client.disabled_at = None
     _touch(ctx, client)
     _record(ctx, Event.CLIENT_ENABLED, client.id, client_id, reason=reason)
 
 
-def delete(ctx: Context, client_id: str, *, reason: str | None = None) -> Ended:
-    """Remove a client with its catalogue and everything issued to it.
+def retire(ctx: Context, client_id: str, *, reason: str | None = None) -> Ended:
+    """Switch a client off, if it is not, as the first half of its deletion.
 
-    :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id).
+    :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id), ``client.named`` (client_id, by):
+        the tokens of other clients are for it.
     """
     require_operator(ctx)
     client = _locked(ctx, client_id)
+    others = ctx.db.execute(select(Client.client_id, Client.audiences).where(Client.id != client.id))
+    named_by = sorted(row.client_id for row in others if client_id in row.audiences)
+    if named_by:
+        raise Refusal("client.named", client_id=client_id, by=", ".join(named_by))
+    return Ended() if client.disabled_at is not None else disable(ctx, client_id, reason=reason)
+
+
+def remove_issued(ctx: Context, client_id: str) -> int:
+    """Remove rows of what was issued to a disabled client before its deletion, and return how many.
+
+    :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id), ``client.enabled`` (client_id).
+    """
+    require_operator(ctx)
+    mine = Authorization.client_id == _disabled(ctx, client_id).id
+    its = RefreshToken.authorization_id.in_(select(Authorization.id).where(mine))
+    return delete_batch(ctx.db, RefreshToken, its, BATCH) or delete_batch(ctx.db, Authorization, mine, BATCH)
+
+
+def delete(ctx: Context, client_id: str, *, reason: str | None = None) -> Ended:
+    """Remove a retired client with its catalogue and everything issued to it.
+
+    Comes when running servers have seen that it is disabled, a second after: what they do for it and this
+    would wait for one another.
+
+    :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id), ``client.enabled`` (client_id).
+    """
+    require_operator(ctx)
+    client = _disabled(ctx, client_id)
     ended = end_client(ctx, client.id, "client deleted")
     _record(ctx, Event.CLIENT_DELETED, client.id, client_id, reason=reason)
     # by statement: the database's own cascades take what belongs to it
@@ -301,6 +350,13 @@ def _locked(ctx: Context, client_id: str) -> Client:
     client = ctx.db.execute(row, execution_options={"populate_existing": True}).scalar_one_or_none()
     if client is None:
         raise Refusal("client.unknown", client_id=client_id)
+    return client
+
+
+def _disabled(ctx: Context, client_id: str) -> Client:
+    client = _locked(ctx, client_id)
+    if client.disabled_at is None:
+        raise Refusal("client.enabled", client_id=client_id)
     return client
 
 

@@ -73,10 +73,13 @@ def end_membership(ctx: Context, membership_id: str, account_id: str, reason: st
     return _end(ctx, ids, reason, membership_id=membership_id)
 
 
-def end_client(ctx: Context, client_row_id: str, reason: str) -> Ended:
-    """End everything issued to a client; sessions serve other clients and stay."""
+def end_client(ctx: Context, client_row_id: str, reason: str, *, limit: int | None = None) -> Ended:
+    """End everything issued to a client; sessions serve other clients and stay.
+
+    :param limit: how many authorizations end at most; a client may have millions.
+    """
     end_own_tokens(ctx, client_row_id)
-    return _end(ctx, [], reason, client_id=client_row_id)
+    return Ended(authorizations=len(revoke(ctx, reason, client_id=client_row_id, limit=limit)))
 
 
 def end_consent(ctx: Context, account_id: str, client_row_id: str) -> Ended:

@@ -1,5 +1,6 @@
 """Operations on permissions: a client's catalogue, what organisations hold, what people have (req 92)."""
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -19,6 +20,8 @@ from idp.organizations.models import MembershipPermission, OrganizationPermissio
 
 ALL: Final = "*"
 """Stands for every key of a catalogue."""
+MAX_CATALOGUE: Final = 4096
+"""Characters of a catalogue's keys in JSON: somebody may have all, and a token has to fit a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,15 @@ def define(ctx: Context, client_id: str, entries: Sequence[Entry]) -> dict[str, 
 
     Permissions that are not named stay as they are, behind the named ones.
 
-    :raises Refusal: ``actor.not_allowed``, ``client.unknown``.
+    :raises Refusal: ``actor.not_allowed``, ``client.unknown``, ``client.catalogue`` (client_id, length,
+        limit).
     """
     require_operator(ctx)
     row_id = _client_row_id(ctx, client_id)
     known = {row.key: row for row in ctx.db.scalars(select(Permission).where(Permission.client_id == row_id))}
+    length = len(json.dumps([*known.keys() | {entry.key for entry in entries}]))
+    if length > MAX_CATALOGUE:
+        raise Refusal("client.catalogue", client_id=client_id, length=length, limit=MAX_CATALOGUE)
     result = {}
     for position, entry in enumerate(entries):
         values = {**asdict(entry), "position": position}

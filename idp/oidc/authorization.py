@@ -199,10 +199,12 @@ def revoke(
     client_id: str | None = None,
     authorization_id: str | None = None,
     spared_session: str | None = None,
+    limit: int | None = None,
 ) -> list[str]:
     """End authorizations with all that came of them, and return their ids.
 
     :param spared_session: what ends with this session anyway stays until then.
+    :param limit: how many end at most; the caller comes again.
 
     Sessions end only those without offline access; every other reason ends all.  Codes and tokens need no
     touch: each names its authorization, which is read whenever they are used.
@@ -222,6 +224,8 @@ def revoke(
         conditions += [Authorization.session_id == session_id, Authorization.offline.is_(False)]
     if len(conditions) == 1:
         raise ValueError("name what to revoke")
+    if limit is not None:
+        conditions = [Authorization.id.in_(select(Authorization.id).where(*conditions).limit(limit))]
     ctx.db.flush()
     ended = ctx.db.execute(
         update(Authorization)

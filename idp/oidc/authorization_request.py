@@ -120,14 +120,15 @@ def read(
     Comes before the first statement of the caller's transaction: a client's keys may have to be fetched.
 
     :raises RelyingPartyMistake: to be shown.
-    :raises OAuth2Error: to be redirected; carries ``redirect_uri``, ``response_mode`` and ``state``.
+    :raises OAuth2Error: to be redirected; carries ``client_id``, ``redirect_uri``,
+        ``response_mode`` and ``state``.
     """
     received = Received.of(pairs)
     client = _client(exchange, received)
     try:
         resolved = _resolved(server, exchange, client, received)
     except OAuth2Error as error:
-        _address(error, received, _certain_redirect_uri(error, client, received))
+        _address(error, client, received, _certain_redirect_uri(error, client, received))
         raise
     return check(server, exchange, method, client, resolved)
 
@@ -141,7 +142,7 @@ def check(
         _refuse_repeated(received)
         return _checked(server, ProtocolRequest(method, received.parameters, exchange), client)
     except OAuth2Error as error:
-        _address(error, received, redirect_uri)
+        _address(error, client, received, redirect_uri)
         raise
 
 
@@ -195,8 +196,9 @@ def _certain_redirect_uri(error: OAuth2Error, client: RegisteredClient, received
         ) from error
 
 
-def _address(error: OAuth2Error, received: Received, redirect_uri: str) -> None:
-    """Say where and how an error goes, with the state where that can travel."""
+def _address(error: OAuth2Error, client: RegisteredClient, received: Received, redirect_uri: str) -> None:
+    """Say whose an error is, where and how it goes, with the state where that can travel."""
+    error.client_id = client.client_id
     error.redirect_uri = redirect_uri
     mode = received.parameters.get("response_mode", QUERY)
     unusable = "response_mode" in received.repeated or response_mode_problem(mode, redirect_uri)
@@ -252,7 +254,7 @@ def _checked(
     return AuthorizationRequest(
         client_id=client.client_id,
         redirect_uri=parameters["redirect_uri"],
-        scope=client.get_allowed_scope(requested_scope(parameters)),
+        scope=requested_scope(parameters, client),
         response_mode=parameters.get("response_mode", QUERY),
         state=parameters.get("state"),
         nonce=parameters.get("nonce"),
@@ -283,12 +285,22 @@ def _response(parameters: Mapping[str, str]) -> None:
         raise InvalidRequestError(problem)
 
 
-def requested_scope(parameters: Mapping[str, str]) -> str:
-    """Return the scope a request asks for; raises InvalidScopeError for too much of it (req 29)."""
+def requested_scope(parameters: Mapping[str, str], client: RegisteredClient) -> str:
+    """Return what a request may have of the scope it asks for (RFC 6749 §3.3).
+
+    :raises InvalidScopeError: too much of it (req 29), or nothing that the client is registered for.
+    """
     scope = parameters.get("scope", "")
     if len(scope.split()) > MAX_SCOPES:
         raise InvalidScopeError(f"scope holds more than {MAX_SCOPES} values")
-    return scope
+    allowed = client.get_allowed_scope(scope)
+    if not allowed:
+        registered = " ".join(sorted(client.scopes))
+        raise InvalidScopeError(
+            "scope holds nothing that this client is registered for: values with spaces between them, "
+            f"out of {registered}"
+        )
+    return allowed
 
 
 def _prompt(value: str | None) -> tuple[str, ...]:

@@ -204,7 +204,7 @@ def as_wished(
     return {
         name: value
         for name, value in found.items()
-        if _SCOPE_OF[name] in given or _fits(_values(wishes.get(name)), value)
+        if _SCOPE_OF.get(name) in given or _fits(_values(wishes.get(name)), value)
     }
 
 

@@ -33,9 +33,13 @@ class ClientRefused(OAuth2Error):
         self.client_id = client_id
 
     def get_headers(self) -> list[tuple[str, str]]:
-        """Name the scheme to use, as RFC 9110 §11.6.1 wants for each 401."""
+        """Name the scheme to use, as RFC 9110 §11.6.1 wants for each 401, and the reason.
+
+        Some client libraries stop at the challenge and never read the body.
+        """
         headers: list[tuple[str, str]] = super().get_headers()
-        return [*headers, ("WWW-Authenticate", 'Basic realm="token endpoint", charset="UTF-8"')]
+        reason = f'error="{self.error}", error_description="{self.description}"'
+        return [*headers, ("WWW-Authenticate", f'Basic realm="token endpoint", charset="UTF-8", {reason}')]
 
 
 @dataclass(frozen=True, slots=True)

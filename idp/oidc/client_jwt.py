@@ -18,11 +18,12 @@ from joserfc.jws import JWSRegistry
 from idp.oidc.client_keys import ClientKeys
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS
-from idp.oidc.signing import MAX_JWT, REGISTRY, JwtProfile
+from idp.oidc.signing import REGISTRY, JwtProfile
 
 CLIENT_ASSERTION: Final = JwtProfile(frozenset({"jwt", "client-authentication+jwt", None}))
 REQUEST_OBJECT: Final = JwtProfile(frozenset({"jwt", "oauth-authz-req+jwt", None}))
 
+MAX_JWT: Final = 8192
 SKEW: Final = 30
 """Seconds by which the clock of a client may differ from ours."""
 

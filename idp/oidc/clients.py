@@ -10,7 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from idp.crypto import same, sha256
+from idp.oidc.claims import permitted_claims
 from idp.oidc.client_metadata import redirect_uri_matches
+from idp.oidc.facts import AuthorizationFacts
 from idp.oidc.models import Client
 from idp.oidc.sector import sector_of
 
@@ -95,6 +97,20 @@ class RegisteredClient(ClientMixin):
         kept = (word for word in asked if word in self.scopes)
         return " ".join(word for word in kept if word != OFFLINE or self.check_grant_type("refresh_token"))
 
+    def still_allowed(self, scope: str) -> str:
+        """Return a granted scope without the words that are not registered any more."""
+        words = scope.split()
+        if self.scopes.issuperset(words):
+            return scope
+        return " ".join(word for word in words if word in self.scopes)
+
+    def narrowed(self, facts: AuthorizationFacts) -> AuthorizationFacts:
+        """Return an authorization's facts without what the registration does not allow any more."""
+        scope, asked = self.still_allowed(facts.scope), facts.requested_claims
+        if scope == facts.scope and not asked:
+            return facts
+        return facts._replace(scope=scope, claims_request=permitted_claims(asked or {}, self.scopes) or None)
+
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """Compare with the registered values (req 1)."""
         return any(redirect_uri_matches(known, redirect_uri, kind=self.kind) for known in self.redirect_uris)
@@ -151,12 +167,13 @@ def registered(row: Client) -> RegisteredClient:
         expires_at=row.expires_at,
         **_signing(row),
         require_pushed_authorization_requests=row.require_pushed_authorization_requests,
-        sector=_sector(row),
+        sector=sector_of_row(row),
         dpop_bound_access_tokens=row.dpop_bound_access_tokens,
     )
 
 
-def _sector(row: Client) -> str | None:
+def sector_of_row(row: Client) -> str | None:
+    """Return the host for which a stored client's pairwise subjects are made, or None (OIDC Core §8.1)."""
     return sector_of(row.sector_identifier_uri, row.redirect_uris) if row.subject_type == "pairwise" else None
 
 

@@ -32,7 +32,7 @@ def request_codes(provider: Provider, request: ProtocolRequest) -> dict[str, Any
     client = provider.authenticate(request)
     if not client.check_grant_type(DEVICE_GRANT):
         raise UnauthorizedClientError(f"this client is not registered for {DEVICE_GRANT}")
-    scope = client.get_allowed_scope(requested_scope(request.form))
+    scope = requested_scope(request.form, client)
     wanted = resources.named(exchange.snapshot.clients, client, request.form.get(resources.PARAMETER))
     address = exchange.origin.ip
     if client.public:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR
+from idp.authentication.assurance import AAL1, AAL2
 from idp.oidc.authorization_response import RESPONSE_MODES
 from idp.oidc.claims import CLAIMS_SUPPORTED
 from idp.oidc.client_fields import GRANT_TYPES, SUBJECT_TYPES
@@ -66,7 +66,7 @@ def metadata_document(settings: Settings, clients: Iterable[RegisteredClient]) -
             "response_types_supported": ["code"],
             "response_modes_supported": list(RESPONSE_MODES),
             "grant_types_supported": list(GRANT_TYPES),
-            "acr_values_supported": [AAL1, AAL2, AAL2_PHR],
+            "acr_values_supported": [AAL1, AAL2],  # what a factor we have can give
             "subject_types_supported": list(SUBJECT_TYPES),
             "id_token_signing_alg_values_supported": list(ALGORITHMS),
             "userinfo_signing_alg_values_supported": list(ALGORITHMS),

@@ -6,15 +6,18 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnauthorizedClien
 
 from idp.accounts.principal import principal_may_act
 from idp.crypto import sha256
+from idp.oidc.claims import ORGANIZATIONAL
 from idp.oidc.clients import RegisteredClient
+from idp.oidc.facts import AuthorizationFacts
 from idp.oidc.provider import Provider
 from idp.oidc.request import Exchange, ProtocolRequest
 from idp.oidc.signing import TokenRefused
-from idp.oidc.tokens import is_opaque, read_access_token
+from idp.oidc.tokens import is_opaque, organization_claims, read_access_token
+
+_Found = tuple[dict[str, Any], AuthorizationFacts | None]
 
 INACTIVE = {"active": False}
-_SHOWN = ("scope", "client_id", "exp", "iat", "sub", "aud", "iss", "jti", "auth_time", "acr", "amr", "cnf")
-_SHOWN_PERSON = ("organization", "permissions")
+_SHOWN = ("client_id", "exp", "iat", "sub", "aud", "iss", "jti", "auth_time", "acr", "amr", "cnf")
 
 
 def introspect(provider: Provider, request: ProtocolRequest) -> dict[str, Any]:
@@ -29,11 +32,26 @@ def introspect(provider: Provider, request: ProtocolRequest) -> dict[str, Any]:
     token = request.form.get("token")
     if not token:
         raise InvalidRequestError("token is missing")
-    claims = _worth(provider, request.exchange, client, token)
-    if claims is None:
+    found = _worth(provider, request.exchange, client, token)
+    if found is None:
         return dict(INACTIVE)
-    answer = {name: claims[name] for name in (*_SHOWN, *_SHOWN_PERSON) if name in claims}
+    claims, facts = found
+    answer = {name: claims[name] for name in _SHOWN if name in claims}
+    answer |= _allowed_now(provider, request.exchange, claims, facts)
     return {"active": True, "token_type": "DPoP" if "cnf" in claims else "Bearer", **answer}
+
+
+def _allowed_now(
+    provider: Provider, exchange: Exchange, claims: dict[str, Any], facts: AuthorizationFacts | None
+) -> dict[str, Any]:
+    """Return scope, organisation and permissions as they stand now, not as they stood in the token."""
+    scope = exchange.snapshot.clients[claims["client_id"]].still_allowed(claims.get("scope", ""))
+    answer: dict[str, Any] = {"scope": scope} if scope else {}
+    names = ORGANIZATIONAL.intersection(scope.split())
+    if facts is not None and names:
+        permissions = provider.statements.permissions(facts, exchange.snapshot.version)
+        answer |= organization_claims(names, facts, permissions)
+    return answer
 
 
 def _concerns(claims: dict[str, Any], client: RegisteredClient) -> bool:
@@ -42,40 +60,37 @@ def _concerns(claims: dict[str, Any], client: RegisteredClient) -> bool:
     return client.client_id in named or claims.get("client_id") == client.client_id
 
 
-def _worth(
-    provider: Provider, exchange: Exchange, client: RegisteredClient, token: str
-) -> dict[str, Any] | None:
+def _worth(provider: Provider, exchange: Exchange, client: RegisteredClient, token: str) -> _Found | None:
     """Return the claims of a token that is worth something now and concerns the client."""
     if is_opaque(token):
-        return _stored(provider, exchange, client, token)
+        found = provider.statements.opaque(sha256(token), exchange.micros)
+    else:
+        found = _read(provider, exchange, token)
+    if found is None:
+        return None
+    claims, facts = found
+    known = claims["client_id"] in exchange.snapshot.clients and _concerns(claims, client)
+    return found if known and (facts is None or principal_may_act(facts.standing)) else None
+
+
+def _read(provider: Provider, exchange: Exchange, token: str) -> _Found | None:
+    """Return what a JWT says that was not revoked, and the authorization of one that speaks for a person."""
     try:
         claims = read_access_token(
             exchange.snapshot.keys, token, issuer=provider.issuer, now=exchange.seconds
         )
     except TokenRefused:
         return None
-    return claims if _concerns(claims, client) and _alive(provider, exchange, claims, token) else None
-
-
-def _stored(
-    provider: Provider, exchange: Exchange, client: RegisteredClient, token: str
-) -> dict[str, Any] | None:
-    found = provider.statements.opaque(sha256(token), exchange.micros)
-    if found is None:
-        return None
-    claims, facts = found
-    known = claims["client_id"] in exchange.snapshot.clients and _concerns(claims, client)
-    return claims if known and (facts is None or principal_may_act(facts.standing)) else None
-
-
-def _alive(provider: Provider, exchange: Exchange, claims: dict[str, Any], token: str) -> bool:
-    owner = exchange.snapshot.clients.get(claims["client_id"])
-    if owner is None:
-        return False
     authorization = claims.get("authorization_id")
     if authorization is None:
-        if owner.strict_revocation:
-            return provider.statements.strict_stands(sha256(token), claims["jti"])
-        return not provider.statements.jti_revoked(claims["jti"])
+        return (claims, None) if _own_stands(provider, exchange, claims, token) else None
     found = provider.statements.authorization(authorization, claims["jti"])
-    return found is not None and not found[1] and principal_may_act(found[0].standing)
+    return None if found is None or found[1] else (claims, found[0])
+
+
+def _own_stands(provider: Provider, exchange: Exchange, claims: dict[str, Any], token: str) -> bool:
+    """Tell whether a token that a client got for itself was not revoked."""
+    owner = exchange.snapshot.clients.get(claims["client_id"])
+    if owner is not None and owner.strict_revocation:
+        return provider.statements.strict_stands(sha256(token), claims["jti"])
+    return not provider.statements.jti_revoked(claims["jti"])

@@ -56,7 +56,7 @@ class Provider:
                 refused.client_id or "", exchange.origin.ip, now=exchange.now
             )
             raise
-        request.auth_method = credentials.method
+        request.auth_method, request.authenticated = credentials.method, client
         return client
 
 

@@ -59,6 +59,7 @@ class ProtocolRequest(OAuth2Request):
         self.exchange = exchange
         self.authorization_header = authorization
         self.proof = proof
+        self.authenticated: RegisteredClient | None = None
         #: thumbprint of the key that was proven, which the tokens will be bound to (RFC 9449 §5)
         self.jkt: str | None = None
 

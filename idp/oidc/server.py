@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 
 from authlib.oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import OAuth2Error
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnsupportedGrantTypeError
 
+from idp.logging import get_logger
+from idp.oidc.client_fields import GRANT_TYPES
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.grants.authorization_code import AuthorizationCodeGrant
 from idp.oidc.grants.client_credentials import ClientCredentialsGrant
@@ -28,6 +31,19 @@ class Answer(NamedTuple):
     body: bytes
     headers: list[tuple[str, str]]
 
+
+_log = get_logger(__name__)
+_EVERY_DAY = frozenset(
+    {
+        "login_required",
+        "interaction_required",
+        "consent_required",
+        "account_selection_required",
+        "access_denied",
+        "authorization_pending",
+        "use_dpop_nonce",
+    }
+)
 
 NO_STORE = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 JSON_HEADERS = [("Content-Type", "application/json"), *NO_STORE]
@@ -52,6 +68,19 @@ def error_answer(error: OAuth2Error) -> Answer:
     return json_answer(dict(error.get_body()), error.status_code, extra)
 
 
+def note_refusal(error: OAuth2Error, client_id: str | None, request_id: str | None = None) -> None:
+    """Tell the operator which portal was refused and why, in the words the portal hears; they hold no values.
+
+    What every portal hears now and then is no refusal: nobody is signed in, or has not decided yet.
+
+    :param client_id: of a registered client, or None.
+    :param request_id: where log lines do not get it by themselves.
+    """
+    if error.error not in _EVERY_DAY:
+        bound = {} if request_id is None else {"request_id": request_id}
+        _log.info("request refused", client=client_id, refusal=error.error, why=error.description, **bound)
+
+
 class ProtocolServer(AuthorizationServer):
     """One for a process; registered once, then only read."""
 
@@ -63,6 +92,18 @@ class ProtocolServer(AuthorizationServer):
         self.register_grant(ClientCredentialsGrant)
         self.register_grant(DeviceCodeGrant)
 
+    def get_token_grant(self, request: ProtocolRequest) -> Any:
+        """Return the grant of a token request (RFC 6749 §5.2)."""
+        try:
+            return super().get_token_grant(request)
+        except UnsupportedGrantTypeError as unknown:
+            if not request.form.get("grant_type"):
+                raise InvalidRequestError("grant_type is missing") from unknown
+            known = ", ".join(GRANT_TYPES)
+            raise OAuth2Error(
+                f"grant_type must be one of {known}", error="unsupported_grant_type"
+            ) from unknown
+
     def create_token_response(self, request: ProtocolRequest) -> Answer:
         """Answer a token request in one transaction, committed before the answer exists for anyone else."""
         with self.provider.statements.transaction() as transaction:
@@ -73,6 +114,10 @@ class ProtocolServer(AuthorizationServer):
         return answer
 
     # Authlib's interface
+
+    def handle_error_response(self, request: ProtocolRequest, error: OAuth2Error) -> Answer:
+        """Raise what Authlib has caught: one place answers errors of all endpoints."""
+        raise error
 
     def create_oauth2_request(self, request: ProtocolRequest) -> ProtocolRequest:
         """Pass our request through."""

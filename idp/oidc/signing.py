@@ -22,7 +22,8 @@ from joserfc.jws import JWSRegistry
 
 from idp.crypto import b64url
 
-MAX_JWT = 8192
+MAX_JWT = 12_288
+"""Characters of a token of ours: what a catalogue, scopes and names come to; a head of 16 KiB holds it."""
 REMEMBERED = 20_000
 """Tokens whose signature need not be checked again; a few kilobytes each."""
 ALGORITHMS: Final = ("ES256", "RS256", "PS256", "EdDSA")
@@ -112,7 +113,7 @@ class KeyRing:
     def verify(self, token: str, profile: JwtProfile) -> dict[str, Any]:
         """Return the claims of a JWT we signed; times, issuer and audience are the caller's to compare.
 
-        :raises TokenRefused: not ours, changed, of another type, or longer than 8 KiB.
+        :raises TokenRefused: not ours, changed, of another type, or longer than 12 KiB.
         """
         if len(token) > MAX_JWT or token.count(".") != 2:
             raise TokenRefused("not a compact JWT")

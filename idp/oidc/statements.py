@@ -374,18 +374,20 @@ class Statements:
         """Tell whether a token that has to have a row has one, and was not revoked."""
         return bool(self._read(self._texts.strict, {"hash": token_hash, "jti": jti}))
 
-    def permissions(self, facts: AuthorizationFacts) -> tuple[str, ...]:
+    def permissions(self, facts: AuthorizationFacts, catalogues: int) -> tuple[str, ...]:
         """Return the keys of what the person has at the asking client, in catalogue order.
 
         Cached under the versions that the same request has just read, so never stale.
+
+        :param catalogues: the snapshot's version, which the order of a catalogue changes with.
         """
         if facts.membership_id is None:
             return ()
-        versions = (facts.membership_version or 0, facts.organization_version or 0)
+        versions = (facts.membership_version or 0, facts.organization_version or 0, catalogues)
         return self._permissions(facts.membership_id, facts.client_row_id, versions)
 
     def _permission_keys(
-        self, membership_id: str, client_row_id: str, _versions: tuple[int, int]
+        self, membership_id: str, client_row_id: str, _versions: tuple[int, int, int]
     ) -> tuple[str, ...]:
         values = {"membership": membership_id, "client": client_row_id}
         return tuple(row[0] for row in self._read(self._texts.permissions, values))

@@ -28,6 +28,8 @@ _COMPUTED: Mapping[str, Callable[[PersonFacts], Any]] = {
 _ADDRESS_CLAIMS = {"email", "email_verified", "phone_number", "phone_number_verified"}
 
 
+# RFC 6750 §3: a challenge has at least one parameter
+_BEARER = 'Bearer realm="userinfo"'
 _DPOP = f'DPoP algs="{" ".join(DPOP_ALGORITHMS)}"'
 
 
@@ -44,7 +46,7 @@ class TokenNotTaken(OAuth2Error):
     def get_headers(self) -> list[tuple[str, str]]:
         """Name the reason in the challenge, but not to somebody who brought no token."""
         reason = f'error="{self.error}", error_description="{self.description}"'
-        challenges = ["Bearer", _DPOP]
+        challenges = [_BEARER, _DPOP]
         if self.dpop:
             challenges = [f"DPoP {reason}, {_DPOP.removeprefix('DPoP ')}"]
         elif self.presented:
@@ -80,7 +82,9 @@ def userinfo(provider: Provider, exchange: Exchange, presented: PresentedToken) 
 
 def _claims(provider: Provider, exchange: Exchange, presented: PresentedToken) -> dict[str, Any] | str:
     facts, person, claims = _authorized(provider, exchange, presented)
-    scopes = str(claims.get("scope", "")).split()
+    client = exchange.snapshot.by_row[facts.client_row_id]
+    facts = client.narrowed(facts)
+    scopes = client.still_allowed(claims.get("scope", "")).split()
     if "openid" not in scopes:
         raise TokenNotTaken("insufficient_scope", "the access token lacks the scope openid", 403)
     asked = facts.requested_claims
@@ -89,10 +93,11 @@ def _claims(provider: Provider, exchange: Exchange, presented: PresentedToken) -
     answer = as_wished(answer, asked, "userinfo", scopes=scopes)
     told = organization_names(scopes, asked, "userinfo")
     if told:
-        answer |= organization_claims(told, facts, provider.statements.permissions(facts))
+        permissions = provider.statements.permissions(facts, exchange.snapshot.version)
+        answer |= organization_claims(told, facts, permissions)
     sign_in = {"acr": facts.acr, "amr": facts.amr.split(), "auth_time": facts.auth_time}
-    answer |= {name: sign_in[name] for name in sign_in_names(asked)}
-    client = exchange.snapshot.by_row[facts.client_row_id]
+    told_of_it = {name: sign_in[name] for name in sign_in_names(asked)}
+    answer |= as_wished(told_of_it, asked, "userinfo", scopes=scopes)
     answer["sub"] = subject.seen_by(provider.services.vault, client, facts.sub)
     return _signed(provider, exchange, client, answer)
 

@@ -25,7 +25,7 @@ from idp.oidc.authorization_response import AuthorizationResponse, error_respons
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.provider import Provider
 from idp.oidc.request import Exchange
-from idp.oidc.server import ProtocolServer
+from idp.oidc.server import ProtocolServer, note_refusal
 from idp.organizations.memberships import MembershipFacts
 from idp.web.browser import Browser
 
@@ -103,7 +103,7 @@ class Hub:
         try:
             wanted, client = self._read(method, pairs)
         except OAuth2Error as error:
-            return Answered(error_response(self._provider.issuer, error), None)
+            return self._not_read(error)
         return self._decided(wanted, client, self._browser.hold(self._ctx, client.row_id), None)
 
     def keep(self, method: str, pairs: Iterable[tuple[str, str]]) -> Answered | str:
@@ -114,7 +114,7 @@ class Hub:
         try:
             wanted, client = self._read(method, pairs)
         except OAuth2Error as error:
-            return Answered(error_response(self._provider.issuer, error), None)
+            return self._not_read(error)
         return self._flow(wanted, client, engine.UNBOUND).id
 
     def resume(self, flow_id: str) -> Outcome:
@@ -143,6 +143,11 @@ class Hub:
         exchange = Exchange(snapshot, self._ctx.now, self._ctx.origin)
         wanted = read(self._server, exchange, method, pairs)
         return wanted, snapshot.clients[wanted.client_id]
+
+    def _not_read(self, error: OAuth2Error) -> Answered:
+        """Answer a request that cannot be followed, to a redirect URI that was compared before."""
+        note_refusal(error, error.client_id)
+        return Answered(error_response(self._provider.issuer, error), None)
 
     def _decided(
         self,
@@ -196,6 +201,7 @@ class Hub:
             engine.finish(self._ctx, flow)
         error.redirect_uri, error.state = wanted.redirect_uri, wanted.state
         error.response_mode = wanted.response_mode
+        note_refusal(error, wanted.client_id)
         return Answered(error_response(self._provider.issuer, error), wanted)
 
 

@@ -72,6 +72,12 @@ def test_facts_of_the_sign_in(op: Op) -> None:
         assert found["userinfo"][name] == found["all"][name]
 
 
+def test_facts_of_the_sign_in_with_other_values(op: Op) -> None:
+    """They are left out of userinfo like every claim that has not the value that is asked for (§5.5.1)."""
+    wishes = {"acr": {"value": AAL1}, "amr": {"value": ["sms"]}, "auth_time": {"values": [0, 1]}}
+    assert set(asked(op, userinfo=wishes)["userinfo"]) == {"sub", "acr"}
+
+
 @pytest.mark.parametrize("target", ["userinfo", "id_token"])
 def test_organization_and_permissions_by_name(op: Op, target: str) -> None:
     """As their scopes give them, to the asked place alone; permissions of the asking client."""

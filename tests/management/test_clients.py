@@ -13,9 +13,10 @@ from idp.crypto import sha256
 from idp.errors import Refusal
 from idp.installation import Installation
 from idp.management import clients
+from idp.management.ending import Ended
 from idp.oidc.client_metadata import InvalidMetadata
 from idp.oidc.clients import load_clients
-from idp.oidc.models import Authorization, Client, ClientSecret
+from idp.oidc.models import Authorization, Client, ClientSecret, RefreshToken
 from idp.organizations.models import Permission
 from tests.builders import OPERATOR, make_account, make_catalogue, make_client, sign_in
 from tests.installation import NOW, unit_of_work
@@ -227,7 +228,8 @@ def test_deletion_takes_everything_that_belongs_to_a_client(services: Services) 
         make_client(ctx)
         make_catalogue(ctx)
         sign_in(ctx, make_account(ctx))
-        assert clients.delete(ctx, "portal").authorizations == 1
+        assert clients.retire(ctx, "portal").authorizations == 1
+        assert clients.delete(ctx, "portal").authorizations == 0
     with unit_of_work(services, actor=OPERATOR) as ctx:
         for table in (Client, ClientSecret, Permission, Authorization):
             assert ctx.db.scalar(select(func.count()).select_from(table)) == 0, table
@@ -235,7 +237,47 @@ def test_deletion_takes_everything_that_belongs_to_a_client(services: Services) 
         assert clients.exists(ctx, "portal")
 
 
-@pytest.mark.parametrize("operation", ["show", "rotate_secret", "disable", "enable", "delete"])
+def test_deletion_comes_after_disabling(services: Services) -> None:
+    """So that nothing is under way for it, and not while the tokens of others are for it."""
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        make_client(ctx)
+        make_client(ctx, "shop", audiences=["portal"])
+        for operation in (clients.delete, clients.end_issued, clients.remove_issued):
+            with pytest.raises(Refusal, match=r"client\.enabled"):
+                operation(ctx, "portal")
+        with pytest.raises(Refusal) as refused:
+            clients.retire(ctx, "portal")
+        assert refused.value == Refusal("client.named", client_id="portal", by="shop")
+        assert clients.show(ctx, "portal").disabled_at is None
+        clients.retire(ctx, "shop")
+        clients.delete(ctx, "shop")
+        clients.retire(ctx, "portal")
+        assert clients.show(ctx, "portal").disabled_at == NOW
+        assert clients.retire(ctx, "portal") == Ended()
+
+
+def test_what_a_large_client_was_issued_ends_and_goes_in_parts(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To switch it off takes no longer than for a small one (req 23); an interruption leaves none alive."""
+    monkeypatch.setattr(clients, "BATCH", 2)
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        make_client(ctx)
+        ben = make_account(ctx)
+        lineages = [sign_in(ctx, ben).authorization for _ in range(5)]
+        for number, lineage in enumerate(lineages):
+            row = {"authorization_id": lineage, "issued_at": NOW, "expires_at": NOW}
+            ctx.db.add_all([RefreshToken(hash=f"{number}.{each}".encode(), **row) for each in range(2)])
+        assert clients.disable(ctx, "portal").authorizations == 2
+        assert clients.end_issued(ctx, "portal").authorizations == 2
+        clients.enable(ctx, "portal")
+        revoked = select(func.count()).select_from(Authorization).where(Authorization.revoked_at == NOW)
+        assert ctx.db.scalar(revoked) == 5
+        clients.retire(ctx, "portal")
+        assert [clients.remove_issued(ctx, "portal") for _ in range(9)] == [2, 2, 2, 2, 2, 2, 2, 1, 0]
+
+
+@pytest.mark.parametrize("operation", ["show", "rotate_secret", "disable", "enable", "retire", "delete"])
 def test_an_unknown_client(services: Services, operation: str) -> None:
     """Is said so."""
     with unit_of_work(services, actor=OPERATOR) as ctx:

@@ -126,6 +126,7 @@ def test_consents_go_with_person_and_portal(services: Services, people: dict[str
     with unit_of_work(services, actor=OPERATOR) as ctx:
         accounts.delete(ctx, people["ben"])
         accounts.erase(ctx, people["ben"])
+        clients.retire(ctx, "bahn")
         clients.delete(ctx, "bahn")
         left = ctx.db.execute(select(Consent.account_id, func.count()).group_by(Consent.account_id)).all()
         assert [tuple(row) for row in left] == [(people["clara"], 1)]

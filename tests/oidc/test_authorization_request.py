@@ -130,6 +130,7 @@ REFUSED: list[tuple[dict[str, str | None], str]] = [
     ({"id_token_hint": "no.token.atall"}, "invalid_request"),
     ({"id_token_hint": "garbage"}, "invalid_request"),
     ({"scope": " ".join(f"s{n}" for n in range(51))}, "invalid_scope"),
+    *(({"scope": scope}, "invalid_scope") for scope in ("", "openid,profile", "openid+profile", "OpenID")),
     ({"scope": "x" * 1025}, "invalid_request"),
     ({"nonce": "n" * 1025}, "invalid_request"),
     ({"nonce": "a\0b"}, "invalid_request"),

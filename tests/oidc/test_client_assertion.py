@@ -41,6 +41,7 @@ FORMS = {
     "/revoke": {"token": "x"},
     "/par": {
         "response_type": "code",
+        "scope": "openid",
         "redirect_uri": REDIRECT,
         "code_challenge": CHALLENGE,
         "code_challenge_method": "S256",

@@ -117,7 +117,7 @@ def test_userinfo_of_a_token_that_ended(bound: Desk) -> None:
 def test_who_brings_no_token_hears_of_both_schemes(desk: Desk) -> None:
     """RFC 9110 §11.6.1; no error is named to somebody who brought nothing (RFC 6750 §3.1)."""
     bare = machine(desk.gateway, "GET", "/userinfo")
-    assert _challenges(bare) == ["Bearer", 'DPoP algs="ES256 RS256 PS256 EdDSA Ed25519"']
+    assert _challenges(bare) == ['Bearer realm="userinfo"', 'DPoP algs="ES256 RS256 PS256 EdDSA Ed25519"']
     for header in ("DPoP", "DPoP ", "Basic x"):
         assert len(_challenges(_userinfo(desk, header, None))) == 2
 

@@ -47,7 +47,7 @@ def test_each_table_is_emptied_a_week_after_the_end(services: Services) -> None:
     for moment, left in (
         (NOW + day + week, (1, 1, 1)),
         (NOW + day + week + tick, (0, 1, 1)),
-        (NOW + 2 * day + week + tick, (0, 0, 1)),
+        (NOW + 2 * day + week + tick, (0, 1, 1)),
         (end + week + tick, (0, 0, 0)),
     ):
         with unit_of_work(services, moment) as ctx:

@@ -225,7 +225,7 @@ def _forgeries() -> dict[str, str]:
         "lone surrogate": f"{head}.{body}.\udcff",
         "payload is a list": _own({}, claims=[]),
         "payload is no JSON": _own({}, claims=b"x"),
-        "too long": _own({}, claims={"x": "y" * 8192}),
+        "too long": _own({}, claims={"x": "y" * 12_288}),
         "empty": "",
         "dots": "..",
     }

@@ -34,7 +34,7 @@ def test_no_answer_is_kept(desk: Desk) -> None:
 def test_challenges(desk: Desk) -> None:
     """RFC 6750 §3: who brings no token hears the scheme alone, who brings a wrong one what is wrong."""
     bare = machine(desk.gateway, "GET", "/userinfo")
-    assert (bare.status_code, bare.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert (bare.status_code, bare.headers["WWW-Authenticate"]) == (401, 'Bearer realm="userinfo"')
     wrong = desk.portal.userinfo("garbage")
     assert wrong.status_code == 401
     assert wrong.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token", error_description="')

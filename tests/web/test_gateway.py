@@ -12,13 +12,14 @@ import pytest
 import structlog
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.test import TestResponse
 
 from idp.errors import Busy, Refusal
 from idp.logging import configure
 from idp.settings import Settings
 from idp.settings.models import ThrottleSettings
 from idp.web.gateway import BODY_LOST
-from tests.plain_browser import basic
+from tests.plain_browser import Browser, basic
 from tests.world import Desk, machine
 
 PATHS = ("/jwks", "/token", "/login", "/nowhere")
@@ -173,6 +174,36 @@ def test_each_request_has_a_log_line(desk: Desk, lines: Callable[[], list[dict[s
     assert all(line["took_ms"] >= 0 and line["level"] == "info" for line in written)
     assert "canary" not in json.dumps(lines())
     assert "203.0.113.77" not in json.dumps(lines())
+
+
+def test_a_refused_portal_is_named_with_the_reason(
+    desk: Desk, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    """In the words the portal hears; of who is no client here, only that; and nothing of every day."""
+    browser, own = Browser(desk.gateway), {"grant_type": "client_credentials"}
+
+    def ask(client_id: str) -> TestResponse:
+        return machine(desk.gateway, "POST", "/token", data=own | {"client_id": client_id})
+
+    refused = [
+        (desk.portal.call("/token", {"grant_type": "password"}), None, "unsupported_grant_type"),
+        (
+            machine(desk.gateway, "POST", "/token", data=own | {"client_id": "portal"}),
+            "portal",
+            "invalid_client",
+        ),
+        (ask("canary"), None, "invalid_client"),
+        (desk.portal.call("/par", own), "portal", "invalid_request"),
+        (desk.portal.call("/par", {}), None, "invalid_request"),
+        (desk.portal.userinfo("canary"), None, "invalid_token"),
+        (desk.portal.authorize(browser, scope="canary"), "portal", "invalid_scope"),
+    ]
+    assert desk.portal.authorize(browser, prompt="none").status_code == 303
+    written = [line for line in lines() if line["event"] == "request refused"]
+    assert [(line["client"], line["refusal"]) for line in written] == [each[1:] for each in refused]
+    assert [line["request_id"] for line in written] == [each[0].headers["X-Request-Id"] for each in refused]
+    assert all(line["why"] for line in written)
+    assert "canary" not in json.dumps(lines())
 
 
 def test_a_path_that_a_caller_made_up_is_cleaned(

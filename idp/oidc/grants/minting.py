@@ -37,6 +37,8 @@ def prove_key(provider: Provider, request: ProtocolRequest) -> None:
 def check_gate(request: ProtocolRequest, facts: AuthorizationFacts) -> AuthorizationFacts:
     """Ask the one gate about what was consumed (req 23); returns the facts that passed.
 
+    They hold what the client is registered for today: what was taken from it since ends with it.
+
     :raises InvalidGrantError: the person may no longer act here; the reason stays with us.
     """
     exchange = request.exchange
@@ -48,7 +50,7 @@ def check_gate(request: ProtocolRequest, facts: AuthorizationFacts) -> Authoriza
         raise InvalidGrantError(
             "the authorization has ended: send the person through the authorization endpoint again"
         )
-    return facts
+    return request.client.narrowed(facts)
 
 
 def _passes(facts: AuthorizationFacts, now: int) -> bool:
@@ -72,7 +74,9 @@ def person_tokens(
     if request.client.sector is not None:
         facts = facts._replace(sub=subject.seen_by(provider.services.vault, request.client, facts.sub))
     told = organization_names(scope.split(), facts.requested_claims, "id_token")
-    permissions = provider.statements.permissions(facts) if "permissions" in told else ()
+    permissions: Sequence[str] = ()
+    if "permissions" in told:
+        permissions = provider.statements.permissions(facts, exchange.snapshot.version)
     access_token = _access_token(provider, request, facts, scope, permissions)
     answer = token_answer(access_token, request.jkt, tokens.access_token_seconds) | {"scope": scope}
     answer |= {} if refresh_token is None else {"refresh_token": refresh_token}

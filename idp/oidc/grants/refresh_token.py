@@ -96,5 +96,5 @@ class RefreshTokenGrant(AuthlibRefreshTokenGrant):
             return facts.scope
         granted = facts.scope.split()
         if not set(wanted.split()) <= set(granted):
-            raise InvalidScopeError("scope exceeds what was granted")
+            raise InvalidScopeError("scope exceeds what was granted, or what the client is registered for")
         return " ".join(word for word in granted if word in wanted.split())

@@ -25,7 +25,7 @@ PATHS: Final = frozenset(
 VARY: Final = ("Vary", "Origin")
 _MAX_AGE: Final = "3600"
 _REQUEST_HEADERS: Final = "authorization, content-type, dpop"
-_ANSWER_HEADERS: Final = "WWW-Authenticate, DPoP-Nonce"
+_ANSWER_HEADERS: Final = "WWW-Authenticate, DPoP-Nonce, Retry-After"
 
 
 def preflight(origin: str, registered: Collection[str], methods: str) -> Answer:

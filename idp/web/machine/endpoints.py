@@ -7,6 +7,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
+from idp.oidc.client_authentication import ClientRefused
 from idp.oidc.device_authorization import request_codes
 from idp.oidc.dpop import Presented
 from idp.oidc.introspection import introspect
@@ -14,7 +15,7 @@ from idp.oidc.provider import Provider
 from idp.oidc.pushing import push
 from idp.oidc.request import Exchange, ProtocolRequest
 from idp.oidc.revocation import revoke_token
-from idp.oidc.server import Answer, ProtocolServer, error_answer, json_answer, jwt_answer
+from idp.oidc.server import Answer, ProtocolServer, error_answer, json_answer, jwt_answer, note_refusal
 from idp.oidc.userinfo import PresentedToken, TokenNotTaken, userinfo
 from idp.web.machine.http import MachineRequest
 from idp.web.parameters import FORM
@@ -24,30 +25,27 @@ Endpoint = Callable[[ProtocolServer, MachineRequest], Answer]
 
 def token(server: ProtocolServer, request: MachineRequest) -> Answer:
     """Answer a token request (RFC 6749 §3.2)."""
-    return server.create_token_response(
-        _read(server.provider, request, proof=_proof(server.provider, request))
-    )
+    return _asked(server, request, server.create_token_response, proof=True)
 
 
 def pushed_authorization_request(server: ProtocolServer, request: MachineRequest) -> Answer:
     """Answer a pushed authorization request (RFC 9126 §2)."""
-    read = _read(server.provider, request, proof=_proof(server.provider, request))
-    return json_answer(push(server, read), 201)
+    return _asked(server, request, lambda asked: json_answer(push(server, asked), 201), proof=True)
 
 
 def device_authorization(server: ProtocolServer, request: MachineRequest) -> Answer:
     """Answer a device authorization request (RFC 8628 §3.2)."""
-    return json_answer(request_codes(server.provider, _read(server.provider, request)))
+    return _asked(server, request, lambda asked: json_answer(request_codes(server.provider, asked)))
 
 
 def introspection(server: ProtocolServer, request: MachineRequest) -> Answer:
     """Answer an introspection request (RFC 7662 §2)."""
-    return json_answer(introspect(server.provider, _read(server.provider, request)))
+    return _asked(server, request, lambda asked: json_answer(introspect(server.provider, asked)))
 
 
 def revocation(server: ProtocolServer, request: MachineRequest) -> Answer:
     """Answer a revocation request (RFC 7009 §2)."""
-    return json_answer(revoke_token(server.provider, _read(server.provider, request)))
+    return _asked(server, request, lambda asked: json_answer(revoke_token(server.provider, asked)))
 
 
 def user_info(server: ProtocolServer, request: MachineRequest) -> Answer:
@@ -55,7 +53,8 @@ def user_info(server: ProtocolServer, request: MachineRequest) -> Answer:
     exchange = _exchange(server.provider, request)
     try:
         found = userinfo(server.provider, exchange, _presented(server.provider, request))
-    except TokenNotTaken as refused:
+    except OAuth2Error as refused:
+        note_refusal(refused, None, exchange.origin.request_id)
         return error_answer(refused)
     return jwt_answer(found) if isinstance(found, str) else json_answer(found)
 
@@ -64,7 +63,8 @@ def answered(endpoint: Endpoint, server: ProtocolServer, request: MachineRequest
     """Call an endpoint; its protocol errors become JSON, and a DPoP header gets its next nonce."""
     try:
         answer = endpoint(server, request)
-    except OAuth2Error as error:
+    except OAuth2Error as error:  # nothing that could be read
+        note_refusal(error, None, request.origin.request_id)
         answer = error_answer(error)
     if request.dpop is None:
         return answer
@@ -72,10 +72,30 @@ def answered(endpoint: Endpoint, server: ProtocolServer, request: MachineRequest
     return answer._replace(headers=[*answer.headers, ("DPoP-Nonce", nonce)])
 
 
-def _read(provider: Provider, request: MachineRequest, *, proof: Presented | None = None) -> ProtocolRequest:
-    return ProtocolRequest(
-        "POST", request.form(), _exchange(provider, request), authorization=request.authorization, proof=proof
+def _asked(
+    server: ProtocolServer,
+    request: MachineRequest,
+    answer: Callable[[ProtocolRequest], Answer],
+    *,
+    proof: bool = False,
+) -> Answer:
+    """Read what a client asks for and answer it; a refusal is told to the operator as well."""
+    provider = server.provider
+    exchange = _exchange(provider, request)
+    asked = ProtocolRequest(
+        "POST",
+        request.form(),
+        exchange,
+        authorization=request.authorization,
+        proof=_proof(provider, request) if proof else None,
     )
+    try:
+        return answer(asked)
+    except OAuth2Error as refused:
+        claimed = refused.client_id if isinstance(refused, ClientRefused) else None
+        client = asked.authenticated or exchange.snapshot.clients.get(claimed or "")
+        note_refusal(refused, None if client is None else client.client_id, exchange.origin.request_id)
+        return error_answer(refused)
 
 
 def _proof(provider: Provider, request: MachineRequest) -> Presented | None:

@@ -17,7 +17,7 @@ from idp.oidc.models import Authorization
 from tests import cast
 from tests.builders import OPERATOR, make_membership, make_organization
 from tests.plain_browser import Portal
-from tests.world import CHALLENGE, VERIFIER, Desk, forget_snapshot, machine, move_back, verified
+from tests.world import CHALLENGE, VERIFIER, Desk, forget_snapshot, move_back, verified
 
 INVALID = (400, "invalid_grant")
 
@@ -238,5 +238,10 @@ def test_unsupported_grant_types(desk: Desk) -> None:
     """The password grant and made-up ones, whatever characters they hold, are 400 (req 9, 29)."""
     for grant_type in ("password", "implicit", 'a"b', "ä\\", "x" * 5000):
         form = {"grant_type": grant_type, "username": "paul", "password": "x"}
-        assert _outcome(desk.portal.call("/token", form)) == (400, "unsupported_grant_type")
-    assert _outcome(machine(desk.gateway, "POST", "/token", data={"client_id": "portal"}))[0] == 400
+        answer = desk.portal.call("/token", form)
+        assert _outcome(answer) == (400, "unsupported_grant_type")
+        assert "must be one of authorization_code, " in answer.get_json()["error_description"]
+    for form in ({"grant_type": ""}, {"granttype": "authorization_code"}):
+        missing = desk.portal.call("/token", form)
+        assert _outcome(missing) == (400, "invalid_request")  # RFC 6749 section 5.2
+        assert missing.get_json()["error_description"] == "grant_type is missing"

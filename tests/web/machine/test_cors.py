@@ -71,7 +71,7 @@ def test_a_registered_origin_reads(desk: Desk, path: str) -> None:
         answer = _ask(desk, method, path, APP)
         assert _cors(answer) == {
             "Access-Control-Allow-Origin": APP,
-            "Access-Control-Expose-Headers": "WWW-Authenticate, DPoP-Nonce",
+            "Access-Control-Expose-Headers": "WWW-Authenticate, DPoP-Nonce, Retry-After",
         }
         assert answer.headers.getlist("Vary") == ["Origin"]
 

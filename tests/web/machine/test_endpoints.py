@@ -82,7 +82,10 @@ def test_only_the_registered_method_at_every_endpoint(desk: Desk, path: str) -> 
     alone = machine(desk.gateway, "POST", path, data={**form, "client_id": "portal"})
     for answer in (by_header, by_body, alone):
         assert (answer.status_code, answer.get_json()["error"]) == (401, "invalid_client")
-        assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+        challenge = answer.headers["WWW-Authenticate"]
+        assert challenge.startswith('Basic realm="token endpoint", charset="UTF-8", error="invalid_client"')
+        # some libraries for clients read no further
+        assert f'error_description="{answer.get_json()["error_description"]}"' in challenge
     both = machine(
         desk.gateway,
         "POST",
