@@ -29,6 +29,8 @@ SKEW: Final = 30
 
 #: what changes how a JWS is read (RFC 7515 §4.1.11, RFC 7797), and what belongs to a JWE alone
 _EXTENSIONS: Final = frozenset({"crit", "b64", "zip"})
+#: seconds beyond which a time is nobody's clock
+_LEGIBLE: Final = 1e12
 #: one answer for every form, key and algorithm, so that a key id tells nothing (req 36)
 _NOT_SIGNED: Final = (
     f"must be a JWT of at most {MAX_JWT} characters, signed by this client "
@@ -94,12 +96,20 @@ def check_times(claims: Mapping[str, Any], now: datetime, *, longest: int) -> fl
     expires = number(claims.get("exp"))
     # written so that NaN, which JSON readers take, is refused
     if expires is None or not seconds - SKEW < expires <= seconds + longest + SKEW:
-        raise ClientJwtRefused(f"exp must be a time in the future, at most {longest} seconds ahead")
+        raise ClientJwtRefused(
+            f"exp must be a time in the future, at most {longest} seconds ahead; {compared(expires, seconds)}"
+        )
     for name in ("nbf", "iat"):
         since = number(claims.get(name, 0))
         if since is None or not since <= seconds + SKEW:
-            raise ClientJwtRefused(f"{name} must be a time in the past")
+            raise ClientJwtRefused(f"{name} must be a time in the past; {compared(since, seconds)}")
     return expires
+
+
+def compared(received: float | None, here: float) -> str:
+    """Tell a developer whose clock may be wrong what was read, and what time it is here."""
+    shown = f"{received:.0f}" if received is not None and abs(received) < _LEGIBLE else "no such number"
+    return f"received {shown}, it is {here:.0f} here"
 
 
 def read_header(token: str, registry: JWSRegistry) -> dict[str, Any]:

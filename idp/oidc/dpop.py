@@ -22,7 +22,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key
 
 from idp.crypto import b64url, sha256
-from idp.oidc.client_jwt import claims_object, number, read_header
+from idp.oidc.client_jwt import claims_object, compared, number, read_header
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS, FULLY_SPECIFIED, presented_key, usual_name
 from idp.oidc.signing import Admitted
 
@@ -103,7 +103,10 @@ def check(
     seconds = now.timestamp()
     # written so that NaN, which JSON readers take, is refused, and without sums of numbers of any length
     if issued_at is None or not seconds - MAX_AGE <= issued_at <= seconds + SKEW:
-        raise ProofRefused(f"iat must be now: at most {MAX_AGE} seconds old, and {SKEW} seconds ahead")
+        raise ProofRefused(
+            f"iat must be now: at most {MAX_AGE} seconds old, and {SKEW} seconds ahead; "
+            f"{compared(issued_at, seconds)}"
+        )
     if access_token is not None and claims.get("ath") != b64url(sha256(access_token)):
         raise ProofRefused("ath must be the base64url of the SHA-256 of the access token")
     _check_nonce(claims, nonces, required=nonce_required)

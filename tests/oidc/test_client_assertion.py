@@ -1,5 +1,6 @@
 """``private_key_jwt``: what an assertion must say, at every endpoint, each once (RFC 7523 §3; req 18, 19)."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -118,6 +119,14 @@ def test_clocks_may_differ_a_little(signing: SigningPortal, desk: Desk) -> None:
     now = time.time()
     for changes in ({"exp": now - 20}, {"exp": int(now) + 320}, {"iat": now + 20, "nbf": now + 20}):
         assert _token(desk.gateway, SIGNER.credentials(desk.issuer, **changes)).status_code == 200, changes
+
+
+def test_a_clock_that_is_wrong_can_be_seen(signing: SigningPortal, desk: Desk) -> None:
+    """The developer reads which time was received and which it is here."""
+    for name, received in (("exp", 1_000_000_000), ("iat", 4_000_000_000)):
+        answer = _token(desk.gateway, SIGNER.credentials(desk.issuer, **{name: received}))
+        said = answer.get_json()["error_description"]
+        assert re.search(rf"; received {received}, it is [0-9]{{10}} here$", said)
 
 
 def test_an_assertion_counts_once(signing: SigningPortal, desk: Desk, services: Services) -> None:

@@ -224,6 +224,14 @@ def test_each_claim_wrong_once(wrong: str) -> None:
     assert _refused(_proof(**changes)).startswith(f"{named} must be")
 
 
+def test_a_clock_that_is_wrong_can_be_seen() -> None:
+    """The developer reads both times; what is none is not repeated."""
+    hour, here = SECONDS + 3600, f"it is {NOW.timestamp():.0f} here"
+    assert _refused(_proof(iat=hour)).endswith(f"; received {hour}, {here}")
+    for iat in (None, float("nan"), 10**400, "canary"):
+        assert _refused(_proof(iat=iat)).endswith(f"; received no such number, {here}")
+
+
 def test_how_old_a_proof_may_be() -> None:
     """60 seconds back and 10 ahead (RFC 9449 §11.1), also with parts of a second."""
     for iat in (SECONDS - 59, SECONDS - 59.5, SECONDS, SECONDS + 10, SECONDS + 10.5):
