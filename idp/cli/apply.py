@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from idp.cli.failures import Failure, Refused
+from idp.cli.organization import warn_of_number
 from idp.cli.output import as_json_option, write_json, write_table
 from idp.cli.state import State, pass_state
 from idp.management.apply import Change
@@ -32,6 +33,9 @@ def apply(state: State, file: Path, *, dry_run: bool, as_json: bool) -> None:
         except InvalidMetadata as error:
             listed = "".join(f"\n  {problem}" for problem in error.problems)
             raise Refused(f"{file} is refused, nothing was changed:{listed}") from error
+        for change in changes:
+            if change.kind == "organization":
+                warn_of_number(ctx, change.name)
     if as_json:
         write_json([_document(change) for change in changes])
         return

@@ -20,7 +20,7 @@ from idp.cli.output import (
 from idp.cli.state import State, pass_state
 from idp.context import Context
 from idp.errors import Refusal
-from idp.management import accounts, memberships, organizations, permissions
+from idp.management import accounts, joining, memberships, organizations, permissions
 
 _address_option = click.option(
     "--address",
@@ -73,6 +73,7 @@ def create(
             address=address,
         )
         facts = organizations.find(ctx, number)
+        warn_of_number(ctx, number)
     if as_json:
         write_json(asdict(facts))
     else:
@@ -315,6 +316,16 @@ def withdraw(
         else:
             changed = permissions.withdraw_from_member(ctx, *membership_of(ctx, number, member), client, keys)
     write_done(f"Withdrawn: {', '.join(changed) or 'nothing'}.", as_json=as_json, withdrawn=changed)
+
+
+def warn_of_number(ctx: Context, number: str) -> None:
+    """Say where people will not find a company by its number: they can still be added to it."""
+    if not joining.can_be_typed(ctx, number):
+        click.echo(
+            f"Nobody can type {number} to join: organizations.number_digits is "
+            f"{ctx.settings.organizations.number_digits or 0}.",
+            err=True,
+        )
 
 
 def membership_of(ctx: Context, number: str, who: str) -> tuple[str, str]:

@@ -169,6 +169,14 @@ def understood(ctx: Context, typed: str) -> str:
     return number
 
 
+def can_be_typed(ctx: Context, customer_number: str) -> bool:
+    """Tell whether a person who types a number that a company has would find the company."""
+    try:
+        return bool(understood(ctx, customer_number))
+    except Refusal:
+        return False
+
+
 _NINE: Final = 9
 
 

@@ -35,6 +35,11 @@ def _networks(value: Any) -> Any:
     )
 
 
+def _none_for_zero(value: Any) -> Any:
+    """TOML has no null."""
+    return None if value in (0, "0") else value
+
+
 def _issuer(value: str) -> str:
     """Accept the one spelling that browsers and portals send as Origin and Host: it is compared as text."""
     read = _ORIGIN.fullmatch(value)
@@ -235,8 +240,8 @@ class Organizations(_Section):
     """How people join a company by its customer number, and what such a number looks like."""
 
     join: Literal["admin_approval", "posted_code", "number_only"] = "admin_approval"
-    #: None accepts letters and any length
-    number_digits: int | None = Field(9, ge=4, le=18)
+    #: None, written as 0, accepts letters and any length
+    number_digits: Annotated[int | None, Field(ge=4, le=18), BeforeValidator(_none_for_zero)] = 9
 
 
 class Recovery(_Section):

@@ -1,5 +1,6 @@
 """``idp organization waiting``, ``approve``, ``decline``, ``letters``, ``update``."""
 
+import json
 import stat
 from pathlib import Path
 
@@ -80,6 +81,22 @@ def test_letters(filled: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "without_address": [],
     }
     assert filled.run("organization", "letters", "999", "--dry-run").exit_code == 3
+
+
+@pytest.mark.parametrize(("number", "digits", "said"), [("K-17", "9", True), ("K-17", "0", False)])
+def test_a_number_nobody_could_type(
+    terminal: Terminal, tmp_path: Path, number: str, digits: str, *, said: bool
+) -> None:
+    """Such a company is made, for people can be added to it; the operator hears that nobody finds it."""
+    setting = {"LOTSE_ORGANIZATIONS__NUMBER_DIGITS": digits}
+    made = terminal.run("organization", "create", "Kontor", number, "--json", **setting)
+    assert (made.exit_code, json.loads(made.stdout)["customer_number"]) == (0, number)
+    assert (f"Nobody can type {number}" in made.stderr, "number_digits" in made.stderr) == (said, said)
+    file = tmp_path / "companies.toml"
+    file.write_text(f'[[organization]]\ncustomer_number = "{number}A"\nname = "Lager"\n')
+    for arguments in (("--dry-run",), (), ()):
+        applied = terminal.run("apply", str(file), *arguments, **setting)
+        assert (applied.exit_code, f"Nobody can type {number}A" in applied.stderr) == (0, said)
 
 
 def _ask(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
