@@ -19,7 +19,7 @@ from idp.installation import insert_once, snapshot_changed
 from idp.management.actors import require_operator
 from idp.management.ending import Ended, end_client
 from idp.oidc import signing_keys
-from idp.oidc.client_fields import KEY_METHOD, PUBLIC_KINDS, ClientMetadata
+from idp.oidc.client_fields import KEY_METHOD, PUBLIC, ClientMetadata
 from idp.oidc.client_metadata import InvalidMetadata, Problem, shown, validate
 from idp.oidc.clients import sector_of_row
 from idp.oidc.models import Authorization, Client, ClientSecret, RefreshToken
@@ -139,7 +139,7 @@ def rotate_secret(ctx: Context, client_id: str, *, overlap: timedelta = OVERLAP)
     """
     require_operator(ctx)
     client = _locked(ctx, client_id)
-    if client.kind in PUBLIC_KINDS:
+    if client.token_endpoint_auth_method == PUBLIC:
         raise Refusal("client.public", client_id=client_id)
     if client.token_endpoint_auth_method == KEY_METHOD:
         raise Refusal("client.signs", client_id=client_id)

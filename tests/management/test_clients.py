@@ -79,6 +79,20 @@ def test_a_public_client_has_no_secret(services: Services) -> None:
         assert ctx.db.scalars(select(ClientSecret)).all() == []
 
 
+def test_a_device_has_a_secret_where_it_uses_one(services: Services) -> None:
+    """Whether it is public is a matter of how it authenticates, not of its kind (RFC 8628, 3.1)."""
+    device = {"client_id": "tv", "client_name": "TV", "kind": "device"}
+    confidential = {**device, "client_id": "till", "token_endpoint_auth_method": "client_secret_basic"}
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        assert clients.create(ctx, device).secret is None
+        with pytest.raises(Refusal) as refused:
+            clients.rotate_secret(ctx, "tv")
+        assert refused.value == Refusal("client.public", client_id="tv")
+        assert ctx.db.scalars(select(ClientSecret)).all() == []
+        first = clients.create(ctx, confidential).secret
+        assert first not in (None, clients.rotate_secret(ctx, "till").secret)
+
+
 def test_a_client_that_signs_has_no_secret(services: Services) -> None:
     """It loses the one it had, gets none by rotation, and one again when it signs no more (req 19)."""
     signing = {**PORTAL, "token_endpoint_auth_method": "private_key_jwt", "jwks": Signer().jwks}
