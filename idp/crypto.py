@@ -160,8 +160,8 @@ def load_master_keys(directory: Path, *, configured: str | None = None, make: bo
             keys.append(key)
     if not keys and not make:
         raise NotReady(
-            f"there is no master key in {directory}, and nothing else opens the secrets in the database; "
-            "bring back its file, or set keys.master_key"
+            f"there is no master key in {directory.absolute()}, and nothing else opens the secrets in the "
+            "database; bring back its file, or set keys.master_key"
         )
     return keys or [add_master_key(directory, number=1)]
 

@@ -102,10 +102,11 @@ def test_first_start_makes_the_key_once(tmp_path: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["master-1.key"]
 
 
-def test_no_key_is_made_where_one_has_sealed_already(tmp_path: Path) -> None:
-    """It would open nothing, and stand where the lost one belongs."""
-    with pytest.raises(NotReady, match=f"there is no master key in {tmp_path}"):
-        load_master_keys(tmp_path, make=False)
+def test_no_key_is_made_where_one_has_sealed_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would open nothing, and stand where the lost one belongs; the whole path says where."""
+    monkeypatch.chdir(tmp_path.parent)
+    with pytest.raises(NotReady, match=f"there is no master key in {tmp_path}, "):
+        load_master_keys(Path(tmp_path.name), make=False)
     assert list(tmp_path.iterdir()) == []
 
 

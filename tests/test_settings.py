@@ -278,6 +278,22 @@ def test_relative_paths_in_a_file_belong_to_the_file(tmp_path: Path, monkeypatch
         assert load_settings(path, {}).database.url == url
 
 
+def test_paths_left_out_belong_to_the_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever leaves a line out has what the example file shows; elsewhere paths are as they are given."""
+    monkeypatch.chdir("/")
+    path = write(tmp_path, "")
+    given = {"LOTSE_KEYS__DIRECTORY": "secret", "LOTSE_DATABASE__URL": "sqlite:///data/lotse.db"}
+
+    loaded = load(None, {"LOTSE_CONFIG": str(path)})
+    assert loaded.settings.keys.directory == tmp_path / "keys"
+    assert loaded.settings.database.url == f"sqlite:///{tmp_path}/lotse.db"
+    assert loaded.origins == {}
+    for path_or_none, environ in ((path, given), (None, given), (None, {})):
+        settings = load_settings(path_or_none, environ)
+        assert settings.keys.directory == Path("secret" if environ else "keys")
+        assert settings.database.url == f"sqlite:///{'data/' if environ else ''}lotse.db"
+
+
 def test_settings_cannot_be_changed() -> None:
     """What a process started with holds until it ends."""
     settings = load_settings(None, {})

@@ -122,7 +122,7 @@ def _master_key(settings: Settings, *, sealed: bool) -> Iterator[Finding]:
         if not sealed:
             yield advice("master key", "has sealed nothing yet: the first start makes secrets", _START)
         return
-    found = f"there is none in {settings.keys.directory}"
+    found = f"there is none in {settings.keys.directory.absolute()}"
     if sealed:
         found += ", and the database holds secrets that nothing else opens"
         yield problem("master key", found, "Bring its file back, or set keys.master_key.")

@@ -126,7 +126,8 @@ def load(
         sources.append(_file(path, problems))
     for source in sources:
         problems += _read_secret_files(source)
-    settings = _validate(sources, problems)
+    beside_it = [] if path is None else [_default_paths(path.resolve().parent)]
+    settings = _validate(sources + beside_it, problems)
     if problems:
         raise SettingsError(problems)
     origins = {key: _first(sources, key).where(key) for key in known_keys() if _is_set(sources, key)}
@@ -254,6 +255,14 @@ def _rebase(source: _Source, folder: Path) -> None:
             (_SQLITE_FILE + "/", _SQLITE_FILE + ":")
         ):
             table[last] = _SQLITE_FILE + str(folder / value.removeprefix(_SQLITE_FILE))
+
+
+def _default_paths(folder: Path) -> _Source:
+    """Return the defaults that are paths, as if they stood in a file of that folder."""
+    wanted = {"database": {"url"}, "keys": {"directory"}}
+    source = _Source(Settings().model_dump(mode="json", include=wanted), lambda key: "default")
+    _rebase(source, folder)
+    return source
 
 
 def _is_path(key: str) -> bool:
