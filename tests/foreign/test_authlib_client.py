@@ -4,18 +4,24 @@ It has neither PAR nor DPoP of its own and signs with Bearer tokens alone; a por
 :func:`_push` and :class:`BoundSession` add here, and the library does the rest.
 """
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Auth, OAuth2Session
+from click.testing import CliRunner
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from requests import PreparedRequest, Response
 
+from idp.cli import cli
 from tests.demo_process import Demo
+from tests.documents import blocks, commands
 from tests.foreign.conftest import CALLBACK, SIGNED_OUT, Person
+from tests.infrastructure import _until as until
 from tests.provers import Prover
 
 pytestmark = pytest.mark.enable_socket
@@ -90,6 +96,42 @@ def test_sign_in_refresh_userinfo_sign_out(
         assert renewed["refresh_token"] != tokens["refresh_token"]
         leaving = {"id_token_hint": renewed["id_token"], "post_logout_redirect_uri": SIGNED_OUT}
         assert ben.visit(f"{provider['end_session_endpoint']}?{urlencode(leaving)}") == SIGNED_OUT
+        with pytest.raises(OAuthError, match="invalid_grant"):
+            party.refresh_token(token_endpoint)
+
+
+def test_it_signs_as_the_page_says(
+    demo: Demo, ben: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code and command of docs/how-to/sign-as-a-client.md: code, refresh, revocation, each newly signed."""
+    page = "docs/how-to/sign-as-a-client.md"
+    monkeypatch.chdir(tmp_path)
+    texts = [text for where, text in blocks("python") if where == page]
+    (making,) = (text for text in texts if "generate_key" in text)
+    (snippet,) = (text for text in texts if "PrivateKeyJWT" in text)
+    (words,) = (words for where, words in commands() if where == page)
+    exec(compile(making, page, "exec"), {})  # noqa: S102  (our own page)
+    made = CliRunner().invoke(cli, ["--config", str(demo.folder / "lotse.toml"), *words])
+    assert "my-portal" in made.output
+    names: dict[str, Any] = {}
+    local = snippet.replace("http://localhost:8000", demo.facts["issuer"])
+    exec(compile(local, page, "exec"), names)  # noqa: S102
+    with names["session"] as party:
+        provider = party.get(
+            f"{demo.facts['issuer']}/.well-known/openid-configuration", withhold_token=True
+        ).json()
+        address, state = party.create_authorization_url(
+            provider["authorization_endpoint"], code_verifier=VERIFIER
+        )
+        assert until(lambda: httpx.get(address).status_code == 303, seconds=20)
+        token_endpoint = provider["token_endpoint"]
+        tokens = party.fetch_token(
+            token_endpoint, authorization_response=ben.visit(address), state=state, code_verifier=VERIFIER
+        )
+        renewed = party.refresh_token(token_endpoint)
+        assert renewed["refresh_token"] != tokens["refresh_token"]
+        revoked = party.revoke_token(provider["revocation_endpoint"], token=renewed["refresh_token"])
+        assert revoked.status_code == 200
         with pytest.raises(OAuthError, match="invalid_grant"):
             party.refresh_token(token_endpoint)
 

@@ -1,6 +1,7 @@
 """openid-client, the library of portals on Node.js, as a relying party (OIDC Core, RFC 9126, RFC 9449)."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.demo_process import Demo
+from tests.documents import blocks
 from tests.foreign.conftest import CALLBACK, SIGNED_OUT, Person
 
 pytestmark = pytest.mark.enable_socket
@@ -96,3 +98,36 @@ def test_sign_in_refresh_userinfo_sign_out(
     assert ben.visit(found["end"]) == f"{SIGNED_OUT}?state=left"
     assert party.hears(signed_out=True) == {"after": "invalid_grant"}
     party.ends()
+
+
+_AS_NODE_20 = "data:text/javascript,import{webcrypto}from'node:crypto';globalThis.crypto??=webcrypto"
+_AS_A_SERVER_WOULD = """
+const { address, kept } = await begin()
+console.log(address.href)
+process.stdin.once('data', async (line) => {
+  console.log(JSON.stringify(await finish(String(line).trim(), kept)))
+  process.exit(0)
+})
+"""
+
+
+def test_the_page_signs_in(demo: Demo, ben: Person, secrets: dict[str, str | None], node: str) -> None:
+    """The code of docs/how-to/clients.md, as it stands, against a client registered by its defaults."""
+    (text,) = (text for page, text in blocks("js") if page == "docs/how-to/clients.md")
+    names = {"ISSUER": demo.facts["issuer"], "CLIENT_ID": "probe", "CALLBACK": CALLBACK}
+    with subprocess.Popen(
+        [node, "--import", _AS_NODE_20, "--input-type=module", "-e", text + _AS_A_SERVER_WOULD],
+        cwd=HERE,
+        env={**os.environ, **names, "CLIENT_SECRET": secrets["probe"] or ""},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        arrived = ben.visit(process.stdout.readline().strip())
+        claims, _ = process.communicate(arrived + "\n", timeout=30)
+    assert process.returncode == 0
+    found = json.loads(claims)
+    assert (found["iss"], found["aud"]) == (demo.facts["issuer"], "probe")
+    assert found["sub"]
