@@ -15,6 +15,7 @@ from idp.cli import cli
 from idp.db import Base
 from idp.migrations import HEAD
 from idp.oidc.claims import CLAIMS_SUPPORTED
+from idp.oidc.client_keys import MEDIA_TYPES
 from idp.settings import load_settings
 from idp.settings.loading import known_keys
 from idp.web.gateway import Gateway
@@ -171,6 +172,13 @@ def test_every_claim_is_explained() -> None:
     page = (ROOT / "docs/reference/claims.md").read_text("utf-8")
 
     assert [claim for claim in CLAIMS_SUPPORTED if f"`{claim}`" not in page] == []
+
+
+def test_the_media_types_of_published_keys_are_named() -> None:
+    """A portal whose ``jwks_uri`` answers as another type has its keys refused."""
+    page = (ROOT / "docs/how-to/sign-as-a-client.md").read_text("utf-8")
+
+    assert [media_type for media_type in MEDIA_TYPES if f"`{media_type}`" not in page] == []
 
 
 def test_every_table_has_its_class_of_data() -> None:
