@@ -156,6 +156,13 @@ def test_the_list_of_events_is_current() -> None:
     assert set(event_reference.MEANINGS) == set(Event)
 
 
+def test_an_event_that_is_shown_and_never_written_is_marked() -> None:
+    """The activity page sorts events that no code writes; that writes none."""
+    rows = event_reference.reference().splitlines()
+
+    assert [row.endswith("| later |") for row in rows if "`authorization.refused`" in row] == [True]
+
+
 def test_the_revision_in_the_pages_is_the_newest() -> None:
     """What ``idp db`` is shown to print is what it prints; decisions tell of their own time."""
     shown = [

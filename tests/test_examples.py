@@ -115,6 +115,8 @@ def test_the_readme_portal_signs_in(
     assert claims["aud"] == credentials["client_id"]
     assert claims["organization"]["customer_number"] == "100200300"
     assert claims["permissions"] == []
+    cancelled = portal.get("/callback?error=access_denied&error_description=<b>", base_url=PORTAL)
+    assert (cancelled.status_code, cancelled.get_json()["error"]) == (400, "access_denied")
 
 
 def test_the_readme_portal_takes_its_algorithm_only(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +174,7 @@ def test_the_tutorial_works(demo: Demo, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     (catalogue,) = (text for page, text in blocks("toml") if page == tutorial)
     Path("portal.toml").write_text(catalogue)
-    create, *others, block = (words for page, words in commands() if page == tutorial)
+    create, *others, block, unblock = (words for page, words in commands() if page == tutorial)
     made = _create(demo, create)
     for words in others:
         _run(demo, words)
@@ -198,4 +200,5 @@ def test_the_tutorial_works(demo: Demo, tmp_path: Path, monkeypatch: pytest.Monk
     assert "Ended with it:" in _run(demo, block)
     with pytest.raises(KeyError, match="Location"):  # a page at the provider, no way back to the portal
         _sign_in(portal, demo, "ben")
-    _run(demo, ["organization", "unblock-member", "100200300", "ben"])
+    _run(demo, unblock)  # the README goes on with him
+    assert _sign_in(portal, demo, "ben").location == "/"

@@ -4,6 +4,7 @@ Settings come from the environment: ``FLASK_SECRET_KEY``, ``FLASK_LOTSE_CLIENT_I
 ``FLASK_LOTSE_CLIENT_SECRET`` and ``FLASK_LOTSE_SERVER_METADATA_URL``.
 """
 
+from authlib.integrations.base_client import OAuthError
 from authlib.integrations.flask_client import OAuth
 from flask import Flask, redirect, session, url_for
 
@@ -30,3 +31,8 @@ def callback():
 @app.get("/")
 def home():
     return session.get("person") or redirect("/login")
+
+
+@app.errorhandler(OAuthError)
+def refused(error):
+    return {"error": error.error}, 400
