@@ -14,7 +14,9 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import psutil
 import pytest
+from click.testing import CliRunner
 
+from idp.cli import cli
 from idp.cli.demo.plan import PORTS
 from tests.demo_process import Demo, run, start
 from tests.infrastructure import free_port
@@ -106,8 +108,14 @@ def test_demo_json_has_the_cast(demo: Demo) -> None:
 def test_demo_json_is_for_its_owner_alone(demo: Demo) -> None:
     """It holds secrets, and the folder a database with people."""
     assert demo.folder.stat().st_mode & 0o077 == 0
-    for name in ("demo.json", "portals.json", "client-secrets.json"):
+    for name in ("demo.json", "portals.json", "client-secrets.json", "lotse.toml"):
         assert (demo.folder / name).stat().st_mode & 0o077 == 0
+
+
+def test_the_doctor_finds_a_demo_sound(demo: Demo) -> None:
+    """Whoever tries the product out tries this command, too; what production wants is advice."""
+    doctor = CliRunner().invoke(cli, ["--config", str(demo.folder / "lotse.toml"), "doctor"])
+    assert doctor.exit_code == 0, doctor.output
 
 
 def test_probe_clients(demo: Demo, browser: httpx.Client) -> None:

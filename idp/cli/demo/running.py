@@ -40,6 +40,8 @@ def run(plan: Plan) -> int:
     stop = stop_on_signals()
     Path(plan.folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone_in(plan), _parts() as parts:
+        plan.settings_file.touch(0o600)
+        plan.settings_file.chmod(0o600)  # one of an older demo was everybody's to read
         plan.settings_file.write_text(plan.settings(), "utf-8")
         environment = _environment(os.environ)
         code = _prepare(plan, environment, parts, stop)
