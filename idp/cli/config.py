@@ -1,6 +1,7 @@
 """``idp config``: the settings that count and where each comes from, and a check of a file (screens §4.2)."""
 
 import re
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -8,7 +9,7 @@ from pydantic import SecretStr
 
 from idp.cli.output import as_json_option, write_done, write_json, write_table
 from idp.cli.state import State, pass_state
-from idp.settings import Settings, load
+from idp.settings import Settings, SettingsError, load
 from idp.settings.loading import known_keys
 
 _MASK = "********"
@@ -50,9 +51,15 @@ def show(state: State, changed: bool, as_json: bool) -> None:
 @pass_state
 def validate(state: State, *, as_json: bool) -> None:
     """Check the settings; ends with 5 and every problem where they are refused."""
-    settings = load(state.config).settings
+    try:
+        settings = load(state.config).settings
+    except SettingsError as error:
+        if as_json:
+            write_json({"problems": [asdict(problem) for problem in error.problems]})
+        raise
     sentence = f"The settings are sound: mode {settings.mode}, {settings.public_url}."
-    write_done(sentence, as_json=as_json, mode=settings.mode, public_url=settings.public_url)
+    facts = {"mode": settings.mode, "public_url": settings.public_url, "problems": []}
+    write_done(sentence, as_json=as_json, **facts)
 
 
 def _value(settings: Settings, key: str) -> Any:

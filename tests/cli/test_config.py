@@ -101,6 +101,14 @@ def test_validate_says_every_problem_and_ends_with_5(tmp_path: Path) -> None:
     assert refused.exit_code == 5
     assert f"{path}:2: server.prot: unknown key; the nearest known one is server.port" in refused.stderr
     assert f"{path}:3: server.workers: must be greater than or equal to 1" in refused.stderr
+    for_scripts = run("validate", "--json", LOTSE_CONFIG=str(path))
+    assert (for_scripts.exit_code, for_scripts.stderr) == (5, refused.stderr)
+    found = json.loads(for_scripts.stdout)["problems"]
+    assert [(each["where"], each["key"]) for each in found] == [
+        (f"{path}:2", "server.prot"),
+        (f"{path}:3", "server.workers"),
+    ]
+    assert json.loads(run("validate", "--json").stdout)["problems"] == []
     accepted = run("validate")
     assert (accepted.exit_code, accepted.stdout) == (
         0,
