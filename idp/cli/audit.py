@@ -97,6 +97,8 @@ def verify(state: State, *, head: str | None, as_json: bool) -> None:
 @pass_state
 def export(state: State, *, since: datetime | None, until: datetime | None, output: TextIO) -> None:
     """Write all events of a period as JSON lines; the export itself is an event."""
+    if since and until and since > until:
+        raise click.BadParameter("must not be later than --until", param_hint="--since")
     with state.operation() as ctx:
         period = log.begin_export(ctx, since=_utc(since), until=_utc(until))
     with state.reading() as ctx:

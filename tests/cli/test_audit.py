@@ -52,6 +52,14 @@ def test_export_writes_lines_and_an_event(terminal: Terminal, tmp_path: Path) ->
     assert terminal.ok("audit", "export", "--until", "2020-01-01") == ""
 
 
+def test_a_period_that_ends_before_it_begins(terminal: Terminal) -> None:
+    """Wrong usage: an empty export would pass for a quiet period, and be an event."""
+    refused = terminal.run("audit", "export", "--since", "2026-02-02", "--until", "2026-02-01")
+    assert (refused.exit_code, "--since" in refused.stderr, refused.stdout) == (2, True, "")
+    assert "audit.exported" not in terminal.ok("audit", "tail")
+    assert terminal.run("audit", "export", "--since", "2026-02-02", "--until", "2026-02-02").exit_code == 0
+
+
 def test_verify_finds_one_flipped_byte(terminal: Terminal) -> None:
     """The log verifies once it is sealed, and not after a reason was rewritten."""
     _filled(terminal)
