@@ -4,6 +4,7 @@ This process stays resident while the demo runs, so it imports next to nothing: 
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,14 @@ from idp.cli.demo.running import run
 from idp.cli.failures import Refused, Unready
 from idp.cli.ports import HIGHEST, free_row, require_address, require_free
 from idp.cli.state import State, pass_state
+
+
+def _of_a_proxy(_context: click.Context, _parameter: click.Parameter, address: str | None) -> str | None:
+    """Take an address by https, or of this machine; the settings judge the rest of it."""
+    at_home = re.match(r"http://(localhost|127\.0\.0\.1|\[::1\])(:|/|$)", address or "")
+    if address is None or address.startswith("https://") or at_home:
+        return address
+    raise click.BadParameter("must begin with https://, for passwords go there")
 
 
 @click.command()
@@ -48,7 +57,9 @@ from idp.cli.state import State, pass_state
     metavar="URI",
     help="Post-logout redirect URI of these two; may be repeated.",
 )
-@click.option("--public-url", metavar="URL", help="Address of a TLS proxy in front: https://…")
+@click.option(
+    "--public-url", metavar="URL", callback=_of_a_proxy, help="Address of a TLS proxy in front: https://…"
+)
 @click.option(
     "--trust-ca",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),

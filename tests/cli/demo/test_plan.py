@@ -1,10 +1,13 @@
 """The plan of a demo and what follows from it: addresses, settings file, portals, fingerprint (design §5)."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from idp.cli import cli
 from idp.cli.demo import fingerprint
 from idp.cli.demo.announcement import announcement
 from idp.cli.demo.command import refuse_foreign_folder, refuse_production
@@ -148,3 +151,29 @@ def test_a_folder_of_another_installation_is_refused(tmp_path: Path) -> None:
         refuse_foreign_folder(tmp_path)
     tmp_path.joinpath("lotse.toml").write_text('mode = "demo"\n', "utf-8")
     refuse_foreign_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("http://login.example", 2),
+        ("http://localhost.example", 2),
+        ("ftp://localhost", 2),
+        ("login.example", 2),
+        ("http://[::1", 2),
+        ("https://login.example", 5),
+        ("http://localhost:9000", 5),
+        ("http://127.0.0.1:9000/", 5),
+        ("http://[::1]:9000", 5),
+    ],
+)
+def test_the_public_address_is_a_tls_proxys(tmp_path: Path, address: str, code: int) -> None:
+    """Passwords and cookies go there: plain http is for this machine. Here the port is taken (5)."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = str(listener.getsockname()[1])
+        words = ["demo", "--dir", str(tmp_path / "data"), "--port", port, "--public-url", address]
+        refused = CliRunner().invoke(cli, words)
+    assert (refused.exit_code, "--public-url" in refused.output) == (code, code == 2), refused.output
+    assert not (tmp_path / "data").exists()
