@@ -172,7 +172,7 @@ def suspend(state: State, number: str, *, reason: str | None, yes: bool, as_json
     write_done(
         f"{number} is suspended. {ended_sentence(ended)}",
         as_json=as_json,
-        status="blocked",
+        status="suspended",
         ended=asdict(ended),
     )
 

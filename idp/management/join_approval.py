@@ -82,7 +82,7 @@ def approve(ctx: Context, organization_id: str, membership_id: str) -> bool:
         return False
     organization = ctx.db.get_one(Organization, organization_id)
     if organization.status != ACTIVE:
-        raise Refusal("organization.status", status=organization.status)
+        raise Refusal("organization.status", status=organization.state)
     account = accounts.locked(ctx, membership.account_id)
     activate(ctx, account, membership)
     _tell(ctx, account, mails.AccessActivated(organization=organization.name))

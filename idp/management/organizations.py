@@ -236,7 +236,7 @@ def checked_address(lines: Sequence[str]) -> list[str]:
 
 def _change_status(organization: Organization, old: str, new: str) -> None:
     if organization.status != old:
-        raise Refusal("organization.status", status=organization.status)
+        raise Refusal("organization.status", status=organization.state)
     organization.status = new
     organization.version += 1
 
@@ -260,7 +260,7 @@ def _facts(row: Organization) -> OrganizationFacts:
         id=row.id,
         name=row.name,
         customer_number=row.customer_number,
-        status=row.status,
+        status=row.state,
         require_second_factor=row.require_second_factor,
         created_at=row.created_at,
         join_policy=row.join_policy,

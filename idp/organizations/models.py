@@ -32,6 +32,11 @@ class Organization(Base):
     version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime]
 
+    @property
+    def state(self) -> str:
+        """The status in the word of those who suspend and resume it."""
+        return "suspended" if self.status == BLOCKED else self.status
+
 
 class Role(Base):
     """A role a member can have; roles are data."""

@@ -111,8 +111,11 @@ def test_create_list_show(terminal: Terminal) -> None:
 def test_suspend_and_resume(filled: Terminal) -> None:
     """An organisation can be suspended, with confirmation, and resumed."""
     assert filled.run("organization", "suspend", "100200300").exit_code == 2
-    filled.ok("organization", "suspend", "100200300", "--yes")
-    assert filled.json("organization", "show", "100200300")["status"] == "blocked"
+    assert "is suspended" in filled.ok("organization", "suspend", "100200300", "--yes")
+    again = filled.run("organization", "suspend", "100200300", "--yes")
+    assert (again.exit_code, "is suspended" in again.stderr) == (4, True)
+    assert filled.json("organization", "show", "100200300")["status"] == "suspended"
+    assert filled.json("organization", "list")[0]["status"] == "suspended"
     filled.ok("organization", "resume", "100200300")
     assert filled.json("organization", "show", "100200300")["status"] == "active"
 

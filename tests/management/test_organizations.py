@@ -91,7 +91,7 @@ def test_suspension_ends_what_was_issued_for_it(services: Services) -> None:
         assert (ended.sessions, ended.authorizations, len(ended.notices)) == (2, 2, 2)
         with pytest.raises(Refusal) as refused:
             organizations.suspend(ctx, muster)
-        assert refused.value == Refusal("organization.status", status="blocked")
+        assert refused.value == Refusal("organization.status", status="suspended")
         organizations.resume(ctx, muster)
         with pytest.raises(Refusal, match=r"organization\.status"):
             organizations.resume(ctx, muster)
