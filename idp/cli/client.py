@@ -302,8 +302,11 @@ def registration_of(name: str, flags: Mapping[str, Any]) -> dict[str, object]:
     :param flags: field of the registration to its value, beside ``no_require_pkce``.
     """
     given = dict(flags)
+    client_id = given.pop("client_id") or slug(name)
+    if not client_id:
+        raise click.BadParameter("has nothing to make a client_id of; say --id", param_hint="NAME")
     registration: dict[str, object] = {
-        "client_id": given.pop("client_id") or slug(name),
+        "client_id": client_id,
         "client_name": given.pop("client_name") or name,
     }
     if given.pop("no_require_pkce"):

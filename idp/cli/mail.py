@@ -42,7 +42,7 @@ def test(state: State, address: str, *, lang: str | None, as_json: bool) -> None
     try:
         accepted = send(settings, _letter(settings, address, lang or settings.product.default_locale))
     except Undeliverable as refused:
-        raise Failure(f"{refused}: {address}") from None
+        raise click.BadParameter(f"{refused}: {address}", param_hint="ADDRESS") from None
     except SmtpFailed as failed:
         found, remedy = advise(failed, settings)
         raise Failure(f"{found}\n→ {remedy}") from None

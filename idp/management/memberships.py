@@ -36,14 +36,14 @@ def add(
     An ended membership begins again in its old row, with a new epoch and without its old permissions.
 
     :param status: ``active``, ``pending`` or ``invited``.
-    :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``organization.unknown``, ``role.unknown``,
-        ``membership.status`` (status, action) where there is one already.
+    :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``organization.unknown``,
+        ``role.unknown`` (role, roles), ``membership.status`` (status, action) where there is one already.
     """
     require_operator(ctx)
     account = accounts.locked(ctx, account_id)
     organization = organizations.locked(ctx, organization_id)
     if not roles.exists(ctx.db, role):
-        raise Refusal("role.unknown", role=role)
+        raise Refusal("role.unknown", role=role, roles=roles.known(ctx.db))
     if status not in STARTS:
         raise Refusal("membership.status", status=status, action="add")
     values = {

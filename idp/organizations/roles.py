@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from idp.installation import insert_once
@@ -23,3 +24,8 @@ def exists(db: Session, key: str) -> bool:
     name_de, name_en = BUILT_IN[key]
     insert_once(db, Role.metadata.tables["role"], {"key": key, "name_de": name_de, "name_en": name_en})
     return True
+
+
+def known(db: Session) -> list[str]:
+    """Return the keys of all roles, also of those that are built in and were never asked for."""
+    return sorted({*BUILT_IN, *db.scalars(select(Role.key))})

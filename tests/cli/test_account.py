@@ -84,6 +84,17 @@ def test_set_password_and_delete(terminal: Terminal) -> None:
     assert terminal.json("account", "list")[0]["status"] == "deleted"
 
 
+def test_what_is_wrong_with_a_password_is_said(terminal: Terminal) -> None:
+    """How long it is and has to be; which kinds of character are missing."""
+    create = ("account", "create", "anna", "--password-stdin")
+    short = terminal.run(*create, typed="kurz\n")
+    assert (short.exit_code, "has 4 characters and needs at least 15" in short.stderr) == (4, True)
+    long = terminal.run(*create, typed="x" * 200 + "\n")
+    assert (long.exit_code, "at most 128" in long.stderr) == (4, True)
+    plain = terminal.run(*create, typed="nurkleinesohnezahl\n", LOTSE_PASSWORD__PROFILE="amt24")
+    assert (plain.exit_code, "special, digit, upper" in plain.stderr) == (4, True), plain.stderr
+
+
 def test_an_account_without_password(terminal: Terminal) -> None:
     """An operator can make an account that cannot sign in yet."""
     assert "Created account inga" in terminal.ok("account", "create", "inga", "--no-password")

@@ -77,6 +77,16 @@ def test_a_registration_that_breaks_rules_is_refused_with_every_problem(terminal
     assert terminal.json("client", "list") == []
 
 
+def test_a_name_that_makes_no_client_id(terminal: Terminal) -> None:
+    """Wrong usage, with the way out; with an id any name is one."""
+    refused = terminal.run("client", "create", "東京", "--redirect", CALLBACK)
+    assert (refused.exit_code, "--id" in refused.stderr) == (2, True)
+    assert (
+        terminal.json("client", "create", "東京", "--id", "tokyo", "--redirect", CALLBACK)["client_id"]
+        == "tokyo"
+    )
+
+
 def test_rotate_secret(terminal: Terminal) -> None:
     """The old secret works beside the new one for a while, or ends at once (req 20)."""
     first = terminal.json("client", "create", "portal", "--redirect", CALLBACK)["client_secret"]

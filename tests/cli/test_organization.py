@@ -108,6 +108,13 @@ def test_create_list_show(terminal: Terminal) -> None:
     assert terminal.run("organization", "show", "999").exit_code == 3
 
 
+def test_a_role_there_is_not(filled: Terminal) -> None:
+    """The sentence names those there are."""
+    refused = filled.run("organization", "add-member", "100200300", "ben", "--role", "admin")
+    assert refused.exit_code == 3
+    assert "There is no role admin; there are: administrator, member." in refused.stderr
+
+
 def test_suspend_and_resume(filled: Terminal) -> None:
     """An organisation can be suspended, with confirmation, and resumed."""
     assert filled.run("organization", "suspend", "100200300").exit_code == 2
