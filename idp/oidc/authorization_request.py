@@ -386,4 +386,4 @@ def _unfit(name: str, value: str) -> bool:
 
 def safe_name(name: str) -> str:
     """Return a received name as it may stand in an answer."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "?", name)[:40]
+    return re.sub(r"[^A-Za-z0-9_.:-]", "?", name)[:40]

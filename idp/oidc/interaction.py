@@ -5,14 +5,14 @@ Pure.  Rows are asked in the order of this file; the first that is not content n
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from authlib.oauth2.rfc6749 import OAuth2Error
 
 from idp.authentication.assurance import AAL1, AAL2, LEVELS, Assurance, meets
-from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.authorization_request import AuthorizationRequest, safe_name
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.consent import Decision, must_ask
 from idp.organizations import policy
@@ -188,7 +188,7 @@ def _must_sign_in(
 def _must_prove_more(request: AuthorizationRequest, person: Person) -> bool:
     """Tell whether to ask for a second factor before anything else (design §2, acr).
 
-    :raises OAuth2Error: one must be proven and the account has none.
+    :raises OAuth2Error: one must be proven and the account has none, or a level is demanded that is none.
     """
     # whoever has a second factor is always asked for it once, unless the device is remembered
     if person.has_second_factor and not person.second_factor_seen and not person.device_trusted:
@@ -196,8 +196,14 @@ def _must_prove_more(request: AuthorizationRequest, person: Person) -> bool:
     wanted = [value for value in request.acr_values if value in LEVELS]
     if any(meets(person.assurance.acr, value) for value in wanted):
         return False
-    if not wanted:  # nothing we know: a wish is ignored, a demand cannot be met
-        person = replace(person, has_second_factor=False)
+    if not wanted and request.essential_acr:
+        received = ", ".join(safe_name(value) for value in request.acr_values[:3])
+        raise OAuth2Error(
+            f"acr must be one of {', '.join(LEVELS)}; received {received}",
+            error="unmet_authentication_requirements",
+        )
+    if not wanted:  # a wish for nothing we know
+        return False
     return _raises_level(person, essential=request.essential_acr)
 
 

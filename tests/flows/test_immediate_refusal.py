@@ -22,6 +22,24 @@ def portal(services: Services, gateway: Gateway) -> Portal:
 
 
 @pytest.mark.parametrize(
+    ("value", "received"),
+    [("urn:lotse:acr:aal-2", "urn:lotse:acr:aal-2"), ('"><b>\\ä', "???b???")],
+)
+def test_a_level_that_does_not_exist_is_named(portal: Portal, value: str, received: str) -> None:
+    """A slip of the pen is no person without a factor: what came, in safe characters, and what there is."""
+    browser = Browser(portal.gateway)
+    portal.sign_in(browser)
+    claims = json.dumps({"id_token": {"acr": {"essential": True, "values": [value]}}})
+    portal.authorize(browser, claims=claims)
+    answer = portal.answer(browser)
+    assert answer["error"] == "unmet_authentication_requirements"
+    levels = "urn:lotse:acr:aal1, urn:lotse:acr:aal2, urn:lotse:acr:aal2-phr"
+    assert answer["error_description"] == f"acr must be one of {levels}; received {received}"
+    portal.authorize(browser, claims=ESSENTIAL)
+    assert portal.answer(browser)["error_description"] == "the person cannot reach the demanded acr"
+
+
+@pytest.mark.parametrize(
     ("signed_in", "demand", "error"),
     [
         (True, {"claims": ESSENTIAL}, "unmet_authentication_requirements"),
