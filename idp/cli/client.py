@@ -244,8 +244,8 @@ def rotate_secret(state: State, client_id: str, *, overlap_hours: int, as_json: 
 def disable(state: State, client_id: str, *, reason: str | None, as_json: bool) -> None:
     """Switch a client off: it gets nothing any more, and what it got ends."""
     with state.operation() as ctx:
-        ended = clients.disable(ctx, client_id, reason=reason)
-    ended += _end_issued(state, client_id)
+        clients.disable(ctx, client_id, reason=reason)
+    ended = _end_issued(state, client_id)
     sentence = f"{client_id} is disabled. {ended_sentence(ended)}"
     write_done(sentence, as_json=as_json, status="disabled", ended=asdict(ended))
 
@@ -272,8 +272,8 @@ def delete(state: State, client_id: str, *, reason: str | None, yes: bool, as_js
     """Remove a client with its catalogue and everything issued to it."""
     confirm(f"Delete the client {client_id} and everything issued to it?", yes=yes)
     with state.operation() as ctx:
-        ended = clients.retire(ctx, client_id, reason=reason)
-    ended += _end_issued(state, client_id)
+        clients.retire(ctx, client_id, reason=reason)
+    ended = _end_issued(state, client_id)
     time.sleep(SEEN_SECONDS)
     removed = 1
     while removed:

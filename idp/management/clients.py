@@ -157,11 +157,11 @@ def rotate_secret(ctx: Context, client_id: str, *, overlap: timedelta = OVERLAP)
     return Credentials(client_id, secret)
 
 
-def disable(ctx: Context, client_id: str, *, reason: str | None = None) -> Ended:
-    """Switch a client off: it gets nothing any more, and what it got ends (req 23).
+def disable(ctx: Context, client_id: str, *, reason: str | None = None) -> None:
+    """Switch a client off: it gets nothing any more, and nothing that it got works (req 23).
 
-    The rest of much ends by :func:`end_issued`, so that to switch off takes no longer for a large portal;
-    meanwhile none of it works, since its client is disabled.
+    :func:`end_issued` ends that for good, in transactions of their own: to switch off takes no longer for a
+    large portal.
 
     :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id), ``client.status`` (client_id).
     """
@@ -172,11 +172,10 @@ def disable(ctx: Context, client_id: str, *, reason: str | None = None) -> Ended
     client.disabled_at = ctx.now
     _touch(ctx, client)
     _record(ctx, Event.CLIENT_DISABLED, client.id, client_id, reason=reason)
-    return end_client(ctx, client.id, "client disabled", limit=BATCH)
 
 
 def end_issued(ctx: Context, client_id: str) -> Ended:
-    """End more of what was issued to a disabled client; nothing, where all has ended.
+    """End some of what was issued to a disabled client; nothing, where all has ended.
 
     :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id), ``client.enabled`` (client_id).
     """
@@ -199,7 +198,7 @@ def enable(ctx: Context, client_id: str, *, reason: str | None = None) -> None:
     _record(ctx, Event.CLIENT_ENABLED, client.id, client_id, reason=reason)
 
 
-def retire(ctx: Context, client_id: str, *, reason: str | None = None) -> Ended:
+def retire(ctx: Context, client_id: str, *, reason: str | None = None) -> None:
     """Switch a client off, if it is not, as the first half of its deletion.
 
     :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id), ``client.named`` (client_id, by):
@@ -211,7 +210,8 @@ def retire(ctx: Context, client_id: str, *, reason: str | None = None) -> Ended:
     named_by = sorted(row.client_id for row in others if client_id in row.audiences)
     if named_by:
         raise Refusal("client.named", client_id=client_id, by=", ".join(named_by))
-    return Ended() if client.disabled_at is not None else disable(ctx, client_id, reason=reason)
+    if client.disabled_at is None:
+        disable(ctx, client_id, reason=reason)
 
 
 def remove_issued(ctx: Context, client_id: str) -> int:
@@ -225,8 +225,8 @@ def remove_issued(ctx: Context, client_id: str) -> int:
     return delete_batch(ctx.db, RefreshToken, its, BATCH) or delete_batch(ctx.db, Authorization, mine, BATCH)
 
 
-def delete(ctx: Context, client_id: str, *, reason: str | None = None) -> Ended:
-    """Remove a retired client with its catalogue and everything issued to it.
+def delete(ctx: Context, client_id: str, *, reason: str | None = None) -> None:
+    """Remove a retired client with its catalogue and everything issued to it that is still there.
 
     Comes when running servers have seen that it is disabled, a second after: what they do for it and this
     would wait for one another.
@@ -235,12 +235,10 @@ def delete(ctx: Context, client_id: str, *, reason: str | None = None) -> Ended:
     """
     require_operator(ctx)
     client = _disabled(ctx, client_id)
-    ended = end_client(ctx, client.id, "client deleted")
     _record(ctx, Event.CLIENT_DELETED, client.id, client_id, reason=reason)
     # by statement: the database's own cascades take what belongs to it
     ctx.db.execute(sql_delete(Client).where(Client.id == client.id))
     ctx.db.expunge(client)
-    return ended
 
 
 def exists(ctx: Context, client_id: str) -> bool:

@@ -13,7 +13,6 @@ from idp.crypto import sha256
 from idp.errors import Refusal
 from idp.installation import Installation
 from idp.management import clients
-from idp.management.ending import Ended
 from idp.oidc.client_metadata import InvalidMetadata
 from idp.oidc.clients import load_clients
 from idp.oidc.models import Authorization, Client, ClientSecret, RefreshToken
@@ -215,7 +214,8 @@ def test_disabling_ends_what_was_issued(services: Services) -> None:
         make_client(ctx, "other")
         ben = make_account(ctx)
         mine, others = sign_in(ctx, ben), sign_in(ctx, ben, "other")
-        ended = clients.disable(ctx, "portal", reason="contract ended")
+        clients.disable(ctx, "portal", reason="contract ended")
+        ended = clients.end_issued(ctx, "portal")
         assert (ended.sessions, ended.authorizations) == (0, 1)
         assert set(load_clients(ctx.db)) == {"other"}
         clients.enable(ctx, "portal")
@@ -242,8 +242,8 @@ def test_deletion_takes_everything_that_belongs_to_a_client(services: Services) 
         make_client(ctx)
         make_catalogue(ctx)
         sign_in(ctx, make_account(ctx))
-        assert clients.retire(ctx, "portal").authorizations == 1
-        assert clients.delete(ctx, "portal").authorizations == 0
+        clients.retire(ctx, "portal")
+        clients.delete(ctx, "portal")
     with unit_of_work(services, actor=OPERATOR) as ctx:
         for table in (Client, ClientSecret, Permission, Authorization):
             assert ctx.db.scalar(select(func.count()).select_from(table)) == 0, table
@@ -267,7 +267,7 @@ def test_deletion_comes_after_disabling(services: Services) -> None:
         clients.delete(ctx, "shop")
         clients.retire(ctx, "portal")
         assert clients.show(ctx, "portal").disabled_at == NOW
-        assert clients.retire(ctx, "portal") == Ended()
+        clients.retire(ctx, "portal")
 
 
 def test_what_a_large_client_was_issued_ends_and_goes_in_parts(
@@ -282,8 +282,8 @@ def test_what_a_large_client_was_issued_ends_and_goes_in_parts(
         for number, lineage in enumerate(lineages):
             row = {"authorization_id": lineage, "issued_at": NOW, "expires_at": NOW}
             ctx.db.add_all([RefreshToken(hash=f"{number}.{each}".encode(), **row) for each in range(2)])
-        assert clients.disable(ctx, "portal").authorizations == 2
-        assert clients.end_issued(ctx, "portal").authorizations == 2
+        clients.disable(ctx, "portal")
+        assert [clients.end_issued(ctx, "portal").authorizations for _ in range(2)] == [2, 2]
         clients.enable(ctx, "portal")
         revoked = select(func.count()).select_from(Authorization).where(Authorization.revoked_at == NOW)
         assert ctx.db.scalar(revoked) == 5
