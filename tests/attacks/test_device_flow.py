@@ -136,7 +136,7 @@ def test_another_browser_s_question(device: Device, services: Services) -> None:
 
 
 def test_a_page_of_another_account(device: Device, services: Services) -> None:
-    """Two tabs: the question was ben's, anna signed in since; her click is asked for anew (req 12, 75)."""
+    """The question was ben's, anna signed in since; her click is asked for anew, and why (req 75)."""
     browser = Browser(device.gateway)
     page = at_the_question(browser, device.ask(), "ben")
     stood_open, target = _fields(page.text), _target(browser)
@@ -147,7 +147,11 @@ def test_a_page_of_another_account(device: Device, services: Services) -> None:
     fresh = _fields(browser.get(target).text)
     assert fresh["confirmation"] != stood_open["confirmation"]
     sent = stood_open | {"csrf_token": fresh["csrf_token"], "choice": "connect"}
-    assert 'name="confirmation"' in browser.post(target, sent).text
+    for fields in (sent, stood_open | {"choice": "connect"}):
+        again = browser.post(target, fields).text
+        assert 'name="confirmation"' in again
+        assert "Sie sind jetzt mit einem anderen Konto" in again
+        assert "länger offen" not in again
     assert _connected(services) == []
     browser.post(target, fresh | {"choice": "connect"})
     assert _connected(services) == ["anna"]
@@ -167,7 +171,9 @@ def test_a_page_of_another_company(device: Device, services: Services) -> None:
     flow_id = target.rpartition("/")[2]
     browser.get(f"/choose-organization?flow={flow_id}")
     browser.submit(expect_action="/choose-organization", choice=mine["Beispiel AG"])
-    assert "Beispiel AG" in browser.post(target, fields | {"choice": "connect"}).text
+    again = browser.post(target, fields | {"choice": "connect"}).text
+    assert "Beispiel AG" in again
+    assert "für ein anderes Unternehmen angemeldet" in again
     assert _connected(services) == []
 
 

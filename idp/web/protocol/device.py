@@ -234,7 +234,7 @@ def _question(asked: Asked, live: LiveSession, step: interaction.Issue) -> Respo
         asked_at=waiting.created_at,
         network=waiting.network.partition("/")[0] if waiting.network else None,
         same_network=waiting.network == here,
-        errors=[("", word("form.stale"))] if is_stale() else [],
+        errors=_errors(asked, live, step),
     )
 
 
@@ -266,6 +266,13 @@ def _confirmation(asked: Asked, live: LiveSession, step: interaction.Issue) -> s
 def _saw_this(asked: Asked, live: LiveSession, step: interaction.Issue) -> bool:
     sent = request.form.get("confirmation", "")
     return same(sent.encode("utf-8", "surrogatepass"), _confirmation(asked, live, step).encode())
+
+
+def _errors(asked: Asked, live: LiveSession, step: interaction.Issue) -> list[tuple[str, str]]:
+    """Return why an answer that came did not count, in words; nothing before one came."""
+    if "confirmation" in request.form and not _saw_this(asked, live, step):
+        return [("", word("consent.other_person"))]
+    return [("", word("form.stale"))] if is_stale() else []
 
 
 def _finish(flow: Flow, result: str) -> Response:
