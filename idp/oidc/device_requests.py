@@ -58,6 +58,8 @@ class Waiting(NamedTuple):
     network: str | None
     created_at: datetime
     expires_at: datetime
+    #: seconds between two polls, by now
+    interval: int
 
 
 _COLUMNS: Final = (
@@ -68,6 +70,7 @@ _COLUMNS: Final = (
     DeviceRequest.network,
     DeviceRequest.created_at,
     DeviceRequest.expires_at,
+    DeviceRequest.interval,
     DeviceRequest.authorization_id,
     DeviceRequest.denied_at,
 )
@@ -195,7 +198,10 @@ def connect(
         },
         personal=_place(waiting),
     )
-    _decide(ctx, request_id, authorization_id=authorization["id"])
+    # of a yes in the last moment the device hears with its next poll, or the one after
+    to_fetch = timedelta(seconds=min(2 * waiting.interval, SECONDS))
+    expires_at = max(waiting.expires_at, ctx.now + to_fetch)
+    _decide(ctx, request_id, authorization_id=authorization["id"], expires_at=expires_at)
 
 
 def deny(ctx: Context, request_id: str, client: RegisteredClient, live: LiveSession) -> None:

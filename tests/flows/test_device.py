@@ -1,6 +1,7 @@
 """A device without a browser gets tokens because a person lets it in (RFC 8628; L-14; req 30, 95)."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from tests.builders import OPERATOR, make_membership, make_organization
 from tests.device_programs import Device, answer, at_the_question, connect, enter, heading
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser
-from tests.world import forget_snapshot, now, verified
+from tests.world import forget_snapshot, later, move_back, now, verified
 
 AAL2 = "urn:lotse:acr:aal2"
 
@@ -131,6 +132,19 @@ def test_the_second_of_two_clicks_is_answered_like_the_first(
     for _ in range(2):
         browser.page, browser.url = page, question
         assert heading(answer(browser, choice)) == title
+
+
+def test_a_yes_in_the_last_moment_can_be_fetched(
+    device: Device, browser: Browser, services: Services
+) -> None:
+    """For two of the device's intervals, which ``slow_down`` has made longer (RFC 8628 §3.5)."""
+    at_the_question(browser, device.ask())
+    assert [device.hears() for _ in range(4)] == ["authorization_pending", *["slow_down"] * 3]
+    times = (DeviceRequest.created_at, DeviceRequest.polled_at, DeviceRequest.expires_at)
+    move_back(services, times, timedelta(seconds=570))
+    assert heading(answer(browser)) == "Gerät verbunden"
+    with later(seconds=35):
+        assert device.poll().status_code == 200
 
 
 def test_giving_up_before_the_question(device: Device, browser: Browser) -> None:
