@@ -280,6 +280,19 @@ def test_a_page_that_stood_open_long(device: Device, browser: Browser) -> None:
     assert heading(answer(browser)) == "Gerät verbunden"
 
 
+def test_a_browser_without_cookies_is_told_so(device: Device) -> None:
+    """As at the sign-in; the way back holds the code that was typed (L-15.4)."""
+    shown = device.ask()
+    page = Browser(device.gateway).post("/device", {"code": shown})
+    assert page.status_code == 400
+    assert heading(page) == "Ihr Browser nimmt keine Cookies an"
+    again = re.search(r'href="(/device[^"]*)"', page.text)
+    assert again is not None
+    assert f'value="{shown}"' in Browser(device.gateway).get(again[1]).text
+    for typed in ("", "x", "BCDF"):
+        assert 'href="/device"' in Browser(device.gateway).post("/device", {"code": typed}).text
+
+
 def test_a_client_that_is_switched_off(device: Device, browser: Browser, services: Services) -> None:
     """At every step: its codes are worth nothing any more (req 23, 95)."""
     shown = device.ask()
