@@ -137,6 +137,27 @@ def test_the_second_of_two_clicks_is_answered_like_the_first(
         assert browser.url == address
 
 
+def test_back_to_the_question_after_a_sign_out(portal: Portal) -> None:
+    """It says that the person is signed out; who is signed in by then is asked (RP-Initiated Logout §2)."""
+    browser = Browser(portal.gateway)
+    portal.sign_in(browser)
+    browser.get("/logout", client_id="portal", post_logout_redirect_uri=SIGNED_OUT, state="x")
+    question = browser.url.removeprefix(browser.issuer)
+    browser.submit(expect_action="/logout/", choice="logout")
+    page = browser.get(question)
+    assert page.status_code == 200
+    assert "Sie sind abgemeldet" in page.text
+    assert f'href="{SIGNED_OUT}?state=x"' in page.text
+    assert Browser(portal.gateway).get(question).status_code == 400
+    portal.sign_in(browser)
+    browser.get(question)
+    assert _asks(browser)
+    browser.submit(expect_action="/logout/", choice="stay")
+    browser.get(question)
+    assert _asks(browser)
+    assert _signed_in(portal, browser)
+
+
 def test_a_question_that_stood_too_long_is_asked_again(portal: Portal, services: Services) -> None:
     """By its flow or by its form's token; whoever answers then is signed out (WCAG 2.2.1)."""
     browser = Browser(portal.gateway)

@@ -69,7 +69,12 @@ def by_form() -> Response:
 def confirm(flow_id: str) -> Response:
     """Sign out at once where the hint names this session, else ask (L-12)."""
     ctx = current()
-    flow = _of_logout(engine.take(ctx, flow_id, flow_browser()))
+    try:
+        flow = _of_logout(engine.take(ctx, flow_id, flow_browser()))
+    except Refusal as refusal:
+        if refusal.code != "flow.expired":
+            raise
+        return _seen_again(_of_logout(engine.load_over(ctx, flow_id, known_flow_browser())))
     wanted = LogoutRequest(**flow.request)
     live = current_session()
     client = provider().snapshots.current().clients.get(wanted.client_id or "")
@@ -122,6 +127,13 @@ def _over(flow: Flow) -> Response:
     # pages of other portals need a page of ours around them
     target = None if "frames" in flow.done else return_address(LogoutRequest(**flow.request))
     return redirect(target or url_for("end_session.done", flow_id=flow.id), SEE_OTHER)
+
+
+def _seen_again(flow: Flow) -> Response:
+    """Say that the person is signed out, who went back to the question; ask again who is not."""
+    if flow.finished_at is not None and current_session() is None:
+        return go_to("end_session.done", flow_id=flow.id)
+    return go_to("end_session.confirm", flow_id=engine.again(current(), flow).id)
 
 
 def _back(flow: Flow) -> Response:
