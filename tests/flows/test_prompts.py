@@ -10,7 +10,7 @@ from idp.web.gateway import Gateway
 from tests import cast
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal
-from tests.world import time_passes, verified
+from tests.world import forget_snapshot, time_passes, verified
 
 
 @pytest.fixture
@@ -85,6 +85,27 @@ def test_a_demanded_person(portal: Portal) -> None:
         assert portal.answer(bens)["error"] == "login_required"
         portal.authorize(annas, prompt="none", **demand)
         assert _claims(portal, annas)["sub"] == sub
+
+
+@pytest.mark.parametrize("fields", [{}, {"subject_type": "pairwise"}])
+def test_a_demanded_person_is_not_called_by_anothers_name(
+    portal: Portal, services: Services, fields: dict[str, str]
+) -> None:
+    """The name is filled in for who is asked again, and left empty for somebody else (OIDC Core §3.1.2.2)."""
+    with unit_of_work(services) as ctx:
+        registered = cast.register(ctx, "other", **fields)
+    forget_snapshot(portal.gateway)
+    other = Portal(portal.gateway, registered)
+    annas, bens = Browser(portal.gateway), Browser(portal.gateway)
+    token = other.sign_in(annas)["id_token"]
+    other.sign_in(bens, "ben")
+    again = other.authorize(annas, id_token_hint=token, prompt="login").text
+    assert 'value="anna"' in again
+    page = other.authorize(bens, id_token_hint=token).text
+    assert 'name="password"' in page
+    assert 'value="ben"' not in page
+    hinted = other.authorize(bens, id_token_hint=token, login_hint="anna").text
+    assert 'value="anna"' in hinted
 
 
 def test_two_tabs_of_one_sign_in(portal: Portal) -> None:

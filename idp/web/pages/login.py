@@ -6,11 +6,13 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from idp.authentication import assurance, devices, login, transaction
+from idp.authentication.live_sessions import LiveSession
 from idp.authentication.login import Attempt, Recognised
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
 from idp.management import account_deletion, legacy_proof
+from idp.oidc import subject
 from idp.web import old_account_offers, sign_in
 from idp.web.browser_session import current_session, device_cookie, flow_browser, has_cookies
 from idp.web.context import current
@@ -18,6 +20,7 @@ from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import cookies_off, flow_of_form, flow_of_request, go_on, go_to, refused_until
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import LoginForm, form_errors
+from idp.web.portals import provider
 from idp.web.wording import word, word_refusal
 
 bp = Blueprint("login", __name__)
@@ -138,9 +141,18 @@ def _expected_name(flow: Flow | None) -> str | None:
     if hint:
         return str(hint)
     live = current_session()
-    if live is None or transaction.wants_another_account(flow):
+    if live is None or transaction.wants_another_account(flow) or _is_for_somebody_else(flow, live):
         return None
     return live.account.username
+
+
+def _is_for_somebody_else(flow: Flow, live: LiveSession) -> bool:
+    """Tell whether the portal demands another person than the one who is signed in (OIDC Core §3.1.2.2)."""
+    demanded = flow.request.get("hinted_sub")
+    client = provider().snapshots.current().by_row.get(flow.client_id or "")
+    if demanded is None or client is None:
+        return False
+    return bool(demanded != subject.seen_by(current().vault, client, live.account.sub))
 
 
 def _refused(flow: Flow | None, username: str, refusal: Refusal) -> Response:
