@@ -158,6 +158,26 @@ def test_back_to_the_question_after_a_sign_out(portal: Portal) -> None:
     assert _signed_in(portal, browser)
 
 
+@pytest.mark.parametrize("words", ["Trotzdem abmelden", "Sign out anyway"])
+def test_a_refused_request_leaves_a_way_out(portal: Portal, words: str) -> None:
+    """Whatever the portal sent wrong, the person can sign out here, and is asked (RP-Initiated Logout §4)."""
+    browser = Browser(portal.gateway)
+    portal.sign_in(browser)
+    language = {"ui_locales": "en"} if words.startswith("Sign") else {}
+    for wrong in (
+        {"client_id": "nobody"},
+        {"id_token_hint": "x"},
+        {"post_logout_redirect_uri": "https://x/"},
+    ):
+        page = browser.get("/logout", **{"client_id": "portal"} | language | wrong)
+        assert page.status_code == 400
+        assert f'class="button primary" href="/logout">{words}</a>' in page.text
+        assert page.text.count("primary") == 1
+    browser.get("/logout")
+    browser.submit(expect_action="/logout/", choice="logout")
+    assert not _signed_in(portal, browser)
+
+
 def test_a_question_that_stood_too_long_is_asked_again(portal: Portal, services: Services) -> None:
     """By its flow or by its form's token; whoever answers then is signed out (WCAG 2.2.1)."""
     browser = Browser(portal.gateway)

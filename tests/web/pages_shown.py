@@ -269,9 +269,9 @@ def _access(template: str, **values: Any) -> Page:
     }
 
 
-def _relying_party(portal: Any) -> Page:
+def _relying_party(portal: Any, *, leaving: bool = False) -> Page:
     return "errors/relying_party.html", {
-        "leaving": False,
+        "leaving": leaving,
         "portal": portal,
         "error": "invalid_request",
         "parameter": "redirect_uri",
@@ -378,6 +378,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "another-organization": lambda: _access("access_no_organization", company="K-404"),
     "relying-party": lambda: _relying_party(PORTAL),
     "relying-party-unknown": lambda: _relying_party(None),
+    "relying-party-leaving": lambda: _relying_party(PORTAL, leaving=True),
     "flow-lost": lambda: (
         "errors/flow_lost.html",
         {"portal": PORTAL, "restart_url": "http://localhost:8001/login"},
