@@ -19,6 +19,7 @@ from idp.web.wording import statuses
 RETRY_SECONDS = 5
 _LOST = frozenset({"flow.lost", "flow.expired", "flow.other_browser"})
 _SHOWN = 200
+_OF_PORTALS = frozenset({"/authorize", "/logout"})
 _NEW_LINKS = {"/password/reset": "/password/forgot", "/register/link": "/register"}
 """Where the link of a mail leads → where a new one is asked for."""
 
@@ -67,8 +68,21 @@ def relying_party_mistake(mistake: RelyingPartyMistake) -> Response:
 
 
 def unreadable(error: Unreadable) -> Response:
-    """Say that the address or form is broken."""
-    return _page(400)
+    """Say that the address or form is broken, and to whoever mends the portal that sent it, how."""
+    log.warning("request unreadable", path=request.path, expected=str(error))
+    if request.path not in _OF_PORTALS:
+        return _page(400)
+    return _render(
+        "errors/relying_party.html",
+        400,
+        portal=None,
+        leaving=request.path == "/logout",
+        error="invalid_request",
+        parameter=None,
+        received=None,
+        expected=str(error),
+        registered=(),
+    )
 
 
 def refused(refusal: Refusal) -> Response:

@@ -11,4 +11,4 @@ def init_app(app: Flask) -> None:
     @app.before_request
     def check() -> None:
         if request.mimetype == FORM and request.get_data().count(b"&") >= MAX_PARAMETERS:
-            raise Unreadable("the form has over 100 fields")
+            raise Unreadable(f"a form with {MAX_PARAMETERS} fields at most")

@@ -7,7 +7,10 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class Unreadable(Exception):
-    """Parameters that cannot be read, so that nobody can say who sent them or why; a page says so."""
+    """Parameters that cannot be read, so that nobody can say who sent them or why; a page says so.
+
+    Its message is what is expected instead, and nothing of what came.
+    """
 
 
 def query_pairs(query: str) -> list[tuple[str, str]]:
@@ -17,17 +20,17 @@ def query_pairs(query: str) -> list[tuple[str, str]]:
             query, keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=MAX_PARAMETERS
         )
     except ValueError as error:
-        raise Unreadable("the parameters are not form-encoded UTF-8, or too many") from error
+        raise Unreadable(f"form-encoded UTF-8, {MAX_PARAMETERS} parameters at most") from error
 
 
 def body_pairs(query: str, media_type: str, body: bytes) -> list[tuple[str, str]]:
     """Return the pairs of a form-encoded body; raises Unreadable, also where the query has any."""
     if query:
-        raise Unreadable("parameters belong into the body")
+        raise Unreadable("a POST with its parameters in the body, none in the address")
     if media_type != FORM:
-        raise Unreadable(f"the body must be {FORM}")
+        raise Unreadable(f"a body of the type {FORM}")
     try:
         text = body.decode("ascii")
     except UnicodeDecodeError as error:
-        raise Unreadable("the body is not form-encoded") from error
+        raise Unreadable("a form-encoded body") from error
     return query_pairs(text)

@@ -1,6 +1,7 @@
 """The authorization endpoint as browsers meet it (req 2, 10, 17, 29, 41, 99)."""
 
 import re
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -57,6 +58,32 @@ def test_what_cannot_be_read_is_a_page(desk: Desk, query: str | bytes) -> None:
         form = "application/x-www-form-urlencoded"
         posted = _raw(desk, path, method="POST", data=text.encode("latin-1"), content_type=form)
         assert posted.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/authorize", "/logout"])
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ({"json": {"client_id": "portal"}}, "a body of the type application/x-www-form-urlencoded"),
+        ({"data": {"x": (BytesIO(b"x"), "x.txt")}}, "a body of the type application/x-www-form-urlencoded"),
+        ({"query_string": "state=x", "data": {"x": "y"}}, "none in the address"),
+        ({"data": {"client_id": b"\xff"}}, "form-encoded UTF-8"),
+        ({"data": {f"x{n}": "" for n in range(101)}}, "100 fields at most"),
+    ],
+    ids=["json", "multipart", "query and body", "no UTF-8", "101 fields"],
+)
+def test_whoever_mends_the_portal_reads_what_is_wrong(
+    desk: Desk, capsys: pytest.CaptureFixture[str], path: str, sent: dict[str, Any], expected: str
+) -> None:
+    """In the technical details of the page, and in the log (OIDC Core §3.1.2.1; RP-Initiated Logout §2)."""
+    answer = _raw(desk, path, method="POST", **sent)
+    assert answer.status_code == 400
+    details = answer.text.partition("<details>")[2].partition("</details>")[0]
+    assert expected in details
+    assert "invalid_request" in details
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "request unreadable" in line]
+    assert expected in line
+    assert ('href="/logout"' in answer.text) == (path == "/logout")
 
 
 def test_no_row_is_written_for_a_mistake(desk: Desk) -> None:
