@@ -22,7 +22,14 @@ SCOPE = "openid profile email organization"
 INTERVAL = 5.0
 """Seconds between two polls where the issuer names none, and what ``slow_down`` adds (§3.2, §3.5)."""
 
+LONGEST_PAUSE = 60.0
+"""Seconds between two polls at most, while the issuer does not answer."""
+
+LONGEST = 86_400
+"""What an issuer may name in seconds."""
+
 Pause = Callable[[float], object]
+Clock = Callable[[], float]
 
 
 class Refused(Exception):
@@ -41,6 +48,7 @@ class Codes:
     user_code: str
     address: str
     complete_address: str | None
+    expires_in: float
     interval: float
 
 
@@ -56,23 +64,26 @@ def ask(issuer: Issuer, client_id: str, scope: str) -> Codes:
         user_code=_text(found, "user_code"),
         address=_text(found, "verification_uri"),
         complete_address=_text(found, "verification_uri_complete") if complete is not None else None,
+        expires_in=_seconds(found, "expires_in"),
         interval=_seconds(found, "interval", INTERVAL),
     )
 
 
-def wait(issuer: Issuer, client_id: str, codes: Codes, pause: Pause = time.sleep) -> dict[str, Any]:
-    """Polls until the person has decided and returns the token answer.
+def wait(
+    issuer: Issuer, client_id: str, codes: Codes, pause: Pause = time.sleep, clock: Clock = time.monotonic
+) -> dict[str, Any]:
+    """Polls until the person has decided, or the code has expired, and returns the token answer.
 
     Raises ``Refused`` (``access_denied``, ``expired_token``) and ``IssuerUnavailable``.
     """
-    interval = codes.interval
+    interval, until = codes.interval, clock() + codes.expires_in
     form = {"grant_type": GRANT_TYPE, "device_code": codes.device_code, "client_id": client_id}
-    while True:
+    address = issuer.endpoint("token_endpoint")
+    while clock() < until:
         pause(interval)
-        try:
-            answer = _post(issuer, "token_endpoint", form)
-        except httpx.TimeoutException:
-            interval *= 2  # §3.5: whoever gets no answer asks less often
+        answer = _poll(issuer, address, form)
+        if answer is None:  # §3.5: whoever gets no answer asks less often
+            interval = max(interval, min(2 * interval, LONGEST_PAUSE))
             continue
         if answer.status_code == 200:
             return json_answer(answer)
@@ -83,6 +94,7 @@ def wait(issuer: Issuer, client_id: str, codes: Codes, pause: Pause = time.sleep
                 interval += INTERVAL
             case error:
                 raise Refused(error)
+    raise Refused("expired_token")
 
 
 def read(issuer: Issuer, client_id: str, tokens: Mapping[str, Any], now: float) -> Claims:
@@ -126,6 +138,15 @@ def main(arguments: list[str] | None = None, pause: Pause = time.sleep) -> int:
     return 1
 
 
+def _poll(issuer: Issuer, address: str, form: Mapping[str, str]) -> httpx.Response | None:
+    """Asks once; None where there was no answer of the protocol: away, starting again, or too busy."""
+    try:
+        answer = issuer.http.post(address, data=dict(form))
+    except httpx.TransportError:
+        return None
+    return None if answer.status_code == 429 or answer.status_code >= 500 else answer
+
+
 def _post(issuer: Issuer, endpoint: str, form: Mapping[str, str]) -> httpx.Response:
     return issuer.http.post(issuer.endpoint(endpoint), data=dict(form))
 
@@ -149,9 +170,9 @@ def _text(found: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _seconds(found: Mapping[str, Any], name: str, default: float) -> float:
+def _seconds(found: Mapping[str, Any], name: str, default: float | None = None) -> float:
     value = found.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 3600:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LONGEST:
         raise IssuerUnavailable(f"{name} is no number of seconds")
     return float(value)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 import httpx
@@ -47,6 +48,7 @@ class DeviceIssuer(ForeignIssuer):
 
 PENDING: Reply = (400, {"error": "authorization_pending"})
 SLOWER: Reply = (400, {"error": "slow_down"})
+SHORT = {"device_code": "d", "user_code": "B", "verification_uri": "u", "expires_in": 600}
 
 
 @pytest.fixture
@@ -156,9 +158,11 @@ def test_another_algorithm_is_refused(
     "reply",
     [
         (200, {}),
-        (200, {"device_code": "d", "user_code": "\x1b[2J", "verification_uri": "u"}),
-        (200, {"device_code": "d", "user_code": "B", "verification_uri": "u", "interval": "5"}),
-        (200, {"device_code": "d", "user_code": "B", "verification_uri": "u", "interval": 0}),
+        (200, SHORT | {"user_code": "\x1b[2J"}),
+        (200, SHORT | {"interval": "5"}),
+        (200, SHORT | {"interval": 0}),
+        (200, SHORT | {"expires_in": None}),
+        (200, SHORT | {"expires_in": True}),
         (503, {}),
     ],
 )
@@ -187,20 +191,55 @@ def test_given_up(issuer: DeviceIssuer, capsys: pytest.CaptureFixture[str]) -> N
     assert "given up" in capsys.readouterr().err
 
 
-def test_who_gets_no_answer_asks_less_often(issuer: DeviceIssuer, pauses: list[float]) -> None:
-    """RFC 8628 §3.5: a time-out doubles the interval."""
-    answers: list[Any] = [httpx.ReadTimeout("late"), httpx.Response(400, json={"error": "access_denied"})]
+def _waits(issuer: DeviceIssuer, pauses: list[float], answers: Iterator[httpx.Response | Exception]) -> str:
+    """Poll with these answers, by a clock that the pauses move, and return why it ended."""
 
     def answer(_request: httpx.Request) -> httpx.Response:
-        found = answers.pop(0)
+        found = next(answers)
         if isinstance(found, Exception):
             raise found
-        assert isinstance(found, httpx.Response)
         return found
 
     asking = Issuer(issuer.url)
     asking.metadata()
     asking.http = httpx.Client(transport=httpx.MockTransport(answer))
-    with pytest.raises(Refused):
-        wait(asking, "device-cli", Codes("d", "B", "u", None, 5.0), pauses.append)
-    assert pauses == [5, 10]
+    codes = Codes("d", "B", "u", None, 600.0, 5.0)
+    with pytest.raises(Refused) as refused:
+        wait(asking, "device-cli", codes, pauses.append, lambda: sum(pauses))
+    return refused.value.code
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        httpx.ReadTimeout("late"),
+        httpx.ConnectError("refused"),
+        httpx.RemoteProtocolError("closed"),
+        httpx.Response(502, text="<html>"),
+        httpx.Response(503, json={"error": "temporarily_unavailable"}),
+        httpx.Response(429, json={"error": "temporarily_unavailable"}),
+    ],
+)
+def test_who_gets_no_answer_asks_less_often(
+    issuer: DeviceIssuer, pauses: list[float], nothing: httpx.Response | Exception
+) -> None:
+    """RFC 8628 §3.5: a time-out doubles the interval; so does an issuer that starts again or has too much."""
+    no = httpx.Response(400, json={"error": "access_denied"})
+    assert _waits(issuer, pauses, iter([nothing, nothing, no])) == "access_denied"
+    assert pauses == [5, 10, 20]
+
+
+@pytest.mark.parametrize(
+    ("answer", "last"),
+    [
+        (httpx.ConnectError("refused"), 60),
+        (httpx.Response(400, json={"error": "authorization_pending"}), 5),
+    ],
+)
+def test_it_stops_when_its_code_has_expired(
+    issuer: DeviceIssuer, pauses: list[float], answer: httpx.Response | Exception, last: float
+) -> None:
+    """RFC 8628 §3.2: with the first poll that is late, whether the issuer is away or goes on waiting."""
+    assert _waits(issuer, pauses, repeat(answer)) == "expired_token"
+    assert 600 <= sum(pauses) < 600 + last
+    assert pauses[-1] == last
