@@ -7,9 +7,10 @@ Two independent checks on each request that is not safe: the browser's own word 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from flask import Flask, current_app, g, request
+from flask import Flask, current_app, g, request, session
 from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFError
+from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.exceptions import Forbidden
 
 from idp.context import Services
@@ -21,6 +22,9 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN: Final = frozenset({"same-origin", "none"})
 _CROSS_SITE: Final = "_lotse_cross_site"
 _SHOWS_STALE: Final = "_lotse_shows_stale"
+_TURNS_AWAY: Final = "_lotse_turns_away"
+_SECRET: Final = "csrf_token"  # noqa: S105  (the library's key in the cookie, and the field's name)
+_OWNER: Final = "owner"
 
 
 def cross_site(view: View) -> View:
@@ -44,6 +48,30 @@ def shows_stale_form(view: View) -> View:
 def is_stale() -> bool:
     """Tell whether the form of this request came with an old token or none; then nothing may change."""
     return bool(g.get("form_is_stale", False))
+
+
+def turns_others_away(view: View) -> View:
+    """Mark a view that asks :func:`is_anothers` before it does anything else."""
+    setattr(view, _TURNS_AWAY, True)
+    return view
+
+
+def is_anothers() -> bool:
+    """Tell whether the form was shown before somebody else signed in: what it holds is not this person's."""
+    return bool(g.get("form_is_anothers", False))
+
+
+def forms_belong_to(owner: str) -> None:
+    """Note who signs in; the forms this browser showed to somebody else count no more (C6).
+
+    :param owner: tells accounts apart and names none.  It outlives a sign-out, as open pages do.
+    """
+    before = session.get(_OWNER)
+    if before == owner:
+        return
+    if before is not None:
+        session.pop(_SECRET, None)
+    session[_OWNER] = owner
 
 
 def answers_a_link() -> bool:
@@ -92,9 +120,21 @@ def _check() -> None:
     try:
         csrf.protect(apply_exemptions=True)
     except CSRFError:
-        if not getattr(view, _SHOWS_STALE, False):
+        g.form_is_anothers = getattr(view, _TURNS_AWAY, False) and _of_another_secret()
+        if not (g.form_is_anothers or getattr(view, _SHOWS_STALE, False)):
             raise
         g.form_is_stale = True
+
+
+def _of_another_secret() -> bool:
+    """Tell whether a form that was refused is ours, however old, but from before the present sign-in."""
+    if _OWNER not in session:
+        return False
+    signer = URLSafeTimedSerializer(current_app.secret_key or "", salt="wtf-csrf-token")  # the library's
+    try:
+        return bool(signer.loads(request.form.get(_SECRET, "")) != session.get(_SECRET))
+    except BadData:
+        return False
 
 
 def _view() -> object:

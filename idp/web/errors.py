@@ -103,6 +103,11 @@ def stale_form(error: CSRFError) -> Response:
     return _page(400, words=statuses.STALE_FORM)
 
 
+def other_person(again_url: str) -> Response:
+    """Say that a form was somebody else's, who was signed in here before; the page opens anew (C6)."""
+    return _page(409, words=statuses.OTHER_PERSON, again_url=again_url)
+
+
 def busy(error: Busy) -> Response:
     """Ask to come back: a bounded resource is used up (A5)."""
     return _page(503, retry_after=error.retry_after)
@@ -140,6 +145,7 @@ def _page(
     until: datetime | None = None,
     words: statuses.StatusWords | None = None,
     new_link: str | None = None,
+    again_url: str | None = None,
 ) -> Response:
     if until is not None:
         retry_after = max(1, round((until - datetime.now(UTC)).total_seconds()))
@@ -151,6 +157,7 @@ def _page(
         portal=None,
         words=words,
         new_link=new_link,
+        again_url=again_url,
     )
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)

@@ -25,6 +25,8 @@ from idp.flows import engine
 from idp.flows.models import Flow
 from idp.web.browser_session import current_session, flow_browser, known_flow_browser
 from idp.web.context import current
+from idp.web.csrf import is_anothers, turns_others_away
+from idp.web.errors import other_person
 from idp.web.flow_pages import OWN_PAGE, flow_of_request, go_to
 
 View = Callable[..., Any]
@@ -62,10 +64,16 @@ class Entry(NamedTuple):
 
 
 def signed_in(view: View) -> View:
-    """Call a view with the session as its first argument; a stranger signs in first and comes back."""
+    """Call a view with the session as its first argument; a stranger signs in first and comes back.
+
+    A form that was shown to somebody else, who was signed in here before, does nothing (req 75).
+    """
 
     @wraps(view)
     def asked(*args: Any, **kwargs: Any) -> Any:
+        if is_anothers():  # before anything of it is kept or shown
+            page, of = _page_of_request()
+            return other_person(url_for(page, **of, flow=request.args.get("flow")))
         live = current_session()
         if live is None and request.method == "POST":  # nothing is written for who may come from anywhere
             page, of = _page_of_request()
@@ -76,7 +84,7 @@ def signed_in(view: View) -> View:
         return view(live, *args, **kwargs)
 
     setattr(asked, OWN_PAGE, True)
-    return asked
+    return turns_others_away(asked)
 
 
 def confirmed(*, within: timedelta = STEP_UP) -> Callable[[View], View]:

@@ -22,7 +22,7 @@ from idp.web.forms import (
 )
 from idp.web.pages import style_guide
 from idp.web.wording import word
-from idp.web.wording.statuses import OVERLOAD
+from idp.web.wording.statuses import OTHER_PERSON, OVERLOAD
 from tests.web import pages_shown_accounts, pages_shown_linking
 from tests.web.made_up import HOSTILE, NOW, PORTAL, Page
 
@@ -391,4 +391,8 @@ PAGES: dict[str, Callable[[], Page]] = {
     "http-429": _http(429, retry_after=300),
     "http-503-soon": _http(503, retry_after=2),
     "overload": _overload,
+    "other-person": lambda: (
+        "errors/http.html",
+        _http(409)()[1] | {"words": OTHER_PERSON, "again_url": "/account/profile"},
+    ),
 }

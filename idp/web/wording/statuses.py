@@ -99,6 +99,13 @@ STALE_FORM = StatusWords(
     _("Gehen Sie zurück, laden Sie die Seite neu und senden Sie sie noch einmal."),
 )
 
+#: a form of somebody's own account came after somebody else had signed in
+OTHER_PERSON = StatusWords(
+    _("Hier ist jetzt jemand anderes angemeldet"),
+    _("In diesem Browser hat sich inzwischen jemand anderes angemeldet. Es wurde nichts geändert."),
+    _("Prüfen Sie, mit welchem Konto Sie angemeldet sind, und öffnen Sie die Seite dann neu."),
+)
+
 #: a sign-in came while too many others waited: it was not looked at
 OVERLOAD = StatusWords(
     _("Im Moment melden sich sehr viele Menschen an"),
