@@ -32,7 +32,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class RelyingPartyMistake(Exception):
-    """A request that must not redirect: its client or redirect URI is not certain.  A page says so."""
+    """A request that must not redirect: its client or redirect URI is not certain.  A page says so.
+
+    :param received: empty where nothing came, None where what came is not to be shown.
+    """
 
     def __init__(
         self,
@@ -190,10 +193,10 @@ def _certain_redirect_uri(error: OAuth2Error, client: RegisteredClient, received
         if "redirect_uri" in received.parameters:
             raise
         reference = received.parameters.get("request_uri")
-        source = "request" if reference is None else "request_uri"
-        raise RelyingPartyMistake(
-            error.error, source, reference, error.description or mistake.expected, client=client
-        ) from error
+        source, expected = "request", error.description or mistake.expected
+        if reference is not None:
+            source, expected = "request_uri", "one that this client pushed within the last minute, once"
+        raise RelyingPartyMistake(error.error, source, reference, expected, client=client) from error
 
 
 def _address(error: OAuth2Error, client: RegisteredClient, received: Received, redirect_uri: str) -> None:
@@ -216,7 +219,7 @@ def _client(exchange: Exchange, received: Received) -> RegisteredClient:
     client_id = received.parameters.get("client_id")
     expected = "the client_id of a registered client"
     if client_id is None or "client_id" in received.repeated:
-        raise RelyingPartyMistake("invalid_request", "client_id", client_id, f"{expected}, once")
+        raise RelyingPartyMistake("invalid_request", "client_id", client_id or "", f"{expected}, once")
     client = exchange.snapshot.clients.get(client_id)
     if client is None:
         raise RelyingPartyMistake("invalid_client", "client_id", client_id, expected)
@@ -227,7 +230,7 @@ def _redirect_uri(client: RegisteredClient, received: Received) -> str:
     uri = received.parameters.get("redirect_uri")
     if uri is None or "redirect_uri" in received.repeated:
         expected = "one of the registered redirect URIs, once"
-        raise RelyingPartyMistake("invalid_request", "redirect_uri", uri, expected, client=client)
+        raise RelyingPartyMistake("invalid_request", "redirect_uri", uri or "", expected, client=client)
     if not client.check_redirect_uri(uri):
         expected = "exactly one of the registered redirect URIs"
         raise RelyingPartyMistake("invalid_request", "redirect_uri", uri, expected, client=client)

@@ -69,11 +69,14 @@ def read_logout_request(
     client_id = values.get("client_id") or (hint or {}).get("aud")
     client = exchange.snapshot.clients.get(client_id) if isinstance(client_id, str) else None
     if client_id is not None and client is None:
-        raise _mistake("client_id", values.get("client_id"), "the client_id of a registered client")
+        source = "client_id" if "client_id" in values else "id_token_hint"
+        raise _mistake(source, f"{client_id}", "the client_id of a registered client")
     if hint is not None and client is not None and hint["aud"] != client.client_id:
         raise _mistake("id_token_hint", None, "an ID token issued to this client_id", client)
     uri = values.get("post_logout_redirect_uri")
-    if uri is not None and (client is None or not client.check_post_logout_redirect_uri(uri)):
+    if uri is not None and client is None:
+        raise _mistake("client_id", "", "client_id or id_token_hint: whose post_logout_redirect_uri it is")
+    if uri is not None and client is not None and not client.check_post_logout_redirect_uri(uri):
         expected = "exactly one of the post-logout redirect URIs registered for the client that asks"
         raise _mistake("post_logout_redirect_uri", uri, expected, client)
     return LogoutRequest(

@@ -61,7 +61,7 @@ def relying_party_mistake(mistake: RelyingPartyMistake) -> Response:
         leaving=request.path == "/logout",
         error=mistake.error,
         parameter=mistake.parameter,
-        received=received[:_SHOWN] if received is not None else "",
+        received=received if received is None else received[:_SHOWN],
         expected=mistake.expected,
         registered=registered,
     )

@@ -61,8 +61,8 @@ def test_what_is_shown_as_a_mistake(desk: Desk) -> None:
     cases = [
         ("state", [("state", "x"), ("state", "x")]),
         ("client_id", [("client_id", "unknown")]),
-        ("client_id", [_hint(desk, aud="gone")]),
-        ("post_logout_redirect_uri", [URI]),
+        ("id_token_hint", [_hint(desk, aud="gone")]),
+        ("client_id", [URI]),
         ("post_logout_redirect_uri", [hint, (URI[0], URI[1] + "?x=1")]),
         ("post_logout_redirect_uri", [hint, (URI[0], cast.REDIRECT)]),
         ("id_token_hint", [hint, ("client_id", "orders-api")]),

@@ -88,6 +88,60 @@ def test_whoever_mends_the_portal_reads_what_is_wrong(
     assert ('href="/logout"' in answer.text) == (path == "/logout")
 
 
+@pytest.mark.parametrize(
+    ("path", "query", "parameter", "received", "expected"),
+    [
+        ("/authorize", {}, "client_id", "nothing", "the client_id of a registered client, once"),
+        (
+            "/authorize",
+            {"client_id": "nobody"},
+            "client_id",
+            "nobody",
+            "the client_id of a registered client",
+        ),
+        ("/authorize", {"client_id": "portal"}, "redirect_uri", "nothing", "one of the registered"),
+        ("/authorize", {"client_id": "portal", "request": "eyJ"}, "request", None, "request: must be a JWT"),
+        (
+            "/authorize",
+            {"client_id": "portal", "request_uri": "urn:ietf:params:oauth:request_uri:x"},
+            *("request_uri", "urn:ietf:params:oauth:request_uri:x", "one that this client pushed within"),
+        ),
+        ("/logout", {"id_token_hint": "x"}, "id_token_hint", None, "an ID token issued by this server"),
+        ("/logout", {"client_id": "gone"}, "client_id", "gone", "the client_id of a registered client"),
+        (
+            "/logout",
+            {"post_logout_redirect_uri": "https://portal.example/"},
+            *("client_id", "nothing", "client_id or id_token_hint: whose"),
+        ),
+    ],
+)
+def test_a_portal_s_mistake_in_technical_terms(  # noqa: PLR0917  (columns of the table)
+    desk: Desk, path: str, query: dict[str, str], parameter: str, received: str | None, expected: str
+) -> None:
+    """Parameter, received and expected; what came and is not shown is not called nothing."""
+    page = _raw(desk, path, query_string=query | {"ui_locales": "en"})
+    assert page.status_code == 400
+    details = page.text.partition("<details>")[2].partition("</details>")[0]
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", details))
+    assert f" {parameter} " in text
+    assert ("Received" in text) == (received is not None)
+    assert f"Received {received} " in text or received is None
+    assert expected in text
+
+
+def test_a_hint_of_a_portal_that_was_switched_off(desk: Desk) -> None:
+    """The page names whose the hint was, and no client_id that nobody sent."""
+    hint = desk.tokens()["id_token"]
+    with desk.work() as ctx:
+        clients.disable(ctx.acting(OPERATOR), "portal")
+    forget_snapshot(desk.gateway)
+    page = _raw(desk, "/logout", query_string={"id_token_hint": hint})
+    assert page.status_code == 400
+    details = page.text.partition("<details>")[2]
+    assert "id_token_hint" in details
+    assert "<code>portal</code>" in details
+
+
 def test_no_row_is_written_for_a_mistake(desk: Desk) -> None:
     """A request that is only shown or refused leaves no flow and no cookie."""
     for changes in (
