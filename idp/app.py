@@ -30,7 +30,7 @@ from idp.settings import Settings
 from idp.texts import template_folder
 from idp.throttling import make_throttle
 from idp.throttling import purge as purge_throttle
-from idp.web import context, csrf, errors, limits, security_headers, ui
+from idp.web import context, csrf, errors, leading_on, limits, security_headers, ui
 from idp.web.cookies import FORM, cookie_name
 from idp.web.gateway import Gateway
 from idp.web.machine.http import MAX_BODY
@@ -146,6 +146,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     limits.init_app(app)
     context.init_app(app)
     security_headers.init_app(app, settings)
+    leading_on.init_app(app, settings)
     ui.init_app(app, settings)
     csrf.init_app(app)
     steps = (login, register, forgotten_password, second_factor, choose_account, choose_organization, consent)

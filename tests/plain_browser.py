@@ -16,6 +16,14 @@ from idp.web.gateway import Gateway
 from tests.builders import PASSWORD
 from tests.cast import Registered
 
+FROM_OUR_PAGE = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+"""What a browser says about its window where a form of our page leads (Fetch Metadata §2)."""
+
+
+def leads_to(answer: TestResponse) -> str | None:
+    """Return where an answer sends a window, by a redirect or by a page of ours that leads on; else None."""
+    return answer.headers.get("Location") or answer.headers.get("Refresh", "").partition("0;url=")[2] or None
+
 
 def _sends(field: Mapping[str, str | None]) -> bool:
     """Tell whether a field is sent although nobody touched it."""
@@ -101,20 +109,21 @@ class Browser:
     def _follow(
         self, method: str, url: str, data: Mapping[str, str] | None, headers: Mapping[str, str] | None = None
     ) -> TestResponse:
+        sent = (FROM_OUR_PAGE if method == "POST" else {}) | dict(headers or {})
         for _ in range(12):
             parts = urlsplit(url)
-            sent = {"Origin": self.issuer} if method == "POST" else {}
+            origin = {"Origin": self.issuer} if method == "POST" else {}
             answer = self.client.open(
                 parts.path,
                 method=method,
                 query_string=parts.query,
                 base_url=self.issuer,
                 data=data,
-                headers=sent | dict(headers or {}),
+                headers=origin | sent,
                 environ_base=self._environ,
             )
             self.page, self.url = answer, url
-            location = answer.headers.get("Location")
+            location = leads_to(answer)
             if location is None:
                 return answer
             url, method, data = urljoin(url, location), "GET", None

@@ -14,7 +14,7 @@ from idp.web.errors import database_away
 
 ROLL_BACK_FROM = 500
 _OF_THE_ANSWER = frozenset(
-    {"Set-Cookie", "Location", "Content-Length", "Content-Type", "Retry-After", "ETag"}
+    {"Set-Cookie", "Location", "Refresh", "Content-Length", "Content-Type", "Retry-After", "ETag"}
 )
 
 

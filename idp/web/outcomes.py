@@ -16,7 +16,7 @@ from idp.web.context import current
 from idp.web.flow_pages import SEE_OTHER, decline_url
 from idp.web.hub import Answered, Asking, Outcome
 from idp.web.portals import portal_of, provider
-from idp.web.security_headers import allow_form_target
+from idp.web.security_headers import allow_any_form_target, allow_form_target
 
 
 def answer(outcome: Outcome) -> Response:
@@ -27,11 +27,11 @@ def answer(outcome: Outcome) -> Response:
 def respond(answered: Answered) -> Response:
     """Send an answer on its way: by a redirect, or in a form that the person or a module sends off."""
     response, wanted = answered.response, answered.wanted
+    g.ui_locales = wanted.ui_locales if wanted else None
     if response.mode != FORM_POST:
         return redirect(response.location, SEE_OTHER)
     client = provider().snapshots.current().clients.get(wanted.client_id) if wanted else None
-    allow_form_target(response.redirect_uri)
-    g.ui_locales = wanted.ui_locales if wanted else None
+    allow_any_form_target()
     page = render_template(
         "pages/form_post.html",
         portal=portal_of(client) if client else None,

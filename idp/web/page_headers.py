@@ -8,7 +8,7 @@ from typing import Final
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src {styles}; img-src {images}; font-src 'self'; "
-    "connect-src 'self'; form-action {forms}; {frames}frame-ancestors 'none'; base-uri 'none'"
+    "connect-src 'self'; {forms}{frames}frame-ancestors 'none'; base-uri 'none'"
 )
 _PERMISSIONS: Final = (
     "publickey-credentials-get=(self), camera=(), microphone=(), geolocation=(), payment=(), usb=(), "
@@ -31,20 +31,21 @@ def answer_headers(*, secure: bool) -> tuple[tuple[str, str], ...]:
 @lru_cache(maxsize=1024)
 def page_headers(
     *,
-    forms: tuple[str, ...] = (),
+    forms: tuple[str, ...] | None = (),
     images: tuple[str, ...] = (),
     frames: tuple[str, ...] = (),
     styles: tuple[str, ...] = (),
 ) -> tuple[tuple[str, str], ...]:
     """Return the headers of a page beside :func:`answer_headers`.
 
-    :param forms: origins, beside our own, that forms and what follows on them may end at.
+    :param forms: origins, beside our own, that forms and what follows on them may end at; None for any.
     :param images: origins of images.
     :param frames: origins it frames.
     :param styles: hashes of inline styles, of the demo's preview of mails.
     """
+    targets = " ".join(("'self'", *(forms or ())))
     policy = _POLICY.format(
-        forms=" ".join(("'self'", *forms)),
+        forms=f"form-action {targets}; " if forms is not None else "",
         images=" ".join(("'self'", "data:", *images)),
         styles=" ".join(("'self'", *styles)),
         frames=f"frame-src {' '.join(frames)}; " if frames else "",

@@ -21,6 +21,15 @@ def allow_form_target(*addresses: str | None) -> None:
     g.form_targets = tuple(dict.fromkeys(origins))
 
 
+def allow_any_form_target() -> None:
+    """Let this page's form end anywhere: the directive holds for wherever a portal sends people on to.
+
+    For the page that posts a portal's answer alone (Form Post Response Mode §2).  Its one form goes to a
+    registered address and takes no input; behind it may come other sites, and apps, that nobody registered.
+    """
+    g.form_targets = None
+
+
 def allow_image(address: str | None) -> None:
     """Let this page show an image of a portal; its registered address, None counts as none."""
     part = urlsplit(address or "")

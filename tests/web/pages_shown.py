@@ -317,6 +317,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     **pages_shown_accounts.PAGES,
     **pages_shown_linking.PAGES,
     "form-post": _form_post,
+    "leading-on": lambda: ("pages/leading_on.html", {"target": f"http://localhost:8001/?state={HOSTILE}"}),
     "login": _login,
     "login-empty": lambda: _login(
         "", [("username", word("identifier.empty")), ("password", word("password.empty"))]

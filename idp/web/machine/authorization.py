@@ -76,7 +76,9 @@ def _location(outcome: Outcome | Exception, path: str) -> str | None:
     if isinstance(outcome, Exception):
         return None
     if isinstance(outcome, Answered):
-        return outcome.response.location if outcome.response.mode != FORM_POST else None
+        # behind a form of ours a page leads on to the portal (idp.web.leading_on)
+        at_once = path == AUTHORIZATION_PATH and outcome.response.mode != FORM_POST
+        return outcome.response.location if at_once else None
     if outcome.page is None and path == AUTHORIZATION_PATH:
         return _HUB + outcome.flow.id  # where words for a state can be loaded again
     return outcome.page

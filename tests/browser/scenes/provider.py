@@ -314,6 +314,14 @@ def form_post(visits: Visits, visitor: Visitor) -> Visitor:
 
 
 @scene
+def leading_on(visits: Visits, visitor: Visitor) -> Visitor:
+    visitor.page.route(f"{CALLBACK}*", lambda route: route.fulfill(status=204))
+    visitor.page.goto(visits.house.authorize())
+    visitor.fill(visits.house.regular())
+    return visitor
+
+
+@scene
 def flow_expired(visits: Visits, visitor: Visitor) -> Visitor:
     visitor.come_from(visits.house.customer)
     visits.house.expire(visitor.flow_id)

@@ -243,7 +243,10 @@ def test_a_form_brings_the_state_as_it_was_sent(desk: Desk, state: str, signed_i
 
 
 def test_the_page_that_posts(desk: Desk) -> None:
-    """It names the portal, goes nowhere else, has no token of ours and nothing inline (req 8, 10, 28, 99)."""
+    """It names the portal, has no token of ours and nothing inline (req 8, 10, 28, 99).
+
+    Its form takes no input, and its policy binds nothing that comes behind the portal's callback.
+    """
     browser = Browser(desk.gateway)
     desk.portal.sign_in(browser, "paul")
     page = desk.portal.authorize(browser, response_mode="form_post", ui_locales="en")
@@ -251,7 +254,7 @@ def test_the_page_that_posts(desk: Desk) -> None:
     assert page.headers["Cache-Control"] == "no-store"
     assert page.headers["Referrer-Policy"] == "same-origin"
     policy = page.headers["Content-Security-Policy"]
-    assert "form-action 'self' https://portal.example;" in policy
+    assert "form-action" not in policy
     assert "script-src 'self';" in policy
     assert "Back to Portal" in page.text
     assert "csrf_token" not in page.text

@@ -1,0 +1,150 @@
+"""Portals whose callback sends on to another site (CSP Level 3 §6.4.1; design §2)."""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.house import AT_CLIENT, Visitor, Visits
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: "Site"
+
+    def log_message(self, *_args: Any) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        onward = self.server.onward
+        body = b"" if onward else f"<!doctype html><title>x</title><h1>{AT_CLIENT}</h1>".encode()
+        self.send_response(303 if onward else 200)
+        if onward:
+            self.send_header("Location", f"{onward}/?{self.command}={self.path}")
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815  (the base class's name)
+
+
+class Site(ThreadingHTTPServer):
+    """A site that shows one page, or sends everybody on to another site and says how they came."""
+
+    def __init__(self, *, onward: str = "") -> None:
+        self.onward = onward
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.origin = f"http://127.0.0.1:{self.server_port}"
+
+
+@contextmanager
+def _open(site: Site) -> Iterator[str]:
+    thread = threading.Thread(target=site.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield site.origin
+    finally:
+        site.shutdown()
+        thread.join()
+        site.server_close()
+
+
+@pytest.fixture(scope="module")
+def landing() -> Iterator[str]:
+    """Where people end."""
+    with _open(Site()) as origin:
+        yield origin
+
+
+@pytest.fixture(scope="module")
+def broker(landing: str) -> Iterator[str]:
+    """The site that portals have registered."""
+    with _open(Site(onward=landing)) as origin:
+        yield origin
+
+
+def _portal(origin: str, *, first_party: bool = True) -> dict[str, Any]:
+    return {
+        "client_id": f"brokered-{'first' if first_party else 'third'}-party",
+        "client_name": "Portal hinter einem Vermittler",
+        "kind": "spa",
+        "first_party": first_party,
+        "redirect_uris": [f"{origin}/callback"],
+        "post_logout_redirect_uris": [f"{origin}/signed-out"],
+        "home_uri": f"{origin}/",
+    }
+
+
+def _come(visitor: Visitor, portal: dict[str, Any], **changes: str) -> None:
+    visitor.house.has_client(portal)
+    wishes = {"redirect_uri": portal["redirect_uris"][0], "prompt": "login", **changes}
+    wanted = visitor.house.authorize(portal["client_id"], **wishes)
+    visitor.page.goto(wanted)
+    while visitor.page.locator("main summary").count():  # the portal is not known yet
+        visitor.page.goto(wanted)
+
+
+def _sign_in(visitor: Visitor) -> None:
+    person = visitor.house.regular()
+    visitor.page.locator("input[name=username]").fill(person.username)
+    visitor.page.locator("input[name=password]").fill(person.password)
+    visitor.page.locator("main button.primary").click(no_wait_after=True)
+
+
+def _landed(visitor: Visitor, landing: str, came: str) -> None:
+    expect(visitor.page).to_have_url(re.compile(re.escape(f"{landing}/?") + came))
+    expect(visitor.h1).to_have_text(AT_CLIENT)
+
+
+def test_who_signs_in_or_cancels_arrives(visitor: Visitor, broker: str, landing: str) -> None:
+    """The code and the error get through; "Back" leads past the page that led on."""
+    _come(visitor, _portal(broker))
+    _sign_in(visitor)
+    _landed(visitor, landing, r"GET=/callback\?code=")
+    visitor.page.go_back()
+    expect(visitor.h1).to_have_text("Diese Anmeldung ist abgelaufen")
+    _come(visitor, _portal(broker))
+    visitor.page.locator("button[form=cancel]").click(no_wait_after=True)
+    _landed(visitor, landing, r"GET=/callback\?error=access_denied")
+
+
+@pytest.mark.parametrize(("choice", "came"), [("allow", "code="), ("decline", "error=access_denied")])
+def test_who_answers_the_consent_page_arrives(
+    visitor: Visitor, broker: str, landing: str, choice: str, came: str
+) -> None:
+    """Its form is answered by the hub, which is a redirect further on."""
+    _come(visitor, _portal(broker, first_party=False), prompt="login consent")
+    _sign_in(visitor)
+    visitor.page.locator(f"main button[value={choice}]").click(no_wait_after=True)
+    _landed(visitor, landing, rf"GET=/callback\?{came}")
+
+
+def test_who_signs_out_or_stays_arrives(visitor: Visitor, broker: str, landing: str) -> None:
+    """At the post-logout URI, and at the portal's home (RP-Initiated Logout §3)."""
+    portal = _portal(broker)
+    _come(visitor, portal)
+    _sign_in(visitor)
+    expect(visitor.page).not_to_have_url(re.compile("/login"))
+    back = portal["post_logout_redirect_uris"][0]
+    leave = f"{visitor.house.issuer}/logout?client_id={portal['client_id']}&post_logout_redirect_uri={back}"
+    for choice, came in (("stay", "GET=/$"), ("logout", "GET=/signed-out$")):
+        visitor.page.goto(leave)
+        visitor.page.locator(f"main button[value={choice}]").click(no_wait_after=True)
+        _landed(visitor, landing, came)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with our module", "without JavaScript"])
+def test_an_answer_by_form_arrives(visits: Visits, broker: str, landing: str, script: bool) -> None:
+    """The page that posts it binds nothing behind the portal's callback (Form Post Response Mode §2)."""
+    visitor = visits.new(java_script_enabled=script)
+    _come(visitor, _portal(broker), response_mode="form_post")
+    _sign_in(visitor)
+    if not script:
+        visitor.page.get_by_role("button", name="Weiter").click(no_wait_after=True)
+    _landed(visitor, landing, "POST=/callback$")
