@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g
@@ -15,10 +16,7 @@ def allow_form_target(*addresses: str | None) -> None:
 
     :param addresses: registered values; None counts as none.
     """
-    # a native app's scheme stands for itself, a web address for its origin
-    parts = [urlsplit(address) for address in addresses if address]
-    origins = [f"{part.scheme}://{part.netloc}" if part.netloc else f"{part.scheme}:" for part in parts]
-    g.form_targets = tuple(dict.fromkeys(origins))
+    g.form_targets = _sources(addresses)
 
 
 def allow_any_form_target() -> None:
@@ -38,7 +36,16 @@ def allow_image(address: str | None) -> None:
 
 def allow_frames(*origins: str) -> None:
     """Let this page frame pages of these origins; without, it frames none (req 48)."""
-    g.framed = tuple(dict.fromkeys(origins))
+    g.framed = _sources(origins)
+
+
+def _sources(addresses: Iterable[str | None]) -> tuple[str, ...]:
+    """Return what addresses are called in a policy: a native app's scheme alone, a web address's origin."""
+    parts = [urlsplit(address) for address in addresses if address]
+    # a policy has no words for IPv6 hosts (CSP Level 3 §2.3.1, host-part)
+    named = [part for part in parts if not part.netloc.startswith("[")]
+    sources = [f"{part.scheme}://{part.netloc}" if part.netloc else f"{part.scheme}:" for part in named]
+    return tuple(dict.fromkeys(sources))
 
 
 def allow_style(content: str) -> None:

@@ -1,6 +1,7 @@
-"""Portals whose callback sends on to another site (CSP Level 3 §6.4.1; design §2)."""
+"""Portals whose callback sends on to another site; native apps on IPv6 (CSP3 §6.4.1; RFC 8252 §7.3)."""
 
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,10 +38,11 @@ class _Handler(BaseHTTPRequestHandler):
 class Site(ThreadingHTTPServer):
     """A site that shows one page, or sends everybody on to another site and says how they came."""
 
-    def __init__(self, *, onward: str = "") -> None:
+    def __init__(self, host: str = "127.0.0.1", *, onward: str = "") -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.onward = onward
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.origin = f"http://127.0.0.1:{self.server_port}"
+        super().__init__((host, 0), _Handler)
+        self.origin = f"http://{f'[{host}]' if ':' in host else host}:{self.server_port}"
 
 
 @contextmanager
@@ -148,3 +150,25 @@ def test_an_answer_by_form_arrives(visits: Visits, broker: str, landing: str, sc
     if not script:
         visitor.page.get_by_role("button", name="Weiter").click(no_wait_after=True)
     _landed(visitor, landing, "POST=/callback$")
+
+
+@pytest.fixture(scope="module")
+def app_on_ipv6() -> Iterator[str]:
+    """An app's server on the person's machine."""
+    try:
+        site = Site("::1")
+    except OSError:
+        pytest.skip("needs IPv6 on the loopback")
+    with _open(site) as origin:
+        yield origin
+
+
+def test_an_app_on_ipv6_gets_its_answer(visitor: Visitor, app_on_ipv6: str) -> None:
+    """A policy cannot name its address, so none is named; without a word in the console (RFC 8252 §7.3)."""
+    said: list[str] = []
+    visitor.page.on("console", lambda message: said.append(message.text))
+    app = {"client_id": "app-on-ipv6", "client_name": "App", "kind": "native", "first_party": True}
+    _come(visitor, {**app, "redirect_uris": [f"{app_on_ipv6}/callback"]})
+    _sign_in(visitor)
+    expect(visitor.h1).to_have_text(AT_CLIENT)
+    assert not [text for text in said if "Content Security Policy" in text]
