@@ -14,6 +14,7 @@ _PERMISSIONS: Final = (
     "publickey-credentials-get=(self), camera=(), microphone=(), geolocation=(), payment=(), usb=(), "
     "display-capture=(), browsing-topics=()"
 )
+_OPENER: Final = "Cross-Origin-Opener-Policy"
 _NO_SNIFF: Final = ("X-Content-Type-Options", "nosniff")
 _STRICT_TRANSPORT: Final = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 PRIVATE: Final = (("Cache-Control", "no-store"), ("Vary", "Cookie"))
@@ -26,6 +27,14 @@ def answer_headers(*, secure: bool) -> tuple[tuple[str, str], ...]:
     :param secure: the installation is reached over https.
     """
     return (_NO_SNIFF, _STRICT_TRANSPORT) if secure else (_NO_SNIFF,)
+
+
+def redirect_headers() -> tuple[tuple[str, str], ...]:
+    """Return the headers of a redirect beside :func:`answer_headers`: a page's, but for the cut to an opener.
+
+    There is nothing to protect yet, and a popup that is sent straight back would be lost to its portal.
+    """
+    return tuple((name, value) for name, value in page_headers() if name != _OPENER)
 
 
 @lru_cache(maxsize=1024)
@@ -54,7 +63,7 @@ def page_headers(
         ("Content-Security-Policy", policy),
         ("Referrer-Policy", "same-origin"),
         ("X-Frame-Options", "DENY"),
-        ("Cross-Origin-Opener-Policy", "same-origin"),
+        (_OPENER, "same-origin"),
         ("Cross-Origin-Resource-Policy", "same-origin"),
         ("Permissions-Policy", _PERMISSIONS),
     )

@@ -172,3 +172,17 @@ def test_an_app_on_ipv6_gets_its_answer(visitor: Visitor, app_on_ipv6: str) -> N
     _sign_in(visitor)
     expect(visitor.h1).to_have_text(AT_CLIENT)
     assert not [text for text in said if "Content Security Policy" in text]
+
+
+def test_a_popup_of_somebody_who_is_signed_in_comes_back(visitor: Visitor, landing: str) -> None:
+    """A portal that asks in a popup hears the answer where no page of ours has to be shown."""
+    portal = {**_portal(landing), "client_id": "portal-with-popup"}
+    _come(visitor, portal)
+    _sign_in(visitor)
+    expect(visitor.h1).to_have_text(AT_CLIENT)
+    wanted = visitor.house.authorize(portal["client_id"], redirect_uri=portal["redirect_uris"][0])
+    with visitor.context.expect_page() as opened:
+        visitor.page.evaluate("address => { window.popup = window.open(address, 'x', 'width=500') }", wanted)
+    expect(opened.value.locator("h1")).to_have_text(AT_CLIENT)
+    assert opened.value.evaluate("window.opener !== null")
+    assert not visitor.page.evaluate("window.popup.closed")

@@ -16,7 +16,7 @@ from idp.oidc.server import Answer, ProtocolServer
 from idp.web.browser import Browser
 from idp.web.hub import DECIDED, Answered, Decided, Hub, Outcome
 from idp.web.machine.http import plain
-from idp.web.page_headers import PRIVATE, page_headers
+from idp.web.page_headers import PRIVATE, redirect_headers
 from idp.web.parameters import Unreadable, query_pairs
 
 _HUB: Final = f"{AUTHORIZATION_PATH}/"
@@ -29,7 +29,7 @@ class AuthorizationEndpoint:
     def __init__(self, server: ProtocolServer) -> None:
         self._server = server
         self._services = server.provider.services
-        self._headers = [*page_headers(), *PRIVATE]
+        self._headers = [*redirect_headers(), *PRIVATE]
 
     def handles(self, method: str, path: str) -> bool:
         """Tell whether a request is for the endpoint or its hub."""

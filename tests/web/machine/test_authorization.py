@@ -69,6 +69,20 @@ def test_redirects_carry_the_headers_of_pages(desk: Desk) -> None:
     assert answer.headers.getlist("X-Content-Type-Options") == ["nosniff"]
 
 
+def test_a_redirect_cuts_no_window_off(desk: Desk) -> None:
+    """Who is signed in comes back to a popup's opener; what is shown there is cut off from it (req 99)."""
+    visitor = Browser(desk.gateway)
+    desk.portal.authorize(visitor)
+    assert visitor.page is not None
+    assert visitor.page.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    visitor.sign_in("paul")
+    for prompt in (None, "none"):
+        query = urlencode(desk.portal.parameters(prompt=prompt))
+        answer = visitor.client.get(f"/authorize?{query}", base_url=visitor.issuer)
+        assert answer.headers["Location"].startswith(f"{cast.REDIRECT}?code=")
+        assert "Cross-Origin-Opener-Policy" not in answer.headers
+
+
 def test_head_is_not_answered(desk: Desk) -> None:
     """It asks what GET would do (RFC 9110 §9.3.2), and GET may hand out a code, which nobody would read."""
     visitor = Browser(desk.gateway)
