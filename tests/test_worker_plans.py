@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import ForeignKey, PrimaryKeyConstraint, UniqueConstraint
 
 from idp.audit import sealer
 from idp.audit.events import Event
@@ -11,6 +12,7 @@ from idp.audit.log import record
 from idp.context import Context, Origin, Services
 from idp.db import Database
 from idp.delivery import outbox
+from idp.migrations.models import metadata
 from idp.settings import Settings
 from tests.installation import NOW, make_services, unit_of_work
 from tests.plans import plan, scanned, selects
@@ -65,3 +67,29 @@ def test_a_whole_table_is_recognised(services: Services) -> None:
     """The check above can fail."""
     text = plan(services, "SELECT id FROM outbox WHERE last_error = 'x'", ())
     assert scanned(text, TABLES) == {"outbox"}
+
+
+#: what goes one row at a time, if at all, by an operator's hand
+_BY_HAND = ("client", "permission", "legacy_directory")
+_ENGINES = ("sqlite", "postgresql")
+_UNIQUE = (PrimaryKeyConstraint, UniqueConstraint)
+
+
+def _leads_an_index(key: ForeignKey) -> bool:
+    """Tell whether an index over all rows begins with the column."""
+    table = key.parent.table
+    ordered = [constraint.columns for constraint in table.constraints if isinstance(constraint, _UNIQUE)]
+    ordered += [
+        index.columns
+        for index in table.indexes
+        if all(index.dialect_options[engine]["where"] is None for engine in _ENGINES)
+    ]
+    return any(key.parent is next(iter(columns)) for columns in ordered if columns)
+
+
+def test_what_goes_with_a_row_is_found_by_an_index() -> None:
+    """A row that is purged takes others along, or is forgotten by them: each is found by an index (F11)."""
+    keys = [key for table in metadata.tables.values() for key in table.foreign_keys]
+    followed = [key for key in keys if key.ondelete and key.column.table.name not in _BY_HAND]
+    assert {key.ondelete for key in followed} == {"CASCADE", "SET NULL"}
+    assert [str(key.parent) for key in followed if not _leads_an_index(key)] == []

@@ -16,6 +16,8 @@ class Session(Base):
     __table_args__ = (
         Index("ix_session_account_id", "account_id"),
         Index("ix_session_expires_at", "expires_at"),
+        Index("ix_session_membership_id", "membership_id"),
+        Index("ix_session_device_id", "device_id"),
     )
 
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)

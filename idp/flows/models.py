@@ -19,6 +19,8 @@ class Flow(Base):
     __tablename__ = "flow"
     __table_args__ = (
         Index("ix_flow_expires_at", "expires_at"),
+        # beside the one over some rows, which finds nothing when an account takes its flows along
+        Index("ix_flow_account_id", "account_id"),
         Index("ix_flow_reset_account", "account_id", postgresql_where=RESETS, sqlite_where=RESETS),
     )
 
@@ -47,6 +49,7 @@ class OneTimeSecret(Base):
         UniqueConstraint("purpose", "hash"),
         Index("ix_one_time_secret_expires_at", "expires_at"),
         Index("ix_one_time_secret_target", "target"),
+        Index("ix_one_time_secret_flow_id", "flow_id"),
     )
 
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)

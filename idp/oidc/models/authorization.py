@@ -55,10 +55,7 @@ class RefreshToken(Base):
     """One link of a rotation chain; the family is the authorization (RFC 9700 §4.14.2)."""
 
     __tablename__ = "refresh_token"
-    __table_args__ = (
-        Index("ix_refresh_token_authorization_id", "authorization_id"),
-        Index("ix_refresh_token_expires_at", "expires_at"),
-    )
+    __table_args__ = (Index("ix_refresh_token_authorization_id", "authorization_id"),)
 
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
     hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
