@@ -23,6 +23,7 @@ from idp.errors import NotReady
 _FORMAT = b"\x01"
 _ID_BYTES = 4
 _NONCE_BYTES = 12
+_LEAST_BYTES = len(_FORMAT) + _ID_BYTES + _NONCE_BYTES + 16
 MASTER_KEY_BYTES = 32
 
 
@@ -48,6 +49,10 @@ def b64url(data: bytes) -> str:
 
 class SealBroken(Exception):
     """A sealed value does not open: wrong key, wrong row, or changed bytes."""
+
+
+class KeyUnknown(SealBroken):
+    """A sealed value names a master key that is not at hand; it may come, as while keys are rotated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +122,18 @@ class Sealer:
         return head + nonce + cipher.encrypt(nonce, plain, f"{table}:{row}".encode())
 
     def open(self, sealed: bytes, *, table: str, row: str) -> bytes:
-        """Return what was sealed; raises SealBroken for any other key, row or byte."""
+        """Return what was sealed; raises SealBroken for any other key, row or byte.
+
+        :raises KeyUnknown: its master key is not at hand.
+        """
+        if sealed[:1] != _FORMAT or len(sealed) < _LEAST_BYTES:
+            raise SealBroken(f"{table}: unknown format")
         key_id, nonce = sealed[1:5], sealed[5:17]
-        if sealed[:1] == _FORMAT and key_id not in self._keys[3]:
+        if key_id not in self._keys[3]:
             self.refresh()
         cipher = self._keys[3].get(key_id)
-        if sealed[:1] != _FORMAT or cipher is None:
-            raise SealBroken(f"{table}: unknown format or master key")
+        if cipher is None:
+            raise KeyUnknown(f"{table}: unknown master key {key_id.hex()}")
         try:
             return cipher.decrypt(nonce, sealed[17:], f"{table}:{row}".encode())
         except InvalidTag as error:

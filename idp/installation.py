@@ -140,6 +140,11 @@ def snapshot_changed(db: Session) -> None:
     db.execute(update(Installation).values(snapshot_version=Installation.snapshot_version + 1))
 
 
+def is_resealed(db: Session, sealer: Sealer) -> bool:
+    """Tell whether the newest master key has sealed the installation's secrets; a new one has not yet."""
+    return all(sealer.is_current(sealed) for sealed in db.scalars(select(InstallationSecret.sealed)))
+
+
 def reseal(db: Session, sealer: Sealer, *, batch: int = 500) -> int:
     """Re-encrypt up to *batch* records per sealed column with the newest key; returns how many changed.
 

@@ -9,7 +9,7 @@ from idp.audit.log import record
 from idp.cli.output import as_json_option, cell, confirm, write_done, write_json, write_table, yes_option
 from idp.cli.state import State, pass_state
 from idp.crypto import Sealer, add_master_key
-from idp.installation import reseal, snapshot_changed
+from idp.installation import is_resealed, reseal, snapshot_changed
 from idp.oidc import signing_keys
 
 _ADOPTED_SECONDS = 2.0
@@ -81,13 +81,18 @@ def retire(state: State, kid: str, *, yes: bool, as_json: bool) -> None:
 def rotate_master(state: State, *, as_json: bool) -> None:
     """Make a new master key and seal every stored secret with it, while the server runs.
 
+    With several machines, give each the new file master-NUMBER.key first, under the next number: a key that
+    has sealed nothing yet is the new one.
+
     Where the key is given by keys.master_key, put the new one there first and leave the old one as a file
     master-NUMBER.key in keys.directory; then this command seals everything with the new one.
     """
     settings = state.settings.keys
     services = state.services
     sealer = services.vault.sealer
-    if settings.master_key is None:
+    with state.reading() as ctx:
+        used = is_resealed(ctx.db, sealer)
+    if settings.master_key is None and used:
         add_master_key(settings.directory)
         sealer.refresh()
     changed = _seal_all(state, sealer)

@@ -13,10 +13,11 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from idp.crypto import SealBroken
+from idp.crypto import KeyUnknown, SealBroken
 from idp.db import new_id
 from idp.delivery.models import EXPIRED, FAILED, OPEN, SENDING, SENT, WAITING, WITHHELD, OutboxMessage
 from idp.installation import Vault
+from idp.logging import get_logger
 from idp.settings import Settings
 
 MAIL, SMS, CALL, BACKCHANNEL_LOGOUT, EVENT = "mail", "sms", "call", "backchannel_logout", "event"
@@ -26,9 +27,12 @@ LEASE = timedelta(seconds=60)
 """How long a sender may take before the message counts as abandoned."""
 FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(hours=24)
+KEY_DELAY = timedelta(minutes=1)
+"""How long a message waits for its master key, before it is looked at again."""
 LONGEST_DELAY_AWAY = timedelta(seconds=60)
 """The same while the server for everybody's messages is away: it may be back at any moment (F5)."""
 
+_log = get_logger(__name__)
 _TABLE = OutboxMessage.__tablename__
 _BULK = {"synchronize_session": False}
 
@@ -176,14 +180,22 @@ def claim(ctx: Work, kinds: Collection[str], *, limit: int) -> list[Message]:
         .returning(OutboxMessage),
         execution_options=_BULK | {"populate_existing": True},
     ).all()
-    messages = []
-    for row in sorted(leased, key=lambda row: row.id):
-        try:
-            messages.append(_opened(ctx.vault, row))
-        except SealBroken:  # one damaged row must not hold up the others
-            row.state, row.finished_at, row.last_error = FAILED, ctx.now, "the content does not open"
+    opened = [_open(ctx, row) for row in sorted(leased, key=lambda row: row.id)]
     ctx.db.flush()
-    return messages
+    return [message for message in opened if message is not None]
+
+
+def _open(ctx: Work, row: OutboxMessage) -> Message | None:
+    """Return a leased message; None where it does not open, which must not hold up the others."""
+    try:
+        return _opened(ctx.vault, row)
+    except KeyUnknown as error:  # another machine has the new master key already, this one is still to get it
+        _log.warning("message put off", message=row.id, kind=row.kind, why=str(error))
+        row.state, row.next_attempt_at = WAITING, ctx.now + KEY_DELAY
+        row.last_error = "its master key is not here yet"
+    except SealBroken:
+        row.state, row.finished_at, row.last_error = FAILED, ctx.now, "the content does not open"
+    return None
 
 
 def has_due(reader: Connection, kinds: Collection[str], now: datetime) -> bool:

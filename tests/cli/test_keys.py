@@ -7,6 +7,7 @@ import pytest
 
 from idp.app import build_services
 from idp.cli import keys
+from idp.crypto import MasterKey
 from idp.oidc import signing_keys
 from idp.oidc.models import SigningKey
 from idp.settings import load_settings
@@ -83,6 +84,18 @@ def test_rotate_master_seals_everything_anew(terminal: Terminal) -> None:
     terminal.ok("jobs", "run", "--once")
     assert terminal.json("audit", "verify")["ok"] is True
     assert terminal.json("audit", "tail", "--event", "master_key.rotated")
+
+
+def test_rotate_master_takes_a_key_that_was_handed_out_before(terminal: Terminal) -> None:
+    """A new file that has sealed nothing yet is the new key: so each machine has it before it seals."""
+    folder = Path(terminal.environment["LOTSE_KEYS__DIRECTORY"])
+    (folder / "master-2.key").touch(mode=0o600)
+    (folder / "master-2.key").write_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
+    handed_out = MasterKey.from_text((folder / "master-2.key").read_text()).id.hex()
+    assert terminal.json("keys", "rotate-master")["master_key_id"] == handed_out
+    assert sorted(path.name for path in folder.iterdir()) == ["master-1.key", "master-2.key"]
+    terminal.ok("keys", "rotate-master")
+    assert (folder / "master-3.key").exists()
 
 
 def test_rotate_master_where_the_key_is_configured(terminal: Terminal) -> None:

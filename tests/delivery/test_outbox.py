@@ -1,6 +1,7 @@
 """The outbox: leases, retries, expiry, receipts (A6, req 47, F19)."""
 
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 from sqlalchemy import select, update
 
 from idp.context import Services
+from idp.crypto import MasterKey, Sealer
 from idp.db import Database, new_id
 from idp.delivery import outbox
 from idp.delivery.models import OutboxMessage
 from idp.delivery.outbox import LEASE, Message, delay
+from idp.installation import Vault
 from idp.settings import Settings
 from tests.installation import NOW, make_services, unit_of_work
 
@@ -203,6 +206,20 @@ def test_a_damaged_row_does_not_hold_up_the_others(services: Services) -> None:
     assert [message.id for message in claim(services)] == [good]
     row = stored(services, bad)
     assert (row.state, row.last_error) == ("failed", "the content does not open")
+
+
+def test_what_another_machine_sealed_waits_for_its_key(services: Services) -> None:
+    """While the master key changes a machine may lack the new one; it puts off what that sealed, unharmed."""
+    old = services.vault.sealer.current
+    ahead = Vault(Sealer([MasterKey.generate(), old]), services.vault.secrets)
+    key = put(replace(services, vault=ahead))
+    assert claim(services) == []
+    row = stored(services, key)
+    assert (row.state, row.last_error) == ("waiting", "its master key is not here yet")
+    later = NOW + timedelta(minutes=1)
+    assert not due(services, later - timedelta(seconds=1))
+    (message,) = claim(replace(services, vault=ahead), at=later)
+    assert (message.id, message.payload) == (key, {"subject": "Hallo"})
 
 
 def test_a_receipt_tells_each_recipient_of_a_group(services: Services) -> None:
