@@ -208,18 +208,18 @@ def _sealer(settings: Settings, *, make: bool) -> Sealer:
 
 @contextmanager
 def _sealed_by_this_key(database: Database) -> Iterator[None]:
-    """Raise NotReady where no master key at hand opens what the block reads; then connections are closed."""
+    """Raise NotReady where no master key at hand opens what the block reads; connections are closed then."""
     try:
         yield
-    except NotReady:
-        database.dispose()
-        raise
     except SealBroken as error:
         database.dispose()
         raise NotReady(
             "the master key of this installation is another one: it does not open the secrets in the "
             "database; bring back its file, or set keys.master_key"
         ) from error
+    except Exception:
+        database.dispose()
+        raise
 
 
 def _hasher(settings: Settings, vault: Vault) -> PasswordHasher:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -109,6 +109,13 @@ class Base(DeclarativeBase):
     )
 
 
+class Look(NamedTuple):
+    """How a database was found."""
+
+    at: datetime
+    takes_writes: bool
+
+
 class Database:
     """The engines of one process.
 
@@ -163,13 +170,31 @@ class Database:
         self.engine.dispose()
         self.reader.dispose()
 
-    def clock(self) -> datetime:
-        """Return the database server's time; on SQLite that is this machine's."""
+    def look(self) -> Look:
+        """Return the database server's time, on SQLite this machine's, and whether it takes writes."""
         if self.dialect == "sqlite":
-            return datetime.now(UTC)
+            return Look(datetime.now(UTC), self._file_takes_writes())
+        # a standby says so, as does a database that was set to it
+        asked = "SELECT extract(epoch FROM clock_timestamp()), current_setting('transaction_read_only')"
         with self.reader.connect() as connection:
-            seconds = connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
-        return datetime.fromtimestamp(float(seconds), UTC)
+            seconds, read_only = connection.execute(text(asked)).one()
+        return Look(datetime.fromtimestamp(float(seconds), UTC), read_only == "off")
+
+    def _file_takes_writes(self) -> bool:
+        """Change what nobody reads and take it back; who holds SQLite's lock meanwhile is not waited for."""
+        with self.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            (patience,) = driver.execute("PRAGMA busy_timeout").fetchone()
+            driver.execute("PRAGMA busy_timeout=0")
+            try:
+                driver.execute("BEGIN IMMEDIATE")  # succeeds on a file that can only be read, too
+                driver.execute("PRAGMA user_version=1")
+            except sqlite3.OperationalError as error:
+                return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            finally:
+                driver.rollback()
+                driver.execute(f"PRAGMA busy_timeout={patience}")
+        return True
 
     def _sqlite(self, busy_timeout_ms: int) -> tuple[Engine, Engine]:
         memory = self.url.database in (None, "", ":memory:")

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, StatementError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from idp.wire import Wire
 
+_READ_ONLY: Final = "25006"
 WIRE: Final = "lotse.wire"
 _SINCE: Final = "lotse.since"
 _USED: Final = "lotse.used"
@@ -23,7 +24,12 @@ _went_away: WeakKeyDictionary[Engine, float] = WeakKeyDictionary()
 
 
 def open_wires(engine: Engine, open_wire: Callable[[Any], Wire]) -> None:
-    """Give each connection its wire, and leave those alone whose server went away."""
+    """Give each connection its wire, and leave those alone whose server went away or takes no writes."""
+
+    @event.listens_for(engine, "handle_error")
+    def handle_error(context: ExceptionContext) -> None:
+        if takes_no_writes(context.original_exception):
+            context.is_disconnect = True
 
     @event.listens_for(engine, "connect")
     def connect(driver_connection: Any, entry: ConnectionPoolEntry) -> None:
@@ -50,6 +56,11 @@ def look_at_rested(engine: Engine) -> None:
             if said.poll(0):
                 raise DisconnectionError  # the pool makes a new one
         entry.info[_USED] = now
+
+
+def takes_no_writes(error: BaseException | None) -> bool:
+    """Tell whether PostgreSQL refused a write as such: what was the primary is a standby now."""
+    return getattr(error, "sqlstate", None) == _READ_ONLY
 
 
 def wire_of(connection: Connection | PoolProxiedConnection) -> Wire:
@@ -90,9 +101,10 @@ def forget(connection: PoolProxiedConnection, engine: Engine, error: BaseExcepti
 
 
 def _is_lost(connection: PoolProxiedConnection, engine: Engine, error: BaseException) -> bool:
-    """Tell whether the database went away; then all connections made before are not used any more."""
+    """Tell whether the database, or its primary, went away: no connection made before is used then."""
     # typed for the driver's errors and connections, to which a pooled one passes all on
-    lost = engine.dialect.is_disconnect(error, connection, None)  # type: ignore[arg-type]  # see above
+    gone = engine.dialect.is_disconnect(error, connection, None)  # type: ignore[arg-type]  # see above
+    lost = gone or takes_no_writes(error)
     if lost:
         _went_away[engine] = time.monotonic()
     return lost

@@ -150,9 +150,20 @@ def test_lock_excludes_the_second_holder(database: Database) -> None:
         assert try_lock(second, "sealer")
 
 
-def test_clock_is_the_database_server_s(database: Database) -> None:
-    """The clock is aware UTC; tests run on one machine, so both agree."""
-    assert abs(database.clock() - datetime.now(UTC)) < timedelta(seconds=60)
+def test_a_look_tells_the_database_server_s_time(database: Database) -> None:
+    """It is aware UTC; tests run on one machine, so both agree; and the database takes writes."""
+    seen = database.look()
+    assert abs(seen.at - datetime.now(UTC)) < timedelta(seconds=60)
+    assert seen.takes_writes
+
+
+def test_a_look_waits_for_no_writer(tmp_path: Path) -> None:
+    """On SQLite whoever holds the write lock is proof enough that the file takes writes."""
+    database = Database(f"sqlite:///{tmp_path}/busy.db", statement_timeout_ms=600_000)
+    with database.session() as db:
+        assert try_lock(db, "any")
+        assert database.look().takes_writes
+    database.dispose()
 
 
 def test_database_in_memory_is_one_for_all_sessions() -> None:

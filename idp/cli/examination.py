@@ -32,6 +32,10 @@ _FEWEST_SIGN_INS = 5
 _LEAST_HSTS_SECONDS = 31_536_000
 _START = "Start it: idp serve (or idp jobs run)."
 
+_NO_WRITES = {
+    "postgresql": "It is a standby, or set to read only: let database.url name the primary.",
+    "sqlite": "Let the user that idp runs as write the file and its folder.",
+}
 _SIGNATURES = ("ES256", "RS256")
 
 
@@ -96,14 +100,19 @@ def database_of(settings: Settings, database: Database) -> Iterator[Finding]:
         return
     try:
         revision = migrations.current(database)
-        drift = abs(datetime.now(UTC) - database.clock())
+        seen = database.look()
+        drift = abs(datetime.now(UTC) - seen.at)
         with database.reading() as db:
             sealed = revision is not None and holds_secrets(db)
     except StorageError as error:
         found = f"does not answer ({error_text(error)})"
         yield problem("database", found, "Start it, or correct database.url.")
         return
-    if revision == migrations.HEAD:
+    if not seen.takes_writes:
+        yield problem(
+            "database", f"{database.dialect} answers, and takes no writes", _NO_WRITES[database.dialect]
+        )
+    elif revision == migrations.HEAD:
         yield ok("database", f"{database.dialect} answers, at revision {revision}")
     else:
         found = f"has {revision or 'no tables'}, this program needs {migrations.HEAD}"

@@ -12,6 +12,8 @@ import click
 
 from idp.errors import Busy, NotReady, Refusal
 
+_READ_ONLY = "25006"
+
 
 class Failure(click.ClickException):
     """Ends the command with a sentence; the class has the exit code."""
@@ -66,7 +68,11 @@ def _of_settings_or_database(error: Exception) -> Failure | None:
     if settings is not None and isinstance(error, settings.SettingsError):
         return Unready(f"the settings are refused:\n{error}")
     sqlalchemy = sys.modules.get("sqlalchemy.exc")
-    if sqlalchemy is not None and isinstance(error, sqlalchemy.OperationalError):
+    if sqlalchemy is None or not isinstance(error, sqlalchemy.DBAPIError):
+        return None
+    if getattr(error.orig, "sqlstate", None) == _READ_ONLY:
+        return Unready("the database takes no writes: it is a standby; let database.url name the primary")
+    if isinstance(error, sqlalchemy.OperationalError):
         reason = str(error.__cause__ or error).strip().partition("\n")[0]
         return Unready(f"the database does not answer ({reason}); check database.url")
     return None

@@ -19,6 +19,7 @@ from idp.crypto import random_token
 from idp.errors import Busy, Refusal
 from idp.logging import bound, get_logger, request_line
 from idp.oidc.server import Answer, ProtocolServer, json_answer
+from idp.pooling import takes_no_writes
 from idp.settings import Settings
 from idp.web.browser import Browser
 from idp.web.client_address import client_ip, origin
@@ -258,7 +259,7 @@ def _connection_lost(error: Exception) -> bool:
     """Tell whether a driver's own error, from a hot statement, means that the database is away."""
     if isinstance(error, DBAPIError):
         return bool(error.connection_invalidated)
-    return any(
+    return takes_no_writes(error) or any(
         kind.__name__ in ("OperationalError", "InterfaceError")
         and kind.__module__.startswith(("psycopg", "sqlite3"))
         for kind in type(error).__mro__

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from idp import pooling
 from idp.app import create_app
 from idp.db import Base, Database
 from idp.settings import Settings
@@ -13,7 +14,7 @@ from tests import infrastructure
 from tests.attacks.bad_input import places
 from tests.attacks.conftest import register_portal
 from tests.attacks.live import FORM, Answer, Live, serving
-from tests.attacks.parties import Party
+from tests.attacks.parties import Party, parsed
 from tests.attacks.visitor import SAME_ORIGIN, Visitor
 from tests.infrastructure import PostgreSQL, ProgramMissing
 from tests.installation import install_signing_keys, make_services
@@ -62,6 +63,46 @@ def test_postgresql_stopped(cluster: PostgreSQL, attacked: Settings) -> None:
         _control(cluster, "start", "-w", "-l", "/dev/null", "-o", _options(cluster))
         assert _back(party, visitor, tokens) == AS_BEFORE
     _control(cluster, "stop", "-m", "immediate")
+
+
+def test_postgresql_takes_no_writes(
+    postgresql: PostgreSQL, worker_number: int, attacked: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A standby after a failover answers, and refuses each write: it is away until it is the primary."""
+    monkeypatch.setattr(pooling, "RESTED_SECONDS", 0.0)
+    name = f"standby_{worker_number}"
+    database = Database(postgresql.create_database(name))
+    Base.metadata.create_all(database.engine)
+    services = make_services(attacked, database)
+    install_signing_keys(services)
+    with closing_database(database), serving(create_app(attacked, services), services) as live:
+        party = register_portal(live)
+        visitor = Visitor(live)
+        tokens = party.tokens(visitor)
+        _become(database, name, "SET default_transaction_read_only = on")
+        _unavailable("a refresh", party.refresh(tokens["refresh_token"]))
+        _unavailable("a code", party.redeem("A" * 43))
+        _unavailable("revocation", party.revoke(tokens["refresh_token"]))
+        _unavailable("a new sign-in", Visitor(live).post_once("/authorize", party.parameters(), FORM))
+        ready = live.send("GET", "/health/ready")
+        assert (ready.status, parsed(ready).get("problems")) == (503, ["database"])
+        with database.reader.connect() as connection:
+            connection.exec_driver_sql("SET default_transaction_read_only = off")
+            connection.exec_driver_sql(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        assert _back(party, visitor, tokens) == AS_BEFORE
+    postgresql.drop_database(name)
+
+
+def _become(database: Database, name: str, change: str) -> None:
+    """Change how a database answers new connections, and end those there are."""
+    with database.reader.connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {name} {change}")
+        others = (
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
+        )
+        own = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        connection.exec_driver_sql(others, (name, own))
+        connection.invalidate()
 
 
 def test_tables_unusable(live: Live, portal: Party, visitor: Visitor) -> None:

@@ -18,7 +18,7 @@ from idp.cli import examination
 from idp.cli.findings import ADVICE, OK, PROBLEM, Finding
 from idp.cli.state import State
 from idp.context import Origin
-from idp.db import Database
+from idp.db import Database, Look
 from idp.delivery import outbox
 from idp.settings import Settings, load_settings
 from tests.cli.terminal import Terminal, environment_of
@@ -164,7 +164,7 @@ def test_another_revision(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_clock_that_is_off(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than two seconds apart, tokens are refused (A3); the rest is looked at all the same."""
-    monkeypatch.setattr(Database, "clock", lambda _: datetime.now(UTC) - timedelta(seconds=5))
+    monkeypatch.setattr(Database, "look", lambda _: Look(datetime.now(UTC) - timedelta(seconds=5), True))
     found = findings(terminal, 5)
     assert found["clock"]["state"] == PROBLEM
     assert found["worker"]["state"] == OK

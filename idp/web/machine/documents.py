@@ -34,11 +34,13 @@ def live() -> Answer:
 
 
 def ready(provider: Provider) -> Answer:
-    """Say whether requests can be served: database there, clock right, keys at hand (A3, A9)."""
+    """Say whether requests can be served: database there and writable, clock right, keys at hand (A3, A9)."""
     problems = []
     try:
-        drift = abs((datetime.now(UTC) - provider.services.database.clock()).total_seconds())
-        if drift > MAX_DRIFT_SECONDS:
+        seen = provider.services.database.look()
+        if not seen.takes_writes:  # a standby: it answers, and no request that matters can be served
+            problems.append("database")
+        if abs((datetime.now(UTC) - seen.at).total_seconds()) > MAX_DRIFT_SECONDS:
             problems.append("clock")
         if not provider.snapshots.current().keys.active:
             problems.append("keys")

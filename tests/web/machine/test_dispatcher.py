@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
+from idp.db import Look
 from idp.installation import snapshot_changed
 from idp.oidc.models import SigningKey
 from tests.world import Desk, forget_snapshot, machine
@@ -50,7 +51,7 @@ def test_ready(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine(desk.gateway, "GET", "/health/ready").status_code == 200
     late = datetime.now(UTC) + timedelta(seconds=5)
     with monkeypatch.context() as patched:
-        patched.setattr(type(desk.services.database), "clock", lambda _: late)
+        patched.setattr(type(desk.services.database), "look", lambda _: Look(late, True))
         answer = machine(desk.gateway, "GET", "/health/ready")
         assert (answer.status_code, answer.get_json()["problems"]) == (503, ["clock"])
     with desk.work() as ctx:

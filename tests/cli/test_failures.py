@@ -1,0 +1,37 @@
+"""What a database that cannot be used makes of a command: a sentence that says what it is (F2, F8)."""
+
+from pathlib import Path
+
+import psycopg
+
+from tests.cli.terminal import Terminal, environment_of
+from tests.infrastructure import PostgreSQL
+
+CREATE = ("organization", "create", "Muster GmbH", "100200300")
+
+
+def test_a_standby_takes_no_writes(postgresql: PostgreSQL, worker_number: int, tmp_path: Path) -> None:
+    """Commands and the doctor say so, and where to go."""
+    name = f"standby_of_commands_{worker_number}"
+    url = postgresql.create_database(name)
+    terminal = Terminal(environment_of(tmp_path) | {"LOTSE_DATABASE__URL": url})
+    terminal.ok("db", "upgrade")
+    terminal.ok("keys", "list")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    result = terminal.run(*CREATE)
+    assert (result.exit_code, result.stderr) == (
+        5,
+        "idp: the database takes no writes: it is a standby; let database.url name the primary\n",
+    )
+    found = terminal.run("doctor")
+    assert found.exit_code == 5
+    assert "problem  database: postgresql answers, and takes no writes" in found.stdout
+    postgresql.drop_database(name)
+
+
+def test_a_file_that_takes_no_writes(terminal: Terminal) -> None:
+    """The doctor tries SQLite's write lock."""
+    path = terminal.environment["LOTSE_DATABASE__URL"].removeprefix("sqlite:///")
+    found = terminal.run("doctor", LOTSE_DATABASE__URL=f"sqlite:///file:{path}?mode=ro&uri=true")
+    assert "problem  database: sqlite answers, and takes no writes" in found.stdout
