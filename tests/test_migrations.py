@@ -8,13 +8,14 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, column, inspect, table, text
 
 import idp
 from idp import migrations
 from idp.db import Base, Database
 from idp.errors import NotReady
-from idp.migrations.runner import script_head
+from idp.migrations.runner import make_config, script_head
 from tests.infrastructure import PostgreSQL
 
 _PARALLEL = 4
@@ -167,6 +168,28 @@ def test_require_current_says_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(NotReady, match=r"check database\.url"):
         migrations.require_current(away)
     away.dispose()
+
+
+def test_tables_of_a_newer_release_are_left_alone(empty: Database) -> None:
+    """Neither way leads to tables this program knows; what does is said, by whichever command meets them."""
+    migrations.upgrade(empty)
+    with empty.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    sentence = "revision 9999, made by a newer release: start that one, or restore the backup"
+    for command in (
+        migrations.require_current,
+        migrations.upgrade,
+        lambda database: migrations.downgrade(database, "base"),
+    ):
+        with pytest.raises(NotReady, match=sentence):
+            command(empty)
+    assert migrations.current(empty) == "9999"
+
+
+def test_every_script_is_known() -> None:
+    """What is newer than this program is told by the revision alone, without loading Alembic."""
+    scripts = ScriptDirectory.from_config(make_config()).walk_revisions()
+    assert [script.revision for script in scripts if not migrations.is_known(script.revision)] == []
 
 
 def test_head_is_the_newest_script() -> None:

@@ -16,7 +16,7 @@ from idp.audit.events import Event
 from idp.cli.findings import Finding, advice, ok, problem
 from idp.cli.mail_advice import advise
 from idp.context import Context, Services
-from idp.db import Database, StorageError, address_of
+from idp.db import Database, Look, StorageError, address_of
 from idp.delivery import outbox
 from idp.delivery.smtp import SmtpFailed, look_up
 from idp.installation import holds_secrets
@@ -108,21 +108,27 @@ def database_of(settings: Settings, database: Database) -> Iterator[Finding]:
         found = f"does not answer ({error_text(error)})"
         yield problem("database", found, "Start it, or correct database.url.")
         return
-    if not seen.takes_writes:
-        yield problem(
-            "database", f"{database.dialect} answers, and takes no writes", _NO_WRITES[database.dialect]
-        )
-    elif revision == migrations.HEAD:
-        yield ok("database", f"{database.dialect} answers, at revision {revision}")
-    else:
-        found = f"has {revision or 'no tables'}, this program needs {migrations.HEAD}"
-        yield problem("database", found, "Run: idp db upgrade")
+    yield _tables(database, revision, seen)
     if drift > MAX_DRIFT:
         found = f"the database's clock is {drift.total_seconds():.1f} s away from this machine's"
         yield problem("clock", found, "Let both follow NTP: timedatectl set-ntp true")
     else:
         yield ok("clock", "this machine and the database agree")
     yield from _master_key(settings, sealed=sealed)
+
+
+def _tables(database: Database, revision: str | None, seen: Look) -> Finding:
+    """Return whether the database takes writes, into tables of this program."""
+    if not seen.takes_writes:
+        found = f"{database.dialect} answers, and takes no writes"
+        return problem("database", found, _NO_WRITES[database.dialect])
+    if not migrations.is_known(revision):
+        found = f"is at revision {revision}, made by a newer release"
+        return problem("database", found, "Start that one, or restore the backup taken before its upgrade.")
+    if revision != migrations.HEAD:
+        found = f"has {revision or 'no tables'}, this program needs {migrations.HEAD}"
+        return problem("database", found, "Run: idp db upgrade")
+    return ok("database", f"{database.dialect} answers, at revision {revision}")
 
 
 def _master_key(settings: Settings, *, sealed: bool) -> Iterator[Finding]:

@@ -158,8 +158,21 @@ def test_another_revision(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -
     """The tables of another release are not read."""
     monkeypatch.setattr(migrations, "HEAD", "9999")
     found = findings(terminal, 5)
+    assert found["database"]["remedy"] == "Run: idp db upgrade"
     assert found["database"]["found"].endswith("this program needs 9999")
     assert "worker" not in found
+
+
+def test_the_revision_of_a_newer_release(terminal: Terminal) -> None:
+    """No upgrade leads there; what does is said."""
+    database = Database(terminal.environment["LOTSE_DATABASE__URL"])
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    database.dispose()
+    found = findings(terminal, 5)["database"]
+    assert found["found"] == "is at revision 9999, made by a newer release"
+    assert found["remedy"] == "Start that one, or restore the backup taken before its upgrade."
+    assert terminal.run("db", "upgrade").exit_code == 5
 
 
 def test_a_clock_that_is_off(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
