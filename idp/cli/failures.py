@@ -12,7 +12,16 @@ import click
 
 from idp.errors import Busy, NotReady, Refusal
 
-_READ_ONLY = "25006"
+#: PostgreSQL's state (appendix A) or how SQLite's names of errors begin → what it is, and what to do
+_DATABASE = {
+    "25006": "takes no writes: it is a standby; let database.url name the primary",
+    "57014": "is busy: a statement took too long; try again",
+    "55P03": "is busy: another transaction holds what is needed; try again",
+    "53100": "has no room left on its disk; make some, and try again",
+    "SQLITE_BUSY": "is busy: somebody else writes; try again",
+    "SQLITE_FULL": "has no room left on its disk; make some, and try again",
+    "SQLITE_READONLY": "cannot be written by this user: let it write the file and its folder",
+}
 
 
 class Failure(click.ClickException):
@@ -70,8 +79,10 @@ def _of_settings_or_database(error: Exception) -> Failure | None:
     sqlalchemy = sys.modules.get("sqlalchemy.exc")
     if sqlalchemy is None or not isinstance(error, sqlalchemy.DBAPIError):
         return None
-    if getattr(error.orig, "sqlstate", None) == _READ_ONLY:
-        return Unready("the database takes no writes: it is a standby; let database.url name the primary")
+    code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None) or ""
+    for known, words in _DATABASE.items():
+        if code.startswith(known):
+            return Unready(f"the database {words}")
     if isinstance(error, sqlalchemy.OperationalError):
         reason = str(error.__cause__ or error).strip().partition("\n")[0]
         return Unready(f"the database does not answer ({reason}); check database.url")

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import psycopg
+import pytest
 
+from idp.cli.failures import Unready, in_a_sentence
+from idp.db import Database
 from tests.cli.terminal import Terminal, environment_of
 from tests.infrastructure import PostgreSQL
 
@@ -33,5 +36,34 @@ def test_a_standby_takes_no_writes(postgresql: PostgreSQL, worker_number: int, t
 def test_a_file_that_takes_no_writes(terminal: Terminal) -> None:
     """The doctor tries SQLite's write lock."""
     path = terminal.environment["LOTSE_DATABASE__URL"].removeprefix("sqlite:///")
-    found = terminal.run("doctor", LOTSE_DATABASE__URL=f"sqlite:///file:{path}?mode=ro&uri=true")
+    only_read = f"sqlite:///file:{path}?mode=ro&uri=true"
+    found = terminal.run("doctor", LOTSE_DATABASE__URL=only_read)
     assert "problem  database: sqlite answers, and takes no writes" in found.stdout
+    result = terminal.run(*CREATE, LOTSE_DATABASE__URL=only_read)
+    assert (result.exit_code, "cannot be written by this user" in result.stderr) == (5, True), result.stderr
+
+
+def test_a_busy_database(postgresql: PostgreSQL, worker_number: int, tmp_path: Path) -> None:
+    """Somebody else holds the table: that passes, and its address is right."""
+    name = f"busy_for_commands_{worker_number}"
+    url = postgresql.create_database(name)
+    terminal = Terminal(environment_of(tmp_path) | {"LOTSE_DATABASE__URL": url})
+    terminal.ok("db", "upgrade")
+    with psycopg.connect(url) as holder:
+        holder.execute("LOCK TABLE installation IN ACCESS EXCLUSIVE MODE")
+        result = terminal.run(*CREATE, LOTSE_DATABASE__STATEMENT_TIMEOUT_MS="100")
+    assert (result.exit_code, result.stderr) == (
+        5,
+        "idp: the database is busy: a statement took too long; try again\n",
+    )
+    postgresql.drop_database(name)
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    """It is named as such."""
+    database = Database(f"sqlite:///{tmp_path}/full.db")
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=1")
+        with pytest.raises(Unready, match="no room left on its disk"), in_a_sentence():
+            connection.exec_driver_sql("CREATE TABLE one (id INTEGER)")
+    database.dispose()
