@@ -4,15 +4,15 @@ import hashlib
 import hmac
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, LargeBinary, String, Table, func, select, update
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, String, Table, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from idp.crypto import Sealer
+from idp.crypto import SealBroken, Sealer
 from idp.db import Base
 from idp.errors import NotReady
 
@@ -145,12 +145,23 @@ def is_resealed(db: Session, sealer: Sealer) -> bool:
     return all(sealer.is_current(sealed) for sealed in db.scalars(select(InstallationSecret.sealed)))
 
 
-def reseal(db: Session, sealer: Sealer, *, batch: int = 500) -> int:
-    """Re-encrypt up to *batch* records per sealed column with the newest key; returns how many changed.
+@dataclass(slots=True)
+class Resealing:
+    """How far one pass over all sealed records is."""
 
-    Runs while the server runs: records of both keys open meanwhile.  Call until it returns 0.
+    changed: int = 0
+    #: table and key of what no master key at hand opens; it stays as it is
+    broken: list[str] = field(default_factory=list)
+    #: the last key that was looked at, by column
+    after: dict[Column[Any], Any] = field(default_factory=dict)
+
+
+def reseal(db: Session, sealer: Sealer, found: Resealing, *, batch: int = 500) -> bool:
+    """Re-encrypt the next records, at most *batch* a sealed column, by the newest key; False: none were.
+
+    Runs while the server runs: records of both keys open meanwhile.
     """
-    changed = 0
+    seen = False
     for table in Base.metadata.sorted_tables:
         for column in (c for c in table.columns if c.info.get("sealed")):
             (key,) = table.primary_key.columns
@@ -158,12 +169,18 @@ def reseal(db: Session, sealer: Sealer, *, batch: int = 500) -> int:
             stale = (
                 select(key, column)
                 .where(column.is_not(None), func.substr(column, 1, 5) != prefix)
+                .where(key > found.after.get(column, ""))
+                .order_by(key)
                 .limit(batch)
             )
             for row_id, sealed in db.execute(stale).all():
-                fresh = sealer.seal(
-                    sealer.open(sealed, table=table.name, row=str(row_id)), table=table.name, row=str(row_id)
-                )
+                seen, found.after[column] = True, row_id
+                try:
+                    plain = sealer.open(sealed, table=table.name, row=str(row_id))
+                except SealBroken:  # one damaged record must not hold up the others
+                    found.broken.append(f"{table.name} {row_id}")
+                    continue
+                fresh = sealer.seal(plain, table=table.name, row=str(row_id))
                 swap = update(table).where(key == row_id, column == sealed).values({column: fresh})
-                changed += len(db.execute(swap.returning(key)).all())
-    return changed
+                found.changed += len(db.execute(swap.returning(key)).all())
+    return seen

@@ -8,7 +8,7 @@ facts without personal data, for the chain covers them for good; what a person m
 import hashlib
 import json
 import secrets
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -20,6 +20,7 @@ from sqlalchemy import Select, or_, select, update
 from idp.audit.events import FAILURES, Event
 from idp.audit.models import AuditEvent, AuditPersonal
 from idp.context import Actor, Context
+from idp.crypto import SealBroken
 from idp.db import new_id
 from idp.installation import Vault
 from idp.logging import is_secret_name
@@ -163,6 +164,8 @@ class Entry:
     origin: Mapping[str, Any] | None
     details: Mapping[str, Any] | None
     chain: str | None
+    #: parts that were damaged, and are None here
+    unreadable: tuple[str, ...]
 
     def to_json(self) -> str:
         """Return the entry as one line of JSON."""
@@ -290,6 +293,13 @@ def _rows() -> Select[AuditEvent, bytes | None, bytes | None]:
 
 
 def _entry(vault: Vault, row: AuditEvent, origin: bytes | None, details: bytes | None) -> Entry:
+    parts: dict[str, Callable[[], Any]] = {
+        "old": lambda: _fact_of(row.old),
+        "new": lambda: _fact_of(row.new),
+        "origin": lambda: _readable(open_part(vault, row.id, origin)),
+        "details": lambda: _readable(open_part(vault, row.id, details)),
+    }
+    read = _read(parts)
     return Entry(
         id=row.id,
         position=row.position,
@@ -303,14 +313,30 @@ def _entry(vault: Vault, row: AuditEvent, origin: bytes | None, details: bytes |
         target_id=row.target_id,
         client=row.client,
         session=row.session,
-        old=None if row.old is None else json.loads(row.old),
-        new=None if row.new is None else json.loads(row.new),
+        old=read.get("old"),
+        new=read.get("new"),
         reason=row.reason,
         request_id=row.request_id,
-        origin=_readable(open_part(vault, row.id, origin)),
-        details=_readable(open_part(vault, row.id, details)),
+        origin=read.get("origin"),
+        details=read.get("details"),
         chain=None if row.chain is None else row.chain.hex(),
+        unreadable=tuple(name for name in parts if name not in read),
     )
+
+
+def _read(parts: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """Return what can be read: one damaged event must not hide the others."""
+    read = {}
+    for name, part in parts.items():
+        try:
+            read[name] = part()
+        except (SealBroken, ValueError):
+            continue
+    return read
+
+
+def _fact_of(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
 
 
 def _readable(salted: bytes | None) -> Mapping[str, Any] | None:

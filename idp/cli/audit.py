@@ -58,7 +58,7 @@ def tail(
             "actor": " ".join(filter(None, (entry.actor_kind, entry.actor_id))),
             "target": " ".join(filter(None, (entry.target_kind, entry.target_id))),
             "client": entry.client,
-            "reason": entry.reason,
+            "reason": f"unreadable: {', '.join(entry.unreadable)}" if entry.unreadable else entry.reason,
         }
         for entry in found
     ]

@@ -6,14 +6,16 @@ import click
 
 from idp.audit.events import Event
 from idp.audit.log import record
+from idp.cli.failures import Failure
 from idp.cli.output import as_json_option, cell, confirm, write_done, write_json, write_table, yes_option
 from idp.cli.state import State, pass_state
 from idp.crypto import Sealer, add_master_key
-from idp.installation import is_resealed, reseal, snapshot_changed
+from idp.installation import Resealing, is_resealed, reseal, snapshot_changed
 from idp.oidc import signing_keys
 
 _ADOPTED_SECONDS = 2.0
 """Longer than servers take to notice a change of keys."""
+_SHOWN = 20
 
 
 @click.group()
@@ -95,27 +97,39 @@ def rotate_master(state: State, *, as_json: bool) -> None:
     if settings.master_key is None and used:
         add_master_key(settings.directory)
         sealer.refresh()
-    changed = _seal_all(state, sealer)
+    changed = _seal_all(state, sealer).changed
     with state.operation() as ctx:
         # The servers read their signing keys again, meet the new master key, and seal with it from then on.
         snapshot_changed(ctx.db)
         record(ctx, Event.MASTER_KEY_ROTATED, new=sealer.current.id.hex())
     time.sleep(_ADOPTED_SECONDS)
-    changed += _seal_all(state, sealer)
+    last = _seal_all(state, sealer)
+    changed += last.changed
     key_id = sealer.current.id.hex()
     sentence = (
         f"Sealed {changed} records with the master key {key_id}.\n"
         f"Keep the older keys in {settings.directory} as long as you keep backups made before now."
     )
-    write_done(sentence, as_json=as_json, master_key_id=key_id, sealed=changed)
+    write_done(sentence, as_json=as_json, master_key_id=key_id, sealed=changed, unreadable=last.broken)
+    if last.broken:
+        raise Failure(_not_opened(last.broken))
 
 
-def _seal_all(state: State, sealer: Sealer) -> int:
-    """Seal what an older key sealed, in short transactions, and return how many records that were."""
-    changed = 0
-    while True:
+def _seal_all(state: State, sealer: Sealer) -> Resealing:
+    """Seal what an older key sealed, in short transactions, and return what came of it."""
+    found = Resealing()
+    more = True
+    while more:
         with state.operation() as ctx:
-            batch = reseal(ctx.db, sealer)
-        if batch == 0:
-            return changed
-        changed += batch
+            more = reseal(ctx.db, sealer, found)
+    return found
+
+
+def _not_opened(broken: list[str]) -> str:
+    shown = broken[:_SHOWN] + ([f"and {len(broken) - _SHOWN} more"] if len(broken) > _SHOWN else [])
+    what = (
+        "1 record does not open and was left as it is"
+        if len(broken) == 1
+        else (f"{len(broken)} records do not open and were left as they are")
+    )
+    return "\n  ".join([f"{what}:", *shown])

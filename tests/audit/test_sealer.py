@@ -18,7 +18,7 @@ from idp.audit.verification import MAX_PROBLEMS, Verification, verify
 from idp.context import Actor, Origin, Services
 from idp.crypto import MasterKey, Sealer
 from idp.db import Base, Database
-from idp.installation import AUDIT_KEY, Vault, reseal
+from idp.installation import AUDIT_KEY, Resealing, Vault, reseal
 from idp.settings import Settings
 from tests.installation import NOW, make_services, unit_of_work
 
@@ -360,7 +360,8 @@ def test_the_chain_survives_a_new_master_key(sealed: Services) -> None:
     """(req 37): personal parts are sealed anew, what the chain covers does not change."""
     fresh = MasterKey.generate()
     with unit_of_work(sealed) as ctx:
-        assert reseal(ctx.db, Sealer([fresh, sealed.vault.sealer.current])) >= 12
+        assert reseal(ctx.db, Sealer([fresh, sealed.vault.sealer.current]), found := Resealing())
+        assert (found.changed >= 12, found.broken) == (True, [])
     only = Services(
         settings=sealed.settings,
         database=sealed.database,

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from sqlalchemy import text
+import pytest
 
 from idp.db import Database
 from tests.cli.terminal import Terminal
@@ -14,6 +14,13 @@ def _filled(terminal: Terminal) -> Terminal:
     terminal.ok("account", "create", "anna", "--email", "anna@muster.example", "--no-password")
     terminal.ok("organization", "add-member", "100200300", "anna")
     return terminal
+
+
+def _execute(terminal: Terminal, statement: str) -> None:
+    database = Database(terminal.environment["LOTSE_DATABASE__URL"])
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    database.dispose()
 
 
 def test_tail_is_newest_first_and_names_the_operator(terminal: Terminal) -> None:
@@ -60,6 +67,31 @@ def test_a_period_that_ends_before_it_begins(terminal: Terminal) -> None:
     assert terminal.run("audit", "export", "--since", "2026-02-02", "--until", "2026-02-02").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE audit_event SET old = '{\"a', new = '{\"a' WHERE event = 'account.created'",
+        "UPDATE audit_personal SET origin = X'01020304' WHERE event_id IN"
+        " (SELECT id FROM audit_event WHERE event = 'account.created')",
+    ],
+)
+def test_a_damaged_event_hides_no_other(terminal: Terminal, tmp_path: Path, damage: str) -> None:
+    """What of it cannot be read is named; tail and export go on (I4)."""
+    _filled(terminal)
+    _execute(terminal, damage)
+    entries = terminal.json("audit", "tail", "-n", "3")
+    unreadable = {entry["event"]: entry["unreadable"] for entry in entries}
+    damaged = unreadable.pop("account.created")
+    assert damaged in (["old", "new"], ["origin"])
+    assert unreadable == {"membership.created": [], "organization.created": []}
+    assert f"unreadable: {', '.join(damaged)}" in terminal.ok("audit", "tail")
+    file = tmp_path / "export.jsonl"
+    terminal.ok("audit", "export", "-o", str(file))
+    exported = {line["event"]: line["unreadable"] for line in map(json.loads, file.read_text().splitlines())}
+    assert exported["account.created"] == damaged
+    assert exported["membership.created"] == []
+
+
 def test_verify_finds_one_flipped_byte(terminal: Terminal) -> None:
     """The log verifies once it is sealed, and not after a reason was rewritten."""
     _filled(terminal)
@@ -69,10 +101,7 @@ def test_verify_finds_one_flipped_byte(terminal: Terminal) -> None:
     assert verified["not_yet_sealed"] == 0
     head = verified["head"]
     assert "yes" in terminal.ok("audit", "verify", "--head", head)
-    database = Database(terminal.environment["LOTSE_DATABASE__URL"])
-    with database.engine.begin() as connection:
-        connection.execute(text("UPDATE audit_event SET reason = 'x' WHERE event = 'account.created'"))
-    database.dispose()
+    _execute(terminal, "UPDATE audit_event SET reason = 'x' WHERE event = 'account.created'")
     result = terminal.run("audit", "verify", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["problems"]

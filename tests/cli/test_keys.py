@@ -4,7 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
+from idp.accounts.models import Identifier
 from idp.app import build_services
 from idp.cli import keys
 from idp.crypto import MasterKey
@@ -96,6 +98,23 @@ def test_rotate_master_takes_a_key_that_was_handed_out_before(terminal: Terminal
     assert sorted(path.name for path in folder.iterdir()) == ["master-1.key", "master-2.key"]
     terminal.ok("keys", "rotate-master")
     assert (folder / "master-3.key").exists()
+
+
+def test_rotate_master_goes_on_past_what_does_not_open(terminal: Terminal) -> None:
+    """A damaged record is named, everything else is sealed anew, and scripts can tell by the exit code."""
+    terminal.ok("account", "create", "anna", "--email", "anna@muster.example", "--no-password")
+    terminal.ok("account", "create", "ben", "--email", "ben@muster.example", "--no-password")
+    services = build_services(load_settings(environ=terminal.environment))
+    damaged = services.vault.seal(b"x", table="identifier", row="another")
+    with services.database.session() as db, db.begin():
+        first = db.scalars(select(Identifier.id).order_by(Identifier.id).limit(1)).one()
+        db.execute(update(Identifier).where(Identifier.id == first).values(sealed=damaged))
+    services.database.dispose()
+    result = terminal.run("keys", "rotate-master")
+    assert result.exit_code == 1
+    assert f"1 record does not open and was left as it is:\n  identifier {first}" in result.stderr
+    (Path(terminal.environment["LOTSE_KEYS__DIRECTORY"]) / "master-1.key").unlink()
+    assert terminal.json("account", "show", "ben")["emails"] == ["ben@muster.example"]
 
 
 def test_rotate_master_where_the_key_is_configured(terminal: Terminal) -> None:

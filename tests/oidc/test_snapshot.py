@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from idp.context import Services
 from idp.crypto import MasterKey, Sealer
-from idp.installation import reseal, snapshot_changed
+from idp.installation import Resealing, reseal, snapshot_changed
 from idp.management import clients
 from idp.oidc import retention, snapshot
 from idp.oidc.models import Authorization, RefreshToken, RevokedJti
@@ -88,7 +88,7 @@ def test_keys_under_a_master_key_that_this_process_does_not_have(desk: Desk) -> 
     published = [machine(desk.gateway, "GET", path).data for path in paths]
     both = Sealer([MasterKey.generate(), desk.services.vault.sealer.current])
     with desk.work() as ctx:
-        reseal(ctx.db, both)
+        reseal(ctx.db, both, Resealing())
         snapshot_changed(ctx.db)
     forget_snapshot(desk.gateway)
     assert [machine(desk.gateway, "GET", path).data for path in paths] == published
