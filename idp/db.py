@@ -156,6 +156,18 @@ class Database:
         return Session(self.reader, expire_on_commit=False, autoflush=False)
 
     @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Return a session that only reads, and sees one state whatever others commit meanwhile."""
+        with self.reader.connect() as connection:
+            begin = "BEGIN DEFERRED" if self.dialect == "sqlite" else "BEGIN ISOLATION LEVEL REPEATABLE READ"
+            connection.exec_driver_sql(begin)
+            try:
+                with Session(connection, expire_on_commit=False, autoflush=False) as db:
+                    yield db
+            finally:
+                connection.rollback()
+
+    @contextmanager
     def at_once(self) -> Iterator[Connection]:
         """Return a connection for one statement that commits itself: BEGIN and COMMIT are journeys too."""
         if self.dialect == "sqlite":  # whose writers wait for their lock first

@@ -166,7 +166,7 @@ def _has_room(seal: AuditSeal, position: int, now: datetime) -> bool:
 
 
 def purge(ctx: Context, limit: int) -> int:
-    """Enforce retention on up to *limit* rows; returns how many rows were erased or removed (req 111).
+    """Enforce retention on *limit* rows or a seal more; returns how many rows were erased or removed (req 111).
 
     Erases origins and personal details that are too old, then cuts the chain at a seal: events before it
     go, the seal is signed as the point of the cut, and the cut itself is an event.  Needs a transaction of
@@ -224,16 +224,19 @@ def _cut(ctx: Context, before: datetime, limit: int) -> int:
 
 
 def _cut_point(db: Session, before: datetime, limit: int) -> AuditSeal | None:
-    """Return the newest old seal with at most *limit* events before it, but at least one seal."""
+    """Return the first old seal with *limit* events before it or more, else the newest old one.
+
+    So fewer than *limit* means that nothing more is old; a seal covers little more than a thousand.
+    """
     start = db.scalar(
         select(func.coalesce(func.max(AuditSeal.last_position), 0)).where(AuditSeal.cut_at.is_not(None))
     )
     point = None
     seals = select(AuditSeal).where(AuditSeal.last_position > start, AuditSeal.sealed_at < before)
     for candidate in db.scalars(seals.order_by(AuditSeal.sequence).limit(limit)):
-        if point is not None and candidate.last_position - (start or 0) > limit:
-            break
         point = candidate
+        if candidate.last_position - (start or 0) >= limit:
+            break
     return point
 
 

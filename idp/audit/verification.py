@@ -61,10 +61,14 @@ class Verification:
 def verify(ctx: Context, *, known_head: tuple[int, bytes] | None = None) -> Verification:
     """Check every event, personal part and seal; reads in batches and changes nothing.
 
+    Needs a session that sees one state (``Database.snapshot``) where others write meanwhile.
+
     :param known_head: position and chain value noted earlier; they must still be in the log.
     """
     result = Verification()
     seals = {seal.last_position: seal for seal in _checked_seals(ctx, result)}
+    if known_head is not None and known_head[0] <= result.position:
+        _check_at_cut(result, *known_head)
     for row in _rows(ctx.db):
         position = row["position"]
         if position != result.position + 1:
@@ -104,6 +108,14 @@ def _checked_seals(ctx: Context, result: Verification) -> list[AuditSeal]:
         result.add(start.last_position, f"the cut at seal {start.sequence} was changed")
     result.position, result.head = start.last_position, start.chain
     return [seal for seal in seals if seal.sequence > start.sequence]
+
+
+def _check_at_cut(result: Verification, position: int, chain: bytes) -> None:
+    """Compare a head noted earlier with the point where the chain begins now."""
+    if position < result.position:
+        result.add(position, f"before the cut at {result.position}: cannot be compared")
+    elif chain != result.head:
+        result.add(position, "the chain is not the one noted earlier")
 
 
 def _is_cut(vault: Vault, seal: AuditSeal) -> bool:

@@ -76,7 +76,7 @@ def tail(
 def verify(state: State, *, head: str | None, as_json: bool) -> None:
     """Check that no event was changed, removed or moved; ends with 1 where one was."""
     known = None if head is None else _head(head)
-    with state.reading() as ctx:
+    with state.snapshot() as ctx:  # while retention cuts the log or events are sealed
         result = verify_log(ctx, known_head=known)
     facts = _facts(result)
     if as_json:
@@ -120,9 +120,12 @@ def _facts(result: Verification) -> dict[str, object]:
 def _head(text: str) -> tuple[int, bytes]:
     position, _, chain = text.partition(":")
     try:
-        return int(position), bytes.fromhex(chain)
+        head = int(position), bytes.fromhex(chain)
     except ValueError as error:
         raise click.BadParameter("must be as idp audit verify writes it", param_hint="--head") from error
+    if head[0] < 1:
+        raise click.BadParameter("must be of a log with events: position 1 or more", param_hint="--head")
+    return head
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -64,6 +64,13 @@ class State:
         with services.database.reading() as db:
             yield services.context(db)
 
+    @contextmanager
+    def snapshot(self) -> "Iterator[Context]":
+        """As :meth:`reading`, of one state of the database: for what has to fit together."""
+        services = self.services
+        with services.database.snapshot() as db:
+            yield services.context(db)
+
 
 def operator_name() -> str:
     """Return who is at the keyboard, as the audit log names them: also behind ``sudo``."""

@@ -110,5 +110,6 @@ def test_verify_finds_one_flipped_byte(terminal: Terminal) -> None:
 
 def test_verify_refuses_a_head_it_cannot_read(terminal: Terminal) -> None:
     """A head is given as ``verify`` writes it."""
-    assert terminal.run("audit", "verify", "--head", "yesterday").exit_code == 2
+    for head in ("yesterday", "0:" + "00" * 32, "-1:" + "00" * 32):
+        assert terminal.run("audit", "verify", "--head", head).exit_code == 2
     assert terminal.run("audit", "verify", "--head", "7:" + "00" * 32).exit_code == 1
