@@ -177,6 +177,7 @@ def build_duties(services: Services) -> Duties:
             "joining": joining.purge,
             "accounts": account_deletion.erase_due,
         },
+        batches={"accounts": account_deletion.AT_A_TIME},
         rotate=signing_keys.rotate,
         steps={"legacy.wrap": legacy_wrapping.step, "joining.tell": join_notices.step},
     )

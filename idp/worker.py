@@ -50,12 +50,14 @@ class Duties:
 
     :param senders: kind of message to its sender; messages of other kinds stay where they are.
     :param purges: a name, for lock and log, to the operation that removes what is too old.
+    :param batches: how much those purges do in one transaction that do not go by rows.
     :param rotate: brings signing keys forward where their time has come.
     :param steps: a name, for the log, to long work that is done a little at a time outside transactions.
     """
 
     senders: Mapping[str, Sender] = field(default_factory=dict)
     purges: Mapping[str, Purge] = field(default_factory=dict)
+    batches: Mapping[str, int] = field(default_factory=dict)
     rotate: Callable[[Context], object] | None = None
     steps: Mapping[str, Step] = field(default_factory=dict)
 
@@ -154,13 +156,14 @@ class Worker:
 
     def purge(self, name: str, now: datetime | None = None) -> bool:
         """Remove one batch of old rows; tells whether there may be more."""
+        batch = self._duties.batches.get(name, self._purge_batch)
         with self._context(now) as ctx:
             if not try_lock(ctx.db, f"purge.{name}"):
                 return False
-            removed = self._purges[name](ctx, self._purge_batch)
+            removed = self._purges[name](ctx, batch)
         if removed:
             _log.info("old rows removed", purge=name, rows=removed)
-        return removed >= self._purge_batch
+        return removed >= batch
 
     def step(self, name: str) -> bool:
         """Do the next part of long work; it comes round again in its time."""

@@ -166,7 +166,7 @@ def _has_room(seal: AuditSeal, position: int, now: datetime) -> bool:
 
 
 def purge(ctx: Context, limit: int) -> int:
-    """Enforce retention on *limit* rows or a seal more; returns how many rows were erased or removed (req 111).
+    """Enforce retention on *limit* rows or a seal more; returns how many were erased or removed (req 111).
 
     Erases origins and personal details that are too old, then cuts the chain at a seal: events before it
     go, the seal is signed as the point of the cut, and the cut itself is an event.  Needs a transaction of

@@ -31,7 +31,8 @@ from idp.organizations.models import ENDED, Membership
 
 LINK: Final = "deletion_undo"
 LINK_PATH: Final = "/account/delete/undo"
-_AT_A_TIME: Final = 50
+AT_A_TIME: Final = 50
+"""Accounts a transaction of the job erases: each is more than a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,7 @@ def erase_due(ctx: Context, limit: int) -> int:
         select(Account.id)
         .where(Account.deletion_due_at.is_not(None), Account.deletion_due_at <= ctx.now)
         .order_by(Account.deletion_due_at)
-        .limit(min(limit, _AT_A_TIME))
+        .limit(limit)
     )
     erased = 0
     for account_id in ctx.db.scalars(due).all():
