@@ -7,13 +7,13 @@ others go on.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
-from threading import Event
+from threading import Event, Thread
 
 from idp.audit import sealer
 from idp.context import Actor, Context, Services
@@ -27,6 +27,8 @@ STEP = 0.5
 """Seconds between two looks at what is to be done."""
 SLOTS = 8
 """Messages of a kind that are sent at the same time: who hangs holds up neither others nor other kinds."""
+CLOSE_SECONDS = 5.0
+"""How long the end of a worker waits for what is being sent."""
 _PURGE_EVERY = 60.0
 _ROTATE_EVERY = 60.0
 STEP_EVERY = 1.0
@@ -80,12 +82,15 @@ class Worker:
         self._purges: dict[str, Purge] = {"outbox": outbox.purge, "audit": sealer.purge, **duties.purges}
         self._purge_batch = 5000 if services.database.dialect == "postgresql" else 500
         self._sending: dict[str, set[Future[None]]] = {kind: set() for kind in duties.senders}
-        slots = SLOTS * max(1, len(self._sending))
-        self._threads = ThreadPoolExecutor(slots, thread_name_prefix="sender")
 
     def close(self) -> None:
-        """Wait for the messages that are being sent."""
-        self._threads.shutdown(wait=True)
+        """Wait a few seconds for the messages that are being sent.
+
+        What takes longer is left behind: its lease ends by itself, and then it is sent again.
+        """
+        _, late = wait(chain.from_iterable(self._sending.values()), timeout=CLOSE_SECONDS)
+        if late:
+            _log.warning("messages left behind", messages=len(late))
 
     def run(self, stop: Event) -> None:
         """Look every half second for what is due, until *stop* is set."""
@@ -122,7 +127,7 @@ class Worker:
         free = self._free_slots()
         messages = self._claim(free, now or datetime.now(UTC))
         for message in messages:
-            self._sending[message.kind].add(self._threads.submit(self._send, message, now))
+            self._sending[message.kind].add(self._start(message, now))
         if messages:
             return True
         busy = [future for kind, some in self._sending.items() if kind not in free for future in some]
@@ -179,6 +184,19 @@ class Worker:
                 if try_lock(ctx.db, "rotate"):
                     self._duties.rotate(ctx)
         return False
+
+    def _start(self, message: Message, now: datetime | None) -> "Future[None]":
+        """Send in a thread that holds up no end of the process."""
+        ended: Future[None] = Future()
+
+        def send() -> None:
+            try:
+                self._send(message, now)
+            finally:
+                ended.set_result(None)
+
+        Thread(target=send, name="sender", daemon=True).start()
+        return ended
 
     def _send(self, message: Message, now: datetime | None) -> None:
         error: str | None = None
