@@ -113,7 +113,7 @@ def hit(connection: Connection, key: str, limit: Limit, now: datetime) -> Window
 
 @lru_cache
 def _hit(dialect: str) -> Prepared:
-    fresh = _c.window_start <= bindparam("before", type_=UtcDateTime())
+    fresh = _is_over(bindparam("expires", type_=UtcDateTime()))
     changes = {
         "hits": case((fresh, 1), else_=_c.hits + 1),
         "window_start": case((fresh, _now()), else_=_c.window_start),
@@ -130,7 +130,7 @@ def reserve(connection: Connection, key: str, rule: Rule, now: datetime, *, wait
     """
     ends = {f"until_{number}": now + delay for number, delay in enumerate(rule.delays)}
     if rule.window is not None:
-        ends["before"] = now - rule.window.period
+        ends |= {"before": now - rule.window.period, "after": now + rule.window.period}
     delay = rule.delay(1)
     found = _reserve(connection.dialect.name, rule, waits).first(
         connection,
@@ -150,7 +150,7 @@ def _reserve(dialect: str, rule: Rule, waits: bool) -> Prepared:
         allowed = and_(allowed, or_(_c.locked_until.is_(None), _c.locked_until <= _now()))
     fresh: ColumnElement[bool] = true()
     if rule.window is not None:
-        fresh = _c.window_start <= bindparam("before", type_=UtcDateTime())
+        fresh = _is_over(bindparam("after", type_=UtcDateTime()))
         allowed = and_(allowed, or_(fresh, _c.hits < rule.window.count))
     changes = {
         "hits": case((fresh, 1), else_=_c.hits + 1),
@@ -224,6 +224,14 @@ def purge(ctx: HasUnitOfWork, limit: int) -> int:
     """Remove up to *limit* rows that nothing counts any more; returns how many."""
     old = select(_c.key).where(_c.expires_at <= ctx.now).limit(limit)
     return len(ctx.db.execute(delete(_table).where(_c.key.in_(old)).returning(_c.key)).all())
+
+
+def _is_over(after: ColumnElement[datetime]) -> ColumnElement[bool]:
+    """Tell whether a window has ended, or begins a whole period from now: the clock was ahead then.
+
+    By less it may be another machine's, or a request that has waited: that opens no window anew.
+    """
+    return or_(_c.window_start <= bindparam("before", type_=UtcDateTime()), _c.window_start >= after)
 
 
 def _now() -> ColumnElement[datetime]:

@@ -30,7 +30,7 @@ _SCRIPT = """
 local found = redis.call('HMGET', KEYS[1], 'start', 'count')
 local now, period = tonumber(ARGV[1]), tonumber(ARGV[2])
 local start, count = ARGV[1], 0
-if found[1] and tonumber(found[1]) > now - period then
+if found[1] and math.abs(now - tonumber(found[1])) < period then
   start, count = found[1], tonumber(found[2])
 end
 count = count + 1
