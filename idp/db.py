@@ -7,11 +7,12 @@ for why times are integers.
 """
 
 import hashlib
+import os
 import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -215,6 +216,11 @@ class Database:
             options["connect_args"] = {"check_same_thread": False}
         engine = create_engine(self.url, **{k: v for k, v in options.items() if v is not None})
 
+        @event.listens_for(engine, "do_connect")
+        def do_connect(_dialect: Dialect, _record: object, arguments: Any, _more: object) -> None:
+            if not memory and not arguments[0].startswith("file:"):
+                _make_private(arguments[0])
+
         @event.listens_for(engine, "connect")
         def connect(connection: Any, _record: object) -> None:
             # None: the driver opens no transaction of its own; BEGIN is ours, below.
@@ -309,6 +315,12 @@ def _writes(statement: str, context: Any) -> bool:
         return True
     compiled = getattr(context, "compiled", None)
     return getattr(getattr(compiled, "statement", None), "_for_update_arg", None) is not None
+
+
+def _make_private(file: str) -> None:
+    """Make a new database's file readable by its owner alone; SQLite gives its log the same rights."""
+    with suppress(OSError):  # it exists, or cannot be made: SQLite says what it finds
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:

@@ -49,8 +49,10 @@ def settings_and_files(settings: Settings, config: Path | None) -> Iterator[Find
             f"mode is {settings.mode}; production refuses this: {reason}",
             "Correct it before mode is production.",
         )
+    database = address_of(settings.database.url)
     files = (
         config,
+        Path(database.database) if database.get_backend_name() == "sqlite" and database.database else None,
         settings.database.url_file,
         settings.redis.url_file,
         settings.keys.master_key_file,

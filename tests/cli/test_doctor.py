@@ -195,6 +195,23 @@ def test_files_that_others_read(terminal: Terminal, tmp_path: Path) -> None:
         assert found["files"]["remedy"] == f"chmod o=,g-w {config}"
 
 
+def test_the_database_s_file_is_its_owner_s_alone(terminal: Terminal, tmp_path: Path) -> None:
+    """As its keys are: it is made so, with what stands beside it, and looked at like the other files."""
+    (tmp_path / "new").mkdir()
+    Terminal(environment_of(tmp_path / "new")).ok("db", "upgrade")
+    made = tmp_path / "new" / "lotse.db"
+    assert made.stat().st_mode & 0o777 == 0o600
+    database = Database(f"sqlite:///{made}")
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM throttle")
+        beside = {path.name: path.stat().st_mode & 0o777 for path in made.parent.glob("lotse.db-*")}
+    database.dispose()
+    assert beside == {"lotse.db-wal": 0o600, "lotse.db-shm": 0o600}
+    file = Path(terminal.environment["LOTSE_DATABASE__URL"].removeprefix("sqlite:///"))
+    file.chmod(0o644)
+    assert findings(terminal, 5)["files"]["remedy"] == f"chmod o=,g-w {file}"
+
+
 def test_another_master_key(terminal: Terminal) -> None:
     """It does not open the database's secrets (req 107)."""
     folder = Path(terminal.environment["LOTSE_KEYS__DIRECTORY"])
