@@ -140,6 +140,12 @@ def snapshot_changed(db: Session) -> None:
     db.execute(update(Installation).values(snapshot_version=Installation.snapshot_version + 1))
 
 
+def begin_epoch(db: Session) -> int:
+    """Let nothing count that was issued so far, revoked or not; returns the new epoch."""
+    raised = {"epoch": Installation.epoch + 1, "snapshot_version": Installation.snapshot_version + 1}
+    return db.execute(update(Installation).values(raised).returning(Installation.epoch)).scalar_one()
+
+
 def is_resealed(db: Session, sealer: Sealer) -> bool:
     """Tell whether the newest master key has sealed the installation's secrets; a new one has not yet."""
     return all(sealer.is_current(sealed) for sealed in db.scalars(select(InstallationSecret.sealed)))

@@ -66,6 +66,10 @@ def test_commands_get_what_the_unit_gets(tmp_path: Path) -> None:
         "LOTSE_KEYS__MASTER_KEY": secrets["master-key"],
         "LOTSE_MAIL__PASSWORD": secrets["mail-password"],
     }
+    drill = {"LOTSE_DATABASE__URL": "postgresql://l@db/restored", "LOTSE_CONFIG": "other.toml"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=own | drill)
+    environment, _ = json.loads(done.stdout)
+    assert drill.items() <= environment.items()  # what the caller sets holds, as in a drill of a restore
     (tmp_path / "master-key").unlink()
     failed = subprocess.run(command, capture_output=True, text=True, check=False, env=own)
     assert (failed.returncode != 0, failed.stdout) == (True, "")

@@ -128,6 +128,7 @@ MEANINGS: Final[Mapping[Event, str]] = MappingProxyType(
         Event.MASTER_KEY_ROTATED: "Secrets at rest are sealed with a new master key.",
         Event.STAFF_ROLE_GRANTED: "A person became staff.",
         Event.STAFF_ROLE_WITHDRAWN: "A person is staff no longer.",
+        Event.INSTALLATION_RESTORED: "The database came from a backup; what was issued before is dead.",
         Event.INSTALLATION_PREPARED: "The installation was set up.",
         Event.AUDIT_EXPORTED: "Somebody exported a period of the log.",
         Event.AUDIT_CUT: "Old events were removed at a signed seal.",

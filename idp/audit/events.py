@@ -115,6 +115,7 @@ class Event(StrEnum):
     MASTER_KEY_ROTATED = "master_key.rotated"
     STAFF_ROLE_GRANTED = "staff_role.granted"
     STAFF_ROLE_WITHDRAWN = "staff_role.withdrawn"
+    INSTALLATION_RESTORED = "installation.restored"
     INSTALLATION_PREPARED = "installation.prepared"
     AUDIT_EXPORTED = "audit.exported"
     AUDIT_CUT = "audit.cut"

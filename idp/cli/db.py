@@ -6,10 +6,13 @@ from contextlib import contextmanager
 import click
 
 from idp import migrations
+from idp.audit.events import Event
+from idp.audit.log import record
 from idp.cli.failures import Unready
-from idp.cli.output import as_json_option, write_done, write_json
+from idp.cli.output import as_json_option, confirm, write_done, write_json, yes_option
 from idp.cli.state import State, pass_state
 from idp.db import Database
+from idp.installation import begin_epoch
 
 
 @click.group()
@@ -61,6 +64,23 @@ def check(state: State, *, as_json: bool) -> None:
         raise Unready(f"the tables were changed by another hand:{listed}")
     if not as_json:
         click.echo("The tables are what this program expects.")
+
+
+@db.command()
+@yes_option
+@as_json_option
+@pass_state
+def restored(state: State, *, yes: bool, as_json: bool) -> None:
+    """End all sessions and tokens after the database was restored from a backup.
+
+    What was revoked since the backup lives again in it, and nobody knows any more what that was.
+    """
+    confirm("Everybody has to sign in again. Was the database restored from a backup?", yes=yes)
+    with state.operation() as ctx:
+        epoch = begin_epoch(ctx.db)
+        record(ctx, Event.INSTALLATION_RESTORED, new=epoch)
+    sentence = "Sessions and tokens from before the restore count no longer; everybody signs in again."
+    write_done(sentence, as_json=as_json, epoch=epoch)
 
 
 @contextmanager

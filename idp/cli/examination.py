@@ -122,7 +122,7 @@ def database_of(settings: Settings, database: Database) -> Iterator[Finding]:
 def _tables(database: Database, revision: str | None, seen: Look) -> Finding:
     """Return whether the database takes writes, into tables of this program."""
     if not seen.takes_writes:
-        found = f"{database.dialect} answers, and takes no writes"
+        found = f"{_place(database)} answers, and takes no writes"
         return problem("database", found, _NO_WRITES[database.dialect])
     if not migrations.is_known(revision):
         found = f"is at revision {revision}, made by a newer release"
@@ -130,7 +130,16 @@ def _tables(database: Database, revision: str | None, seen: Look) -> Finding:
     if revision != migrations.HEAD:
         found = f"has {revision or 'no tables'}, this program needs {migrations.HEAD}"
         return problem("database", found, "Run: idp db upgrade")
-    return ok("database", f"{database.dialect} answers, at revision {revision}")
+    return ok("database", f"{_place(database)} answers, at revision {revision}")
+
+
+def _place(database: Database) -> str:
+    """Return which database was looked at, without who looks."""
+    url = database.url
+    if database.dialect == "sqlite":
+        return f"sqlite {url.database or ':memory:'}"
+    host = url.host or url.normalized_query.get("host", ["this machine"])[0]
+    return f"postgresql {url.database} on {host}"
 
 
 def _master_key(settings: Settings, *, sealed: bool) -> Iterator[Finding]:

@@ -244,17 +244,8 @@ class Transaction:
         expires: int,
     ) -> None:
         """Store a new refresh token."""
-        self._later(
-            self._texts.insert_refresh,
-            {
-                "id": token_id,
-                "hash": token_hash,
-                "authorization": authorization_id,
-                "parent": parent,
-                "now": now,
-                "expires": expires,
-            },
-        )
+        values = {"id": token_id, "hash": token_hash, "authorization": authorization_id, "parent": parent}
+        self._later(self._texts.insert_refresh, values | {"now": now, "expires": expires})
 
     def insert_access_token(
         self,

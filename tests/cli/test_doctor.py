@@ -73,7 +73,8 @@ def test_a_sound_installation(terminal: Terminal) -> None:
         assert found[check] == OK
     assert found["database.url"] == found["server.trusted_proxies"] == ADVICE
     text = terminal.ok("doctor")
-    assert "ok       database: sqlite answers" in text
+    file = terminal.environment["LOTSE_DATABASE__URL"].removeprefix("sqlite:///")
+    assert f"ok       database: sqlite {file} answers" in text
     assert "  → " in text
 
 
