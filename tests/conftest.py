@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import re
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cache
@@ -34,10 +35,12 @@ from idp.settings.models import Keys, Password
 from idp.web import signing_out
 from idp.web.gateway import Gateway
 from tests import infrastructure
+from tests.certificates import make_authority
 from tests.databases import OnServer, on_file
 from tests.infrastructure import PostgreSQL, ProgramMissing, Redis, Running
 from tests.installation import install_signing_keys, make_services
 from tests.remembering_rule import RememberingRule
+from tests.sinks import Sink, serve
 
 ENGINES = ("sqlite", "postgresql")
 #: coverage counts one of them, unless the test is marked ``measured``
@@ -290,3 +293,29 @@ def services(settings: Settings, database: Database) -> Services:
 def gateway(settings: Settings, services: Services) -> Gateway:
     """The product as one process serves it."""
     return create_app(settings, services)
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """A server on 127.0.0.1."""
+    yield from serve("127.0.0.1")
+
+
+@pytest.fixture
+def sink6() -> Iterator[Sink]:
+    """A server on ::1."""
+    yield from serve("::1")
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``ca.pem`` and a certificate for ``localhost`` with its key, ``server.pem``."""
+    return make_authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def tls_sink(authority: Path) -> Iterator[Sink]:
+    """A server on 127.0.0.1 that speaks TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "server.pem")
+    yield from serve("127.0.0.1", context)

@@ -1,9 +1,7 @@
 """The egress function against servers that listen on this machine (req 32, C9)."""
 
 import socket
-import ssl
 import threading
-from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,7 @@ from idp import egress
 from idp.egress import EgressFailed, EgressRefused, fetch, is_loopback, is_public
 from idp.settings import Settings
 from idp.settings.models import Egress
-from tests.certificates import make_authority
-from tests.sinks import Sink, serve
+from tests.sinks import Sink
 
 THIS_MACHINE = (
     "127.0.0.1",
@@ -31,32 +28,6 @@ THIS_MACHINE = (
 """Ways to write this machine's address."""
 STRICT = Settings()
 LOOPBACK = Settings(egress=Egress(allow_loopback=True))
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    """A server on 127.0.0.1."""
-    yield from serve("127.0.0.1")
-
-
-@pytest.fixture
-def sink6() -> Iterator[Sink]:
-    """A server on ::1."""
-    yield from serve("::1")
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``ca.pem`` and a certificate for ``localhost`` with its key, ``server.pem``."""
-    return make_authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture
-def tls_sink(authority: Path) -> Iterator[Sink]:
-    """A server on 127.0.0.1 that speaks TLS."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority / "server.pem")
-    yield from serve("127.0.0.1", context)
 
 
 @pytest.mark.parametrize("host", [*THIS_MACHINE, "127.0.0.1.", "LOCALHOST"])
@@ -253,53 +224,6 @@ def test_a_redirect_is_not_followed(sink: Sink) -> None:
     answer = fetch(f"http://127.0.0.1:{sink.port}/redirect", settings=LOOPBACK)
     assert answer.status == 302
     assert sink.hits == ["/redirect"]
-
-
-def test_the_largest_body_is_read(sink: Sink) -> None:
-    """(req 32)"""
-    answer = fetch(f"http://127.0.0.1:{sink.port}/limit", settings=LOOPBACK)
-    assert len(answer.body) == egress.MAX_BYTES
-
-
-@pytest.mark.parametrize(
-    ("path", "why"),
-    [
-        ("oversized", "too large"),
-        ("continue", "too large"),
-        ("crumbs", "too large"),
-        ("compressed", "compressed"),
-        ("html", "media type"),
-    ],
-)
-def test_answers_that_are_refused(sink: Sink, path: str, why: str) -> None:
-    """(req 32)"""
-    with pytest.raises(EgressRefused, match=why):
-        fetch(f"http://127.0.0.1:{sink.port}/{path}", settings=LOOPBACK)
-
-
-def test_the_caller_names_the_types(sink: Sink) -> None:
-    """(req 32)"""
-    answer = fetch(f"http://127.0.0.1:{sink.port}/html", accept=("text/html",), settings=LOOPBACK)
-    assert answer.body == b"<p>"
-
-
-def test_an_unwanted_body_is_not_read(sink: Sink) -> None:
-    """(req 32)"""
-    answer = fetch(f"http://127.0.0.1:{sink.port}/oversized", accept=None, settings=LOOPBACK)
-    assert (answer.status, answer.body) == (200, b"")
-
-
-def test_an_error_page_may_have_any_type(sink: Sink) -> None:
-    """The caller decides by the status."""
-    assert fetch(f"http://127.0.0.1:{sink.port}/missing", settings=LOOPBACK).status == 404
-
-
-@pytest.mark.parametrize("path", ["silent", "drip"])
-def test_a_slow_answer_is_given_up(sink: Sink, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """F17: neither silence nor a byte now and then holds us beyond the limit."""
-    monkeypatch.setattr(egress, "SECONDS", 0.3)
-    with pytest.raises(EgressFailed):
-        fetch(f"http://127.0.0.1:{sink.port}/{path}", settings=LOOPBACK)
 
 
 def test_a_resolver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

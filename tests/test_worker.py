@@ -26,7 +26,8 @@ from idp.egress import EgressFailed, fetch
 from idp.settings import Settings
 from idp.worker import Duties, Worker, work
 from tests.installation import NOW, make_services, unit_of_work
-from tests.test_egress import LOOPBACK, Sink, serve
+from tests.sinks import Sink, serve
+from tests.test_egress import LOOPBACK
 
 KIND = "backchannel_logout"
 MINUTE = timedelta(minutes=1)

@@ -70,7 +70,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _within(address: IPv4Address | IPv6Address, networks: Networks) -> bool:
-    return any(address.version == network.version and address in network for network in networks)
+    return any(address in network for network in networks)
 
 
 def _cookie(environ: Mapping[str, Any], name: str) -> str | None:

@@ -21,7 +21,8 @@ from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal, basic
 from tests.provers import Prover
 from tests.signers import Signer, SigningPortal, posted
-from tests.test_egress import THIS_MACHINE, Sink, serve
+from tests.sinks import Sink, serve
+from tests.test_egress import THIS_MACHINE
 from tests.world import forget_snapshot, machine
 
 pytestmark = pytest.mark.enable_socket

@@ -293,3 +293,35 @@ def test_a_client_without_the_response_type(desk: Desk) -> None:
     forget_snapshot(desk.gateway)
     with pytest.raises(RelyingPartyMistake):
         _read(desk, {"client_id": "orders-api"})
+
+
+def test_a_parameter_twice_beside_a_reference(desk: Desk) -> None:
+    """invalid_request, and the reference is not used up (RFC 6749 §3.1; req 11)."""
+    form = {"response_type": "code", "redirect_uri": cast.REDIRECT, "scope": "openid"}
+    pushed = desk.portal.call("/par", form | {"code_challenge": CHALLENGE, "code_challenge_method": "S256"})
+    uri = pushed.get_json()["request_uri"]
+    server = desk.gateway.server
+
+    def asked(*more: tuple[str, str]) -> AuthorizationRequest:
+        exchange = Exchange(server.provider.snapshots.current(), now(), Origin())
+        pairs = [("client_id", "portal"), ("redirect_uri", cast.REDIRECT), ("request_uri", uri), *more]
+        return read(server, exchange, "GET", pairs)
+
+    for more in ([("request_uri", uri)], [("state", "a"), ("state", "b")]):
+        with pytest.raises(OAuth2Error) as refused:
+            asked(*more)
+        assert refused.value.error == "invalid_request"
+    assert asked().scope == "openid"
+
+
+def test_a_method_without_a_challenge(desk: Desk) -> None:
+    """Somebody took the challenge out: refused, also at a client that may come without (RFC 9700 §4.8.2)."""
+    with desk.work() as ctx:
+        cast.register(ctx, "lax", require_pkce=False)
+    forget_snapshot(desk.gateway)
+    server = desk.gateway.server
+    exchange = Exchange(server.provider.snapshots.current(), now(), Origin())
+    plain = {"client_id": "lax", "redirect_uri": cast.REDIRECT, "response_type": "code", "scope": "openid"}
+    assert read(server, exchange, "GET", plain.items()).code_challenge is None
+    with pytest.raises(OAuth2Error, match="code_challenge is missing"):
+        read(server, exchange, "GET", (plain | {"code_challenge_method": "S256"}).items())

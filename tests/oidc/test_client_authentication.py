@@ -178,3 +178,11 @@ def test_everything_else_is_refused(client: object, method: str, secret: str | N
     with pytest.raises(ClientRefused) as caught:
         authenticate(known, credentials, now, _never)  # type: ignore[arg-type]
     assert caught.value.client_id == "portal"
+
+
+def test_another_scheme_than_basic_is_refused() -> None:
+    """Whatever stands behind it (RFC 6749 §2.3.1)."""
+    text = base64.b64encode(b"portal:secret").decode()
+    for scheme in ("Bearer", "DPoP", "Digest", "Basics"):
+        with pytest.raises(ClientRefused, match="Basic scheme"):
+            read_credentials(f"{scheme} {text}", {})

@@ -91,3 +91,14 @@ def test_who_may_not_ask(desk: Desk) -> None:
     for form in ({}, {"token": ""}, {"token_type_hint": "access_token"}):
         answer = desk.portal.call("/introspect", form)
         assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
+
+
+def test_part_of_an_audience_is_none(desk: Desk) -> None:
+    """``orders`` learns nothing of a token for ``orders-api`` (req 27)."""
+    with desk.work() as ctx:
+        cast.register_api(ctx)
+        shop = cast.register(ctx, "shop", audiences=["orders-api"])
+        part = Portal(desk.gateway, cast.register_api(ctx, "orders"))
+    forget_snapshot(desk.gateway)
+    token = Desk(desk.services, desk.gateway, shop, desk.account_id).tokens()["access_token"]
+    assert desk.introspect(token, part) == {"active": False}

@@ -1,5 +1,6 @@
 """Userinfo (OIDC Core §5.3, RFC 6750; req 24, 25, 28)."""
 
+import pytest
 from sqlalchemy import delete, update
 
 from idp.accounts import identifiers
@@ -91,3 +92,12 @@ def test_one_claim_by_name(desk: Desk) -> None:
     """email without email_verified, since only that was asked for."""
     token = desk.tokens(scope="openid", claims={"userinfo": {"email": None}})["access_token"]
     assert set(desk.portal.userinfo(token).get_json()) == {"sub", "email"}
+
+
+@pytest.mark.parametrize("purpose", ["factor", "recovery"])
+def test_an_address_for_proofs_alone_is_told_to_nobody(desk: Desk, purpose: str) -> None:
+    """The phone that gets codes, or the address for recovery, is no claim (OIDC Core §5.1)."""
+    token = desk.tokens(scope="openid email phone")["access_token"]
+    with desk.work() as ctx:
+        ctx.db.execute(update(Identifier).values(purpose=purpose))
+    assert set(desk.portal.userinfo(token).get_json()) == {"sub"}

@@ -19,8 +19,6 @@ class S256CodeChallenge(CodeChallenge):
     Authlib binds only public clients, and only at the token endpoint.
     """
 
-    SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
-
     def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:
         """Refuse a request without a challenge, unless the client is registered so (RFC 9700 §2.1.1)."""
         request: ProtocolRequest = grant.request

@@ -1,5 +1,7 @@
 """The code exchange: what a code is bound to, and what burns it (RFC 6749 §4.1.3; req 5-7, 23)."""
 
+import base64
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -245,3 +247,12 @@ def test_unsupported_grant_types(desk: Desk) -> None:
         missing = desk.portal.call("/token", form)
         assert _outcome(missing) == (400, "invalid_request")  # RFC 6749 section 5.2
         assert missing.get_json()["error_description"] == "grant_type is missing"
+
+
+def test_a_verifier_has_43_to_128_characters(desk: Desk) -> None:
+    """Also where it fits (RFC 7636 §4.1): the entropy of a short one is guessed."""
+    for length, status in ((42, 400), (43, 200), (128, 200), (129, 400)):
+        verifier = "v" * length
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        code = desk.code(code_challenge=challenge).code
+        assert desk.redeem(code, code_verifier=verifier).status_code == status, length

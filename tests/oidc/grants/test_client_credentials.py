@@ -3,8 +3,12 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from idp.installation import snapshot_changed
+from idp.oidc.models import Client
 from tests import cast
+from tests.cast import Registered
 from tests.plain_browser import Portal
 from tests.world import Desk, forget_snapshot, verified
 
@@ -75,3 +79,15 @@ def test_offline_access_is_no_scope_of_a_client(desk: Desk) -> None:
         made = cast.register(ctx, "offline", scope=scope, audiences=["orders-api"])
     forget_snapshot(desk.gateway)
     assert _ask(Portal(desk.gateway, made)).get_json()["scope"] == "orders.read"
+
+
+def test_a_client_without_proof_never_acts_for_itself(desk: Desk, app: Registered) -> None:
+    """Whatever its row says it may: anybody could be it (RFC 6749 §4.4)."""
+    with desk.work() as ctx:
+        ctx.db.execute(
+            update(Client).where(Client.client_id == "app").values(grant_types=["client_credentials"])
+        )
+        snapshot_changed(ctx.db)
+    forget_snapshot(desk.gateway)
+    answer = Portal(desk.gateway, app).call("/token", {"grant_type": "client_credentials"})
+    assert (answer.status_code, answer.get_json()["error"]) == (400, "unauthorized_client")

@@ -21,7 +21,8 @@ from tests import cast
 from tests.builders import OPERATOR
 from tests.device_programs import Device
 from tests.installation import unit_of_work
-from tests.world import forget_snapshot, move_back, now, verified
+from tests.provers import Prover
+from tests.world import forget_snapshot, machine, move_back, now, verified
 
 
 @pytest.fixture
@@ -218,3 +219,20 @@ def test_the_gate_is_asked_when_the_tokens_are_fetched(
         assert device.hears() == "invalid_grant"
     with services.database.session() as db:
         assert db.scalars(select(RefreshToken)).all() == []
+
+
+def test_a_device_proves_its_key(services: Services, gateway: Gateway) -> None:
+    """Where it is registered for bound tokens: without a proof the code is not used up (RFC 9449 §5)."""
+    with unit_of_work(services) as ctx:
+        device = Device(gateway, cast.register_device(ctx, dpop_bound_access_tokens=True))
+        cast.person(ctx)
+    forget_snapshot(gateway)
+    device.ask("openid")
+    _decide(services)
+    assert device.hears() == "invalid_dpop_proof"
+    code = {"grant_type": cast.DEVICE_GRANT, "device_code": device.codes["device_code"]}
+    proof = Prover().proof(gateway.server.provider.issuer + "/token")
+    form = code | {"client_id": "terminal"}
+    answer = machine(gateway, "POST", "/token", data=form, headers={"DPoP": proof})
+    assert (answer.status_code, answer.get_json()["token_type"]) == (200, "DPoP")
+    assert verified(gateway, answer.get_json()["access_token"])[1]["cnf"] == {"jkt": Prover().jkt}
