@@ -307,9 +307,11 @@ class Visitor:
         self.press()
 
     def press(self) -> None:
-        """Press the page's one primary button and wait for what comes."""
-        with self.page.expect_navigation():
+        """Press the page's one primary button and wait for what comes; a page that leads on is none of it."""
+        with self.page.expect_navigation() as arrived:
             self.page.locator("main button.primary").click()
+        if arrived.value is not None and "refresh" in arrived.value.headers:
+            self.page.wait_for_url(lambda url: not url.startswith(self.house.issuer))
 
     def sign_in(self, portal: str, person: Somebody) -> None:
         """Walk the whole way."""

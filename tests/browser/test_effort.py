@@ -27,11 +27,16 @@ class Effort:
     pages: list[str] = field(default_factory=list)
     clicks: int = 0
     fields: set[str] = field(default_factory=set)
+    _leads_on: bool = False
 
     def watch(self, page: Page) -> None:
-        """Count from now on: pages of ours that are shown, clicks on anything, fields that are typed into."""
+        """Count from now on: pages of ours that are shown, clicks on anything, fields that are typed into.
+
+        A page that leads on by itself is not to be read.
+        """
         page.expose_binding("count", lambda _source, what: self._note(what))
         page.add_init_script(_COUNT)
+        page.on("response", lambda response: self._answered(response.headers))
         page.on("framenavigated", lambda frame: self._navigated(frame.url))
 
     def _note(self, what: str) -> None:
@@ -40,9 +45,13 @@ class Effort:
         else:
             self.fields.add(what)
 
+    def _answered(self, headers: dict[str, str]) -> None:
+        self._leads_on = self._leads_on or "refresh" in headers
+
     def _navigated(self, url: str) -> None:
-        if url.startswith(self.issuer):
+        if url.startswith(self.issuer) and not self._leads_on:
             self.pages.append(url)
+        self._leads_on = False
 
     @property
     def total(self) -> tuple[int, int, int]:
