@@ -133,13 +133,12 @@ def test_a_process_whose_parent_ended_before_it_looked_ends_too(
 ) -> None:
     """Else it would serve for ever, alone: no mails, no seal, and the port is taken."""
     process, port = strange
-    assert until(lambda: len(served(process)) == 2, seconds=60)
+    assert until(lambda: len(served(process)) == 2 and _worker(process) is not None, seconds=60)
     (tmp_path / "late").touch()
-    before = served(process)
+    before, young = served(process), _worker(process)
     for server in before:
         server.kill()
     known = {server.pid for server in before}
-    young = _worker(process)
     assert until(lambda: len(_forked(process, known | {young.pid if young else 0})) == 2, seconds=30)
     forked = _forked(process, known)
     process.kill()
