@@ -109,8 +109,7 @@ class ProtocolServer(AuthorizationServer):
         with self.provider.statements.transaction() as transaction:
             request.exchange.transaction = transaction
             answer: Answer = super().create_token_response(request)
-            if answer.status == 200:
-                transaction.commit()
+            transaction.commit()  # errors are raised, see below
         return answer
 
     # Authlib's interface
