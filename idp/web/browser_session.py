@@ -7,12 +7,10 @@ from werkzeug.wrappers import Response
 from idp.authentication.devices import DeviceCookie
 from idp.authentication.live_sessions import LiveSession
 from idp.context import Services
-from idp.crypto import b64url
 from idp.settings import Settings
 from idp.web import cookies
 from idp.web.browser import Browser
 from idp.web.context import current
-from idp.web.csrf import forms_belong_to
 
 
 def browser() -> Browser:
@@ -39,7 +37,6 @@ def set_session(response: Response, live: LiveSession, value: str) -> None:
     """Give the browser a session's new cookie; it ends with the browser, the session by its own limits."""
     response.headers.add("Set-Cookie", cookies.set_cookie(_settings(), cookies.SESSION, value))
     browser().signed_in(live)
-    forms_belong_to(b64url(current().vault.keyed_hash("owner of forms", live.account.id)))
 
 
 def clear_session(response: Response) -> None:

@@ -57,12 +57,17 @@ def turns_others_away(view: View) -> View:
 
 
 def is_anothers() -> bool:
-    """Tell whether the form was shown before somebody else signed in: what it holds is not this person's."""
+    """Tell whether the form was shown before another person's pages: what it holds is not this person's."""
     return bool(g.get("form_is_anothers", False))
 
 
+def forms_are_of(owner: str) -> bool:
+    """Tell whether the pages with forms that this browser showed last, if any, were a person's own."""
+    return session.get(_OWNER) in (None, owner)
+
+
 def forms_belong_to(owner: str) -> None:
-    """Note who signs in; the forms this browser showed to somebody else count no more (C6).
+    """Note whose page is shown; the forms this browser showed to somebody else count no more (C6).
 
     :param owner: tells accounts apart and names none.  It outlives a sign-out, as open pages do.
     """
@@ -127,7 +132,7 @@ def _check() -> None:
 
 
 def _of_another_secret() -> bool:
-    """Tell whether a form that was refused is ours, however old, but from before the present sign-in."""
+    """Tell whether a form that was refused is ours, however old, but from before another person's pages."""
     if _OWNER not in session:
         return False
     signer = URLSafeTimedSerializer(current_app.secret_key or "", salt="wtf-csrf-token")  # the library's

@@ -20,12 +20,13 @@ from werkzeug.wrappers import Response
 
 from idp.authentication.assurance import proven_within
 from idp.authentication.live_sessions import LiveSession
+from idp.crypto import b64url
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
 from idp.web.browser_session import current_session, flow_browser, known_flow_browser
 from idp.web.context import current
-from idp.web.csrf import is_anothers, turns_others_away
+from idp.web.csrf import forms_are_of, forms_belong_to, is_anothers, turns_others_away
 from idp.web.errors import other_person
 from idp.web.flow_pages import OWN_PAGE, flow_of_request, go_to
 
@@ -71,20 +72,29 @@ def signed_in(view: View) -> View:
 
     @wraps(view)
     def asked(*args: Any, **kwargs: Any) -> Any:
-        if is_anothers():  # before anything of it is kept or shown
+        live = current_session()
+        if is_anothers() or _was_shown_to_another(live):  # before anything of it is kept or shown
             page, of = _page_of_request()
             return other_person(url_for(page, **of, flow=request.args.get("flow")))
-        live = current_session()
         if live is None and request.method == "POST":  # nothing is written for who may come from anywhere
             page, of = _page_of_request()
             return go_to(page, **of)
         if live is None:
             return go_to("login.show", flow=_begin().id)
         g.ui_locales = live.account.locale
+        forms_belong_to(_owner(live))
         return view(live, *args, **kwargs)
 
     setattr(asked, OWN_PAGE, True)
     return turns_others_away(asked)
+
+
+def _was_shown_to_another(live: LiveSession | None) -> bool:
+    return live is not None and request.method == "POST" and not forms_are_of(_owner(live))
+
+
+def _owner(live: LiveSession) -> str:
+    return b64url(current().vault.keyed_hash("owner of forms", live.account.id))
 
 
 def confirmed(*, within: timedelta = STEP_UP) -> Callable[[View], View]:
