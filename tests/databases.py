@@ -14,6 +14,7 @@ from psycopg import sql
 from sqlalchemy import Engine, event
 
 from idp.db import Base, Database
+from tests.infrastructure import PostgreSQL
 
 #: this process's first engine for a SQLite file; the later ones share its dialect and compiled statements
 _first: dict[str, Engine] = {}
@@ -22,6 +23,16 @@ _END_OTHERS = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
+
+
+@contextmanager
+def apart(postgresql: PostgreSQL, name: str) -> Iterator[Database]:
+    """Make a database on PostgreSQL that one test has for itself, whose connections it may end."""
+    database = Database(postgresql.create_database(name))
+    Base.metadata.create_all(database.engine)
+    yield database
+    database.dispose()
+    postgresql.drop_database(name)
 
 
 @contextmanager

@@ -10,10 +10,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from idp import pooling
-from idp.db import Base, Database, try_lock
+from idp.db import Database, try_lock
 from idp.installation import Installation
 from idp.oidc.statements import Statements
 from idp.prepared import Prepared
+from tests.databases import apart
 from tests.infrastructure import PostgreSQL
 
 _UPDATE = Prepared(update(Installation).values(epoch=2))
@@ -23,12 +24,8 @@ _LOOK = Prepared(select(Installation.epoch))
 @pytest.fixture
 def database(postgresql: PostgreSQL, worker_number: int) -> Iterator[Database]:
     """PostgreSQL by connections of this test alone."""
-    name = f"pooling_{worker_number}"
-    made = Database(postgresql.create_database(name))
-    Base.metadata.create_all(made.engine)
-    yield made
-    made.dispose()
-    postgresql.drop_database(name)
+    with apart(postgresql, f"pooling_{worker_number}") as made:
+        yield made
 
 
 def _write_and_look(db: Session) -> None:
@@ -74,8 +71,8 @@ def work(request: pytest.FixtureRequest, database: Database) -> tuple[Engine, Ca
     return database.engine, prepared if request.param == "prepared" else by_session
 
 
-def _end_connections(database: Database, engine: Engine) -> None:
-    """End three connections of a pool, as a restart of the server does; returns when they have ended."""
+def _end_connections(database: Database, engine: Engine) -> set[int]:
+    """End three connections of a pool, as a restart of the server does; returns their processes."""
     with ExitStack() as lent:
         connections = [lent.enter_context(engine.connect()) for _ in range(3)]
         pids = [each.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() for each in connections]
@@ -83,6 +80,7 @@ def _end_connections(database: Database, engine: Engine) -> None:
     with psycopg.connect(url, autocommit=True) as other:
         for pid in pids:
             other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+    return set(pids)
 
 
 def test_a_database_that_went_away_is_noticed_once(
@@ -104,9 +102,11 @@ def test_a_connection_that_rested_is_looked_at(
     """A restart of the server fails nothing of what comes later."""
     monkeypatch.setattr(pooling, "RESTED_SECONDS", 0.0)
     engine, do = work
-    _end_connections(database, engine)
+    ended = _end_connections(database, engine)
     for _ in range(3):
         do()
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() not in ended
 
 
 def test_a_connection_that_stands_is_kept(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

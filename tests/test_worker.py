@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -390,11 +391,8 @@ def test_two_workers_do_everything_once(services: Services) -> None:
             record(ctx, Event.SIGN_IN_SUCCEEDED, new=number)
     got: list[str] = []
     duties = Duties(senders={KIND: lambda message: got.append(message.id)})
-    workers = [threading.Thread(target=once, args=(services, duties)) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    with ThreadPoolExecutor(3) as workers:
+        list(workers.map(lambda _: once(services, duties), range(3)))
     assert sorted(got) == sorted(keys)
     with unit_of_work(services) as ctx:
         result = verify(ctx)

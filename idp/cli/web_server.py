@@ -96,8 +96,7 @@ class WebServer(MPServer):
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         """Start the processes; they and the threads that watch them leave signals to who waits for them."""
         with held_back(*HELD_BACK):
-            # granian leaves it untyped
-            super()._spawn_workers(spawn_target, target_loader)  # type: ignore[no-untyped-call]
+            super()._spawn_workers(spawn_target, target_loader)  # type: ignore[no-untyped-call]  # as above
 
     def _respawn_workers(
         self, workers: Sequence[int], spawn_target: Any, target_loader: Any, delay: float = 0
@@ -150,11 +149,10 @@ def serve_whole_requests(
     listener = limit_unread(listener)
     stop = WorkerSignal()
     stop.add_cb(stopped.set)
-    # granian does not type what its workers in Rust take
-    server = RSGIWorker(  # type: ignore[call-arg]
+    server = RSGIWorker(  # type: ignore[call-arg]  # granian does not type what its workers in Rust take
         number, listener, ipc, py_threads=threads, backpressure=CONNECTIONS, http_mode="1", http1_opts=_HTTP
     )
-    server.serve_mtr(  # type: ignore[attr-defined]
+    server.serve_mtr(  # type: ignore[attr-defined]  # as above
         Arrivals(application, known_as=application.known_as, sign_ins=SIGN_INS), AtOnce, stop
     )
     wait_until_stopped(application.close_connections)

@@ -94,8 +94,8 @@ def change(ctx: Context, registration: Mapping[str, object]) -> list[str]:
     """Make an existing client what a whole registration says; returns the fields that differed.
 
     Fields that are not named go back to their defaults.  Where people get another ``sub``, what was issued
-    to the client ends.  A client that becomes public, or signs with a key of
-    its own from now on, loses its secrets; one that has to have a secret now needs :func:`rotate_secret`.
+    to the client ends.  A client that becomes public, or signs with a key of its own from now on, loses its
+    secrets; one that has to have a secret now needs :func:`rotate_secret`.
 
     :raises InvalidMetadata: with every problem.
     :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id).

@@ -123,8 +123,8 @@ def read(
     Comes before the first statement of the caller's transaction: a client's keys may have to be fetched.
 
     :raises RelyingPartyMistake: to be shown.
-    :raises OAuth2Error: to be redirected; carries ``client_id``, ``redirect_uri``,
-        ``response_mode`` and ``state``.
+    :raises OAuth2Error: to be redirected; carries ``client_id``, ``redirect_uri``, ``response_mode`` and
+        ``state``.
     """
     received = Received.of(pairs)
     client = _client(exchange, received)

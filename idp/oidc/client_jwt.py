@@ -24,6 +24,7 @@ CLIENT_ASSERTION: Final = JwtProfile(frozenset({"jwt", "client-authentication+jw
 REQUEST_OBJECT: Final = JwtProfile(frozenset({"jwt", "oauth-authz-req+jwt", None}))
 
 MAX_JWT: Final = 8192
+"""Characters of a JWT that a client signs."""
 SKEW: Final = 30
 """Seconds by which the clock of a client may differ from ours."""
 

@@ -54,32 +54,29 @@ def _allowed_now(
     return answer
 
 
-def _concerns(claims: dict[str, Any], client: RegisteredClient) -> bool:
-    audience = claims.get("aud")
-    named = audience if isinstance(audience, list) else [audience]
-    return client.client_id in named or claims.get("client_id") == client.client_id
-
-
 def _worth(provider: Provider, exchange: Exchange, client: RegisteredClient, token: str) -> _Found | None:
     """Return the claims of a token that is worth something now and concerns the client."""
-    if is_opaque(token):
-        found = provider.statements.opaque(sha256(token), exchange.micros)
-    else:
-        found = _read(provider, exchange, token)
+    found = (_stored if is_opaque(token) else _read)(provider, exchange, client, token)
     if found is None:
         return None
-    claims, facts = found
-    known = claims["client_id"] in exchange.snapshot.clients and _concerns(claims, client)
-    return found if known and (facts is None or principal_may_act(facts.standing)) else None
+    _, facts = found
+    return found if facts is None or principal_may_act(facts.standing) else None
 
 
-def _read(provider: Provider, exchange: Exchange, token: str) -> _Found | None:
+def _stored(provider: Provider, exchange: Exchange, client: RegisteredClient, token: str) -> _Found | None:
+    found = provider.statements.opaque(sha256(token), exchange.micros)
+    return found if found is not None and _concerns(exchange, found[0], client) else None
+
+
+def _read(provider: Provider, exchange: Exchange, client: RegisteredClient, token: str) -> _Found | None:
     """Return what a JWT says that was not revoked, and the authorization of one that speaks for a person."""
     try:
         claims = read_access_token(
             exchange.snapshot.keys, token, issuer=provider.issuer, now=exchange.seconds
         )
     except TokenRefused:
+        return None
+    if not _concerns(exchange, claims, client):
         return None
     authorization = claims.get("authorization_id")
     if authorization is None:
@@ -88,9 +85,16 @@ def _read(provider: Provider, exchange: Exchange, token: str) -> _Found | None:
     return None if found is None or found[1] else (claims, found[0])
 
 
+def _concerns(exchange: Exchange, claims: dict[str, Any], client: RegisteredClient) -> bool:
+    """Tell whether a token of a client that there still is was made for, or issued to, the one that asks."""
+    audience = claims.get("aud")
+    named = audience if isinstance(audience, list) else [audience]
+    mine = client.client_id in named or claims["client_id"] == client.client_id
+    return mine and claims["client_id"] in exchange.snapshot.clients
+
+
 def _own_stands(provider: Provider, exchange: Exchange, claims: dict[str, Any], token: str) -> bool:
     """Tell whether a token that a client got for itself was not revoked."""
-    owner = exchange.snapshot.clients.get(claims["client_id"])
-    if owner is not None and owner.strict_revocation:
+    if exchange.snapshot.clients[claims["client_id"]].strict_revocation:
         return provider.statements.strict_stands(sha256(token), claims["jti"])
     return not provider.statements.jti_revoked(claims["jti"])

@@ -69,7 +69,7 @@ def error_answer(error: OAuth2Error) -> Answer:
 
 
 def note_refusal(error: OAuth2Error, client_id: str | None, request_id: str | None = None) -> None:
-    """Tell the operator which portal was refused and why, in the words the portal hears; they hold no values.
+    """Tell the operator which portal was refused and why, in the words the portal hears: no secrets.
 
     What every portal hears now and then is no refusal: nobody is signed in, or has not decided yet.
 
@@ -92,6 +92,16 @@ class ProtocolServer(AuthorizationServer):
         self.register_grant(ClientCredentialsGrant)
         self.register_grant(DeviceCodeGrant)
 
+    def create_token_response(self, request: ProtocolRequest) -> Answer:
+        """Answer a token request in one transaction, committed before the answer exists for anyone else."""
+        with self.provider.statements.transaction() as transaction:
+            request.exchange.transaction = transaction
+            answer: Answer = super().create_token_response(request)
+            transaction.commit()  # errors are raised, see below
+        return answer
+
+    # Authlib's interface
+
     def get_token_grant(self, request: ProtocolRequest) -> Any:
         """Return the grant of a token request (RFC 6749 §5.2)."""
         try:
@@ -103,16 +113,6 @@ class ProtocolServer(AuthorizationServer):
             raise OAuth2Error(
                 f"grant_type must be one of {known}", error="unsupported_grant_type"
             ) from unknown
-
-    def create_token_response(self, request: ProtocolRequest) -> Answer:
-        """Answer a token request in one transaction, committed before the answer exists for anyone else."""
-        with self.provider.statements.transaction() as transaction:
-            request.exchange.transaction = transaction
-            answer: Answer = super().create_token_response(request)
-            transaction.commit()  # errors are raised, see below
-        return answer
-
-    # Authlib's interface
 
     def handle_error_response(self, request: ProtocolRequest, error: OAuth2Error) -> Answer:
         """Raise what Authlib has caught: one place answers errors of all endpoints."""

@@ -22,7 +22,7 @@ from joserfc.jws import JWSRegistry
 
 from idp.crypto import b64url
 
-MAX_JWT = 12_288
+MAX_TOKEN = 12_288
 """Characters of a token of ours: what a catalogue, scopes and names come to; a head of 16 KiB holds it."""
 REMEMBERED = 20_000
 """Tokens whose signature need not be checked again; a few kilobytes each."""
@@ -115,7 +115,7 @@ class KeyRing:
 
         :raises TokenRefused: not ours, changed, of another type, or longer than 12 KiB.
         """
-        if len(token) > MAX_JWT or token.count(".") != 2:
+        if len(token) > MAX_TOKEN or token.count(".") != 2:
             raise TokenRefused("not a compact JWT")
         digest = sha256(token.encode("utf-8", "replace")).digest()
         found = self._verified.get(digest)

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from idp.errors import Busy, Refusal
 from idp.logging import get_logger
 from idp.oidc.authorization_request import RelyingPartyMistake
+from idp.oidc.discovery import AUTHORIZATION_PATH, END_SESSION_PATH
 from idp.web.parameters import Unreadable
 from idp.web.portals import portal_by_row, portal_of
 from idp.web.wording import statuses
@@ -19,7 +20,6 @@ from idp.web.wording import statuses
 RETRY_SECONDS = 5
 _LOST = frozenset({"flow.lost", "flow.expired", "flow.other_browser"})
 _SHOWN = 200
-_OF_PORTALS = frozenset({"/authorize", "/logout"})
 _NEW_LINKS = {"/password/reset": "/password/forgot", "/register/link": "/register"}
 """Where the link of a mail leads → where a new one is asked for."""
 
@@ -53,15 +53,11 @@ def relying_party_mistake(mistake: RelyingPartyMistake) -> Response:
         registered = client.redirect_uris
     elif client is not None and mistake.parameter == "post_logout_redirect_uri":
         registered = client.post_logout_redirect_uris
-    received = mistake.received
-    return _render(
-        "errors/relying_party.html",
-        400,
+    return _to_a_portal(
         portal=portal_of(client) if client else None,
-        leaving=request.path == "/logout",
         error=mistake.error,
         parameter=mistake.parameter,
-        received=received if received is None else received[:_SHOWN],
+        received=mistake.received and mistake.received[:_SHOWN],
         expected=mistake.expected,
         registered=registered,
     )
@@ -70,19 +66,16 @@ def relying_party_mistake(mistake: RelyingPartyMistake) -> Response:
 def unreadable(error: Unreadable) -> Response:
     """Say that the address or form is broken, and to whoever mends the portal that sent it, how."""
     log.warning("request unreadable", path=request.path, expected=str(error))
-    if request.path not in _OF_PORTALS:
+    if request.path not in (AUTHORIZATION_PATH, END_SESSION_PATH):
         return _page(400)
-    return _render(
-        "errors/relying_party.html",
-        400,
-        portal=None,
-        leaving=request.path == "/logout",
-        error="invalid_request",
-        parameter=None,
-        received=None,
-        expected=str(error),
-        registered=(),
-    )
+    return _to_a_portal(error="invalid_request", expected=str(error))
+
+
+def _to_a_portal(**said: Any) -> Response:
+    """Show a person that their portal did something wrong; the technical details are for who mends it."""
+    nothing = {"portal": None, "parameter": None, "received": None, "registered": ()}
+    leaving = request.path == END_SESSION_PATH
+    return _render("errors/relying_party.html", 400, leaving=leaving, **(nothing | said))
 
 
 def refused(refusal: Refusal) -> Response:

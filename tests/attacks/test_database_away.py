@@ -47,14 +47,20 @@ def closing_database(database: Database) -> Iterator[None]:
         database.dispose()
 
 
-def test_postgresql_stopped(cluster: PostgreSQL, attacked: Settings) -> None:
-    """Stopped and started again under the running product (issue, Bad input; F2)."""
-    url = cluster.create_database("away")
+@contextmanager
+def _running(url: str, attacked: Settings) -> Iterator[tuple[Live, Database]]:
+    """Run the product on a database that has no row yet."""
     database = Database(url)
     Base.metadata.create_all(database.engine)
     services = make_services(attacked, database)
     install_signing_keys(services)
     with closing_database(database), serving(create_app(attacked, services), services) as live:
+        yield live, database
+
+
+def test_postgresql_stopped(cluster: PostgreSQL, attacked: Settings) -> None:
+    """Stopped and started again under the running product (issue, Bad input; F2)."""
+    with _running(cluster.create_database("away"), attacked) as (live, _):
         party = register_portal(live)
         visitor = Visitor(live)
         tokens = party.tokens(visitor)
@@ -71,11 +77,7 @@ def test_postgresql_takes_no_writes(
     """A standby after a failover answers, and refuses each write: it is away until it is the primary."""
     monkeypatch.setattr(pooling, "RESTED_SECONDS", 0.0)
     name = f"standby_{worker_number}"
-    database = Database(postgresql.create_database(name))
-    Base.metadata.create_all(database.engine)
-    services = make_services(attacked, database)
-    install_signing_keys(services)
-    with closing_database(database), serving(create_app(attacked, services), services) as live:
+    with _running(postgresql.create_database(name), attacked) as (live, database):
         party = register_portal(live)
         visitor = Visitor(live)
         tokens = party.tokens(visitor)

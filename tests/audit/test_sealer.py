@@ -6,66 +6,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from idp.audit import sealer
 from idp.audit.events import Event
-from idp.audit.log import erase, record, tail
+from idp.audit.log import erase, record
 from idp.audit.models import AuditEvent, AuditPersonal, AuditSeal
 from idp.audit.sealer import has_work, purge, seal
-from idp.audit.verification import MAX_PROBLEMS, Verification, verify
-from idp.context import Actor, Origin, Services
+from idp.audit.verification import MAX_PROBLEMS, verify
+from idp.context import Services
 from idp.crypto import MasterKey, Sealer
-from idp.db import Base, Database
+from idp.db import Base
 from idp.installation import AUDIT_KEY, Resealing, Vault, reseal
-from idp.settings import Settings
-from tests.installation import NOW, make_services, unit_of_work
-
-BROWSER = Origin(ip="203.0.113.77", user_agent="Firefox", request_id="r1")
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-
-
-@pytest.fixture
-def services(settings: Settings, database: Database) -> Services:
-    return make_services(settings, database)
-
-
-def write(
-    services: Services, count: int = 1, *, at: Any = NOW, event: Event = Event.SIGN_IN_SUCCEEDED
-) -> None:
-    with unit_of_work(services, at, origin=BROWSER, actor=Actor("account", "anna", "member", "o1")) as ctx:
-        for number in range(count):
-            record(
-                ctx,
-                event,
-                target=("session", "s1"),
-                client="portal",
-                session="s1",
-                old=number,
-                new={"number": number},
-                reason="r",
-                personal={"name": f"Anna {number}"},
-            )
-
-
-def run_seal(services: Services, at: Any = NOW) -> int:
-    with unit_of_work(services, at) as ctx:
-        return seal(ctx)
-
-
-def check(services: Services, known_head: tuple[int, bytes] | None = None) -> Verification:
-    with unit_of_work(services) as ctx:
-        return verify(ctx, known_head=known_head)
-
-
-@pytest.fixture
-def sealed(services: Services) -> Services:
-    """Six events under three seals."""
-    for hour in range(3):
-        write(services, 2)
-        run_seal(services, NOW + hour * HOUR)
-    return services
+from tests.audit.chain import DAY, check, run_seal, write
+from tests.installation import NOW, unit_of_work
 
 
 def test_committed_events_get_the_next_places(services: Services) -> None:
@@ -371,90 +326,3 @@ def test_the_chain_survives_a_new_master_key(sealed: Services) -> None:
     )
     assert check(only).ok
     assert not check(sealed).ok
-
-
-def run_purge(services: Services, at: Any, limit: int = 100) -> int:
-    with unit_of_work(services, at) as ctx:
-        return purge(ctx, limit)
-
-
-def test_origins_go_first_then_what_was_typed(services: Services) -> None:
-    """(req 111): with a clock that is moved. 90 days, and 30 days for failed sign-ins."""
-    write(services, 1)
-    write(services, 1, event=Event.SIGN_IN_FAILED)
-    run_seal(services)
-    assert run_purge(services, NOW + 30 * DAY) == 0
-    assert run_purge(services, NOW + 31 * DAY) == 1
-    with unit_of_work(services) as ctx:
-        found = {entry.event: entry for entry in tail(ctx)}
-    assert found["sign_in.failed"].details is None
-    assert found["sign_in.failed"].origin is not None
-    assert found["sign_in.succeeded"].details is not None
-    assert run_purge(services, NOW + 91 * DAY, limit=1) == 1
-    assert run_purge(services, NOW + 91 * DAY, limit=1) == 1
-    assert run_purge(services, NOW + 91 * DAY) == 0
-    with unit_of_work(services) as ctx:
-        assert [entry.origin for entry in tail(ctx)] == [None, None]
-    assert check(services).ok
-
-
-def test_the_log_is_cut_at_a_signed_seal(services: Services) -> None:
-    """(req 111, design §2): old rows go, what remains verifies, and the cut is an event."""
-    for day in (0, 1, 200):
-        write(services, 2, at=NOW + day * DAY)
-        run_seal(services, NOW + day * DAY)
-    late = NOW + 367 * DAY
-    assert run_purge(services, late - 3 * DAY) == 6  # origins only
-    assert run_purge(services, late) == 4
-    run_seal(services, late)
-    with unit_of_work(services) as ctx:
-        assert [entry.event for entry in tail(ctx)] == ["audit.cut", "sign_in.succeeded", "sign_in.succeeded"]
-        assert tail(ctx)[0].new == {"events": 4, "position": 4}
-        assert ctx.db.scalar(select(func.count()).select_from(AuditPersonal)) == 2
-    result = check(services)
-    assert (result.ok, result.events, result.position, result.seals) == (True, 3, 7, 3)
-    assert run_purge(services, late) == 0
-
-
-def test_a_cut_goes_on_where_the_last_one_ended(services: Services) -> None:
-    """(req 111): in batches, each ending at a seal."""
-    for hour in range(5):
-        write(services, 2)
-        run_seal(services, NOW + hour * HOUR)
-    late = NOW + 400 * DAY
-    run_purge(services, NOW + 100 * DAY)
-    removed = []
-    for _ in range(4):
-        removed.append(run_purge(services, late, limit=4))
-        run_seal(services, late)
-        assert check(services).ok
-    assert removed == [4, 4, 2, 0]
-
-
-def test_one_large_seal_is_removed_whole(services: Services) -> None:
-    """A limit below the size of a seal does not stop retention."""
-    write(services, 5)
-    run_seal(services)
-    run_purge(services, NOW + 100 * DAY)
-    assert run_purge(services, NOW + 400 * DAY, limit=2) == 5
-
-
-def test_rows_below_the_cut_are_not_smuggled_in(services: Services) -> None:
-    """I4"""
-    write(services, 2)
-    run_seal(services)
-    write(services, 2, at=NOW + 300 * DAY)
-    run_seal(services, NOW + 300 * DAY)
-    run_purge(services, NOW + 100 * DAY)
-    run_purge(services, NOW + 370 * DAY)
-    run_seal(services, NOW + 370 * DAY)
-    assert check(services).ok
-    with unit_of_work(services) as ctx:
-        record(ctx, Event.PERMISSION_GRANTED)
-        ctx.db.flush()
-        ctx.db.execute(
-            update(AuditEvent)
-            .where(AuditEvent.event == "permission.granted")
-            .values(position=1, chain=bytes(32), at=NOW)
-        )
-    assert not check(services).ok

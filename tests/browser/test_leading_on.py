@@ -99,21 +99,23 @@ def _sign_in(visitor: Visitor) -> None:
     visitor.page.locator("main button.primary").click(no_wait_after=True)
 
 
-def _landed(visitor: Visitor, landing: str, came: str) -> None:
-    expect(visitor.page).to_have_url(re.compile(re.escape(f"{landing}/?") + came))
-    expect(visitor.h1).to_have_text(AT_CLIENT)
+def _at(landing: str, came: str) -> re.Pattern[str]:
+    """Return the address of the site behind the portal, with what the portal was sent."""
+    return re.compile(re.escape(f"{landing}/?") + came)
 
 
 def test_who_signs_in_or_cancels_arrives(visitor: Visitor, broker: str, landing: str) -> None:
     """The code and the error get through; "Back" leads past the page that led on."""
     _come(visitor, _portal(broker))
     _sign_in(visitor)
-    _landed(visitor, landing, r"GET=/callback\?code=")
+    expect(visitor.page).to_have_url(_at(landing, r"GET=/callback\?code="))
+    expect(visitor.h1).to_have_text(AT_CLIENT)
     visitor.page.go_back()
     expect(visitor.h1).to_have_text("Diese Anmeldung ist abgelaufen")
     _come(visitor, _portal(broker))
     visitor.page.locator("button[form=cancel]").click(no_wait_after=True)
-    _landed(visitor, landing, r"GET=/callback\?error=access_denied")
+    expect(visitor.page).to_have_url(_at(landing, r"GET=/callback\?error=access_denied"))
+    expect(visitor.h1).to_have_text(AT_CLIENT)
 
 
 @pytest.mark.parametrize(("choice", "came"), [("allow", "code="), ("decline", "error=access_denied")])
@@ -124,7 +126,8 @@ def test_who_answers_the_consent_page_arrives(
     _come(visitor, _portal(broker, first_party=False), prompt="login consent")
     _sign_in(visitor)
     visitor.page.locator(f"main button[value={choice}]").click(no_wait_after=True)
-    _landed(visitor, landing, rf"GET=/callback\?{came}")
+    expect(visitor.page).to_have_url(_at(landing, rf"GET=/callback\?{came}"))
+    expect(visitor.h1).to_have_text(AT_CLIENT)
 
 
 def test_who_signs_out_or_stays_arrives(visitor: Visitor, broker: str, landing: str) -> None:
@@ -138,7 +141,8 @@ def test_who_signs_out_or_stays_arrives(visitor: Visitor, broker: str, landing: 
     for choice, came in (("stay", "GET=/$"), ("logout", "GET=/signed-out$")):
         visitor.page.goto(leave)
         visitor.page.locator(f"main button[value={choice}]").click(no_wait_after=True)
-        _landed(visitor, landing, came)
+        expect(visitor.page).to_have_url(_at(landing, came))
+        expect(visitor.h1).to_have_text(AT_CLIENT)
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with our module", "without JavaScript"])
@@ -149,7 +153,8 @@ def test_an_answer_by_form_arrives(visits: Visits, broker: str, landing: str, sc
     _sign_in(visitor)
     if not script:
         visitor.page.get_by_role("button", name="Weiter").click(no_wait_after=True)
-    _landed(visitor, landing, "POST=/callback$")
+    expect(visitor.page).to_have_url(_at(landing, "POST=/callback$"))
+    expect(visitor.h1).to_have_text(AT_CLIENT)
 
 
 @pytest.fixture(scope="module")

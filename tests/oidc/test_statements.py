@@ -10,10 +10,11 @@ from sqlalchemy import func, select, text
 
 from idp import pooling
 from idp.audit.models import AuditEvent
-from idp.db import Base, Database
+from idp.db import Database
 from idp.management import accounts, ending
 from idp.oidc import snapshot
 from tests.builders import OPERATOR
+from tests.databases import apart
 from tests.infrastructure import PostgreSQL
 from tests.installation import unit_of_work
 from tests.management.test_blocking_races import wait_until_it_waits
@@ -23,12 +24,8 @@ from tests.world import Desk, machine, now
 @pytest.fixture
 def database(postgresql: PostgreSQL, worker_number: int) -> Iterator[Database]:
     """PostgreSQL alone: SQLite has one writer, and no server that ends connections."""
-    name = f"statements_{worker_number}"
-    made = Database(postgresql.create_database(name))
-    Base.metadata.create_all(made.engine)
-    yield made
-    made.dispose()
-    postgresql.drop_database(name)
+    with apart(postgresql, f"statements_{worker_number}") as made:
+        yield made
 
 
 def _end_connections(desk: Desk) -> None:

@@ -7,6 +7,9 @@ import pytest
 from idp.crypto import MasterKey, Sealer
 from idp.db import Database
 from idp.installation import Vault, prepare
+from idp.throttling import Throttle
+from idp.throttling.counters import DatabaseWindows
+from idp.throttling.redis_windows import RedisWindows
 from tests.throttling.desk import NOW, Desk
 
 
@@ -29,3 +32,12 @@ def wide(database: Database) -> Iterator[Database]:
     made = Database(database.url, pool_size=64, pool_wait=60, statement_timeout_ms=60_000)
     yield made
     made.dispose()
+
+
+@pytest.fixture
+def in_redis(redis_url: str, database: Database, vault: Vault) -> Iterator[Desk]:
+    desk = Desk(database, vault)
+    windows = RedisWindows(redis_url, DatabaseWindows(database))
+    desk.throttle = Throttle(database, vault, desk.settings, windows)
+    yield desk
+    windows.close()

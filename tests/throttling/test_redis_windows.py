@@ -23,15 +23,6 @@ from tests.infrastructure import free_port
 from tests.throttling.desk import IP, MINUTE, NOW, SECOND, Desk, passed, refusal
 
 
-@pytest.fixture
-def in_redis(redis_url: str, database: Database, vault: Vault) -> Iterator[Desk]:
-    desk = Desk(database, vault)
-    windows = RedisWindows(redis_url, DatabaseWindows(database))
-    desk.throttle = Throttle(database, vault, desk.settings, windows)
-    yield desk
-    windows.close()
-
-
 def test_redis_counts_networks_and_clients_and_the_table_counts_accounts(in_redis: Desk) -> None:
     for number in range(20):
         in_redis.password(f"account{number}", ip=IP)

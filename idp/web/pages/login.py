@@ -149,10 +149,10 @@ def _expected_name(flow: Flow | None) -> str | None:
 def _is_for_somebody_else(flow: Flow, live: LiveSession) -> bool:
     """Tell whether the portal demands another person than the one who is signed in (OIDC Core §3.1.2.2)."""
     demanded = flow.request.get("hinted_sub")
-    client = provider().snapshots.current().by_row.get(flow.client_id or "")
-    if demanded is None or client is None:
+    if demanded is None:
         return False
-    return bool(demanded != subject.seen_by(current().vault, client, live.account.sub))
+    client = provider().snapshots.current().by_row.get(flow.client_id or "")
+    return client is not None and bool(demanded != subject.seen_by(current().vault, client, live.account.sub))
 
 
 def _refused(flow: Flow | None, username: str, refusal: Refusal) -> Response:
