@@ -15,6 +15,8 @@ from idp.wire import Row, Values, Words
 
 _GOOD: Final = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 _IDLE: Final = pq.TransactionStatus.IDLE
+_MOST: Final = 500
+"""How many statements wait at most: a server that is slow to read a long journey would count as lost."""
 
 
 class _Asked:
@@ -60,6 +62,8 @@ class PostgresqlWire:
     def later(self, statement: Words, values: Values) -> None:
         """As :meth:`Wire.later`."""
         self._waiting.append(self._ready(statement, values)._replace(begins=True))
+        if len(self._waiting) >= _MOST:
+            self.flush()
 
     def soon(self, statement: Words, values: Values, *, begin: bool = False) -> Callable[[], list[Row]]:
         """As :meth:`Wire.soon`."""

@@ -206,6 +206,20 @@ def test_statements_stay_prepared_after_a_rollback(connection: "psycopg.Connecti
     assert wire.rows(_INSERT_AND_TELL, {"n": 1}) == [(1,)]
 
 
+def test_what_waits_is_no_journey_without_end(connection: "psycopg.Connection[Any]") -> None:
+    """Much is sent in parts, in the transaction all the same: a rollback undoes each of them."""
+    wire = PostgresqlWire(connection)
+    for number in range(499):
+        wire.later(_INSERT, {"n": number})
+    assert _status(connection) == TransactionStatus.IDLE
+    for number in range(499, 1201):
+        wire.later(_INSERT, {"n": number})
+    assert _status(connection) == TransactionStatus.INTRANS
+    assert len(wire.rows(_ALL, {})) == 1201
+    wire.rollback()
+    assert wire.rows(_ALL, {}) == []
+
+
 @pytest.mark.parametrize("waiting", [0, 1], ids=["alone", "in a pipeline"])
 def test_a_server_that_goes_away(
     connection: "psycopg.Connection[Any]", database: Database, waiting: int
