@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, false, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.authentication.models import Device
@@ -112,6 +112,13 @@ def is_trusted(ctx: Context, device: KnownDevice | None, cookie: DeviceCookie | 
     if device.trust_hash is None or device.trusted_until is None:
         return False
     return device.trusted_until > ctx.now and same(device.trust_hash, sha256(cookie.trust))
+
+
+def remembered(ctx: Context) -> ColumnElement[bool]:
+    """Return the condition that a device's row lets its browser skip the second factor."""
+    if not ctx.settings.remember_device.days:
+        return false()
+    return and_(Device.trust_hash.is_not(None), Device.trusted_until > ctx.now)
 
 
 def recognise(ctx: Context, account_id: str, cookie: DeviceCookie) -> tuple[KnownDevice, bool]:

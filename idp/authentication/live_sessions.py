@@ -251,6 +251,7 @@ def snapshot(
     :param rows: whether the device is remembered and until when, and one by one the kinds of authenticators.
     """
     trusted, trusted_until, _ = rows[0]
+    trusted = trusted and bool(ctx.settings.remember_device.days)  # switched off since, it ends for all
     return LiveSession(
         session=session,
         account=account,

@@ -2,33 +2,48 @@
 
 As with a password, the try is counted before the code is looked at::
 
-    reservation = reserve(ctx, flow, account_id)   # no transaction
+    reservation = reserve(ctx, flow, account_id, live=live)   # no transaction
     app = verify(ctx, flow, account_id, code, reservation)   # with the flow's row held
 """
 
+from datetime import timedelta
 from typing import Final
 
 from idp.accounts import identifiers
 from idp.audit.events import Event
 from idp.audit.log import record
 from idp.authentication import totp, transaction
+from idp.authentication.live_sessions import LiveSession
 from idp.authentication.models import Authenticator
 from idp.context import Actor, Context
+from idp.db import to_micros
 from idp.errors import Refusal
 from idp.flows.models import Flow
 from idp.throttling import Reservation
 
+_FLOW_LIVES: Final = timedelta(days=1)
+"""As long as a flow lives at most."""
+
 _WRONG: Final = frozenset({"code.wrong", "totp.used"})
 
 
-def reserve(ctx: Context, flow: Flow, account_id: str, *, factor: str = totp.TOTP) -> Reservation:
+def reserve(
+    ctx: Context, flow: Flow, account_id: str, *, live: LiveSession | None = None, factor: str = totp.TOTP
+) -> Reservation:
     """Count a try at a code; needs no transaction and must not be inside one.
 
+    :param live: the session whose person is asked, None where a first factor was proven in this flow.  Its
+        tries are counted together in whatever flow, until it proves something: pages begin flows at will.
     :param factor: what gives the code; in an account each is counted for itself, in a flow all together.
     :raises Refusal: as ``Throttle.second_factor_try``.
     """
+    if live is None:
+        within, lives = transaction.transaction_id(flow), _FLOW_LIVES
+    else:
+        proven = max(to_micros(proof.at) for proof in live.proofs)
+        within, lives = f"{live.session.id}:{proven}", timedelta(days=ctx.settings.session.aal1_days)
     return ctx.throttle.second_factor_try(
-        account_id=account_id, factor=factor, flow_id=transaction.transaction_id(flow), now=ctx.now
+        account_id=account_id, factor=factor, within=within, lives=lives, now=ctx.now
     )
 
 

@@ -62,8 +62,7 @@ def list_all(ctx: Context, account_id: str) -> list[OpenSession]:
             Device,
             (Device.id == Session.device_id)
             & (Device.account_id == Session.account_id)
-            & Device.trust_hash.is_not(None)
-            & (Device.trusted_until > ctx.now),
+            & devices.remembered(ctx),
         )
         .where(
             Session.account_id == account_id,
@@ -96,9 +95,7 @@ def remembered(ctx: Context, account_id: str) -> list[RememberedDevice]:
     require_person_or_operator(ctx, account_id)
     mine = (
         select(Device.id, Device.user_agent, Device.known_since, Device.last_seen_at, Device.trusted_until)
-        .where(
-            Device.account_id == account_id, Device.trust_hash.is_not(None), Device.trusted_until > ctx.now
-        )
+        .where(Device.account_id == account_id, devices.remembered(ctx))
         .order_by(Device.last_seen_at.desc(), Device.id.desc())
     )
     return [

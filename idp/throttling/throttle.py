@@ -37,7 +37,6 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOTICES_A_DAY = 5
 """Mails of one kind about the same account: whoever did not believe the fifth does not read the sixth."""
 _NEVER = 2**31 - 1
-_FLOW_LIFE = timedelta(days=1)  # longer than any flow lives
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Reservation:
     :param cleared: the keys that a success clears.
     :param counted: those that this try was counted under.
     :param failures: consecutive tries at the account, this one included.
-    :param remaining: tries left in this flow after this one; None where flows do not count.
+    :param remaining: tries left in this flow or session after this one; None where these do not count.
     """
 
     cleared: tuple[str, ...]
@@ -149,16 +148,19 @@ class Throttle:
         counted = (lane, everyone) if known else (everyone,)
         return Reservation((lane, everyone), counted, taken.failures)
 
-    def second_factor_try(self, *, account_id: str, factor: str, flow_id: str, now: datetime) -> Reservation:
-        """Take one try at a code, in every flow that asks for this factor (req 55, 64).
+    def second_factor_try(
+        self, *, account_id: str, factor: str, within: str, lives: timedelta, now: datetime
+    ) -> Reservation:
+        """Take one try at a code, wherever this factor is asked (req 55, 64).
 
         :param factor: the kind of authenticator; each is counted for itself.
-        :param flow_id: what ends after five wrong codes.
-        :raises Refusal: ``flow.expired`` where this flow's tries are used up; ``code.throttled`` (until);
+        :param within: what ends after five wrong codes, a flow or a session.
+        :param lives: how long that lives at most.
+        :raises Refusal: ``flow.expired`` where its tries are used up; ``code.throttled`` (until);
             ``code.stopped`` where only recovery helps.
         """
-        flow, account = self._key("factor.flow", flow_id), self._key(f"factor.{factor}", account_id)
-        per_flow = Limit(self._settings.second_factor_per_transaction, _FLOW_LIFE)
+        flow, account = self._key("factor.flow", within), self._key(f"factor.{factor}", account_id)
+        per_flow = Limit(self._settings.second_factor_per_transaction, lives)
         with self._database.engine.begin() as connection:
             used = counters.hit(connection, flow, per_flow, now).count
             if used <= per_flow.count:

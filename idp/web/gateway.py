@@ -223,7 +223,7 @@ def _misread(environ: Environ, path: str) -> Answer | None:
     """Refuse what pages would be found under as well: ``//login`` for ``/login``, ``get`` for GET."""
     if environ.get("SCRIPT_NAME"):  # gunicorn takes it from a header of proxies; pages would redirect to it
         return plain(400, "this server answers at the root of its host\n")
-    if path.startswith("//"):
+    if path.startswith("//") or "\0" in path:  # PostgreSQL has no such character, so no key is one
         return plain(404, "there is nothing at this address\n")
     if not environ["REQUEST_METHOD"].isupper():
         return plain(400, "a method has capital letters alone\n")

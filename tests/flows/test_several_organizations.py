@@ -9,7 +9,7 @@ from tests import cast
 from tests.builders import OPERATOR, make_membership, make_organization
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal
-from tests.world import now, verified
+from tests.world import now, time_passes, verified
 
 MUSTER, BEISPIEL = "100200300", "100200400"
 
@@ -41,6 +41,20 @@ def _number(portal: Portal, browser: Browser) -> str:
     token = portal.tokens(browser)["id_token"]
     number: str = verified(portal.gateway, token)[1]["organization"]["customer_number"]
     return number
+
+
+def test_a_sign_in_grows_too_old_while_a_later_page_waits(
+    portal: Portal, services: Services, house: dict[str, str]
+) -> None:
+    """``max_age`` (OIDC Core §3.1.2.1): the password is asked again, once, and the choice is kept."""
+    browser = Browser(portal.gateway)
+    portal.authorize(browser, max_age="60")
+    browser.sign_in()
+    time_passes(services, minutes=6)
+    browser.submit(expect_action="/choose-organization", choice=house[f"anna@{BEISPIEL}"])
+    assert "/login" in browser.url
+    browser.sign_in()
+    assert _number(portal, browser) == BEISPIEL
 
 
 def test_the_person_chooses_and_stays_with_it(portal: Portal, house: dict[str, str]) -> None:

@@ -34,7 +34,10 @@ class Desk:
         return self.throttle.password_try(account_id=account, now=self.now, **facts)
 
     def code(self, flow: str = "f", *, account: str = "a", factor: str = "totp") -> Reservation:
-        return self.throttle.second_factor_try(account_id=account, factor=factor, flow_id=flow, now=self.now)
+        lives = timedelta(days=1)
+        return self.throttle.second_factor_try(
+            account_id=account, factor=factor, within=flow, lives=lives, now=self.now
+        )
 
     def succeed(self, reservation: Reservation) -> None:
         with self.database.session() as db:

@@ -48,6 +48,7 @@ def test_raw_bytes_in_the_query(desk: Desk, path: str) -> None:
         ("GET", "//authorize/x", 404),
         ("GET", "//evil.example/login", 404),
         ("GET", "///login", 404),
+        ("POST", "/account/sessions/\0/end", 404),
         ("get", "/authorize", 400),
         ("Get", "/login", 400),
         ("post", "/token", 400),

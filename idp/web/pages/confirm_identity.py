@@ -102,7 +102,7 @@ def _by_code(flow: Flow, live: LiveSession) -> Response:
     ctx.db.commit()
     refused = None
     try:
-        reservation = second_factor.reserve(ctx, flow, account_id)
+        reservation = second_factor.reserve(ctx, flow, account_id, live=live)
     except Refusal as refusal:
         refused = refusal
     asked = _asked(lock=True)

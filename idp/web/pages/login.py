@@ -20,6 +20,7 @@ from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import cookies_off, flow_of_form, flow_of_request, go_on, go_to, refused_until
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import LoginForm, form_errors
+from idp.web.hub import DECLINED
 from idp.web.portals import provider
 from idp.web.wording import word, word_refusal
 
@@ -77,7 +78,7 @@ def _once_more(flow: Flow | None, recognised: Recognised) -> Flow | None:
     """Return the flow, begun again where the same form, sent a moment ago, has ended it (decision 63)."""
     if flow is None or flow.finished_at is None:
         return flow
-    if flow.account_id != recognised.account.id:
+    if flow.account_id != recognised.account.id or DECLINED in flow.done:
         raise Refusal("flow.expired", client_id=flow.client_id)
     return engine.again(current(), flow)
 
@@ -120,17 +121,16 @@ def _is_needless(flow: Flow | None) -> bool:
     live = current_session()
     if live is None:
         return False
-    if flow is None or transaction.is_signed_in(flow, live.account.id):
+    if flow is None:
         return True
     if transaction.restart_reason(flow) or transaction.wants_another_account(flow):
         return False
     # With a session the hub sends somebody here for these reasons alone; without them another tab signed in.
     wanted = flow.request
-    return not ("login" in wanted.get("prompt", ()) or wanted.get("hinted_sub") or _has_age_limit(wanted))
-
-
-def _has_age_limit(wanted: dict[str, object]) -> bool:
-    return wanted.get("max_age") is not None
+    if wanted.get("max_age") is not None:  # a sign-in in this flow grows too old as well
+        return False
+    asked = "login" in wanted.get("prompt", ()) or wanted.get("hinted_sub")
+    return not asked or transaction.is_signed_in(flow, live.account.id)
 
 
 def _expected_name(flow: Flow | None) -> str | None:

@@ -42,7 +42,7 @@ def show() -> Response:
 def submit() -> Response:
     """Check a code; the fifth wrong one ends what the password began."""
     flow = flow_of(*WITH_SECOND_FACTOR)
-    account, _ = _subject(flow)
+    account, half_way = _subject(flow)
     if account is None:
         return _start_again(flow)
     form = TotpForm()
@@ -51,7 +51,7 @@ def submit() -> Response:
     if not form.validate():
         return _page(flow, account, form, form_errors(form))
     try:
-        reservation = _reserve(flow, account)
+        reservation = _reserve(flow, account, None if half_way else current_session())
     except Refusal as refusal:
         return _not_tried(account, form, refusal)
     return _check(form, reservation)
@@ -88,11 +88,11 @@ def _subject(flow: Flow) -> tuple[Account | None, HalfWay | None]:
     return current().db.get(Account, live.account.id), None
 
 
-def _reserve(flow: Flow, account: Account) -> Reservation:
+def _reserve(flow: Flow, account: Account, live: LiveSession | None) -> Reservation:
     """Count the try before the code is looked at, outside of any transaction."""
     ctx = current()
     ctx.db.commit()
-    return second_factor.reserve(ctx, flow, account.id)
+    return second_factor.reserve(ctx, flow, account.id, live=live)
 
 
 def _not_tried(account: Account, form: TotpForm, refusal: Refusal) -> Response:

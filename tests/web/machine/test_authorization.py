@@ -183,9 +183,12 @@ def test_a_form_that_another_person_sends_again_has_expired(desk: Desk) -> None:
     assert _expired(browser, desk, action, {**values, "username": "carla"})
 
 
-def test_a_form_after_the_person_has_given_up_has_expired(desk: Desk) -> None:
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_a_form_after_the_person_has_given_up_has_expired(desk: Desk, signed_in: bool) -> None:
     """The portal has heard ``access_denied``, and hears nothing more."""
-    browser, action, values = _login_form(desk)
+    browser, action, values = _login_form(desk, organization="K-404")
+    if signed_in:  # and it was the wrong company
+        _post(browser, desk, action, values)
     flow = urlsplit(action).query.removeprefix("flow=")
     declined = _post(browser, desk, f"/authorize/{flow}/decline", {"csrf_token": values["csrf_token"]})
     assert declined.headers["Location"].startswith(f"{cast.REDIRECT}?error=access_denied")

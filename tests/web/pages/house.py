@@ -2,7 +2,7 @@
 
 import html
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -81,6 +81,12 @@ class House:
             ctx.db.add_all([Role(key="member", name_de="Mitarbeiter", name_en="Member")])
         self.settings = settings
         self._portal()
+        self.app = create_app(settings, self.services)
+
+    def restart(self, settings: Settings) -> None:
+        """Serve the same database with other settings; a browser of before knows nothing of it."""
+        self.services = replace(self.services, settings=settings)
+        self.settings = settings
         self.app = create_app(settings, self.services)
 
     def work(self) -> Any:

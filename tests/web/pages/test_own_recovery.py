@@ -246,7 +246,7 @@ class TestWhose:
         assert other.page.status_code == 400
         assert text not in other.text
 
-    @pytest.mark.parametrize("flow", ["x", "A" * 43, "%00"])
+    @pytest.mark.parametrize("flow", ["x", "A" * 43, "%FF"])
     def test_what_is_no_flow(self, house: House, browser: Browser, ben: Person, flow: str) -> None:
         browser.get(f"/account/recovery/{flow}")
         assert browser.page.status_code == 400

@@ -1,7 +1,5 @@
 """Browsers that skip the second factor (screens L-08; design §2, Remember this device)."""
 
-from dataclasses import replace
-
 import pytest
 from sqlalchemy import select
 
@@ -161,8 +159,21 @@ def test_switching_it_off_ends_the_trust_that_was_given(
     with house.work() as ctx:
         known = devices.find(ctx, anna.id, cookie.hash if cookie else None)
         assert devices.is_trusted(ctx, known, cookie)
-        off = settings.model_copy(update={"remember_device": RememberDevice(days=0)})
-        assert not devices.is_trusted(replace(ctx, settings=off), known, cookie)
+    browser.client.delete_cookie("sid", domain="localhost")
+    browser.ask()
+    browser.give_password(anna)
+    assert browser.arrived["code"]
+    house.restart(settings.model_copy(update={"remember_device": RememberDevice(days=0)}))
+    with house.work() as ctx:
+        assert not devices.is_trusted(ctx, known, cookie)
+    later = Browser(house)
+    for name in ("sid", "dev"):
+        later.set_cookie(name, browser.cookie(name) or "")
+    later.get("/account/sessions")
+    assert "Kein Gerät ist gemerkt" in later.text
+    assert "Gemerkt bis" not in later.text
+    later.ask()  # in the session that is open
+    assert later.heading == "Zweistufige Anmeldung"
 
 
 def test_a_browser_is_marked_with_who_signed_in_last(house: House, browser: Browser, anna: Person) -> None:

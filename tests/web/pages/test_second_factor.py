@@ -1,6 +1,7 @@
 """The code of an authenticator app (screens L-04)."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -123,7 +124,11 @@ def test_codes_that_come_at_one_moment_are_counted_together(
         tried_in = transaction.transaction_id(flow)
     for _ in range(5):
         house.services.throttle.second_factor_try(
-            account_id=anna.id, factor=totp.TOTP, flow_id=tried_in, now=house.clock.now
+            account_id=anna.id,
+            factor=totp.TOTP,
+            within=tried_in,
+            lives=timedelta(days=1),
+            now=house.clock.now,
         )
     browser.send(code=anna.code())
     assert browser.heading == "Anmelden"

@@ -47,6 +47,34 @@ def test_five_wrong_codes_in_a_step_up_ask_for_the_password(
     assert browser.arrived["code"]
 
 
+def test_wrong_codes_on_several_pages_end_the_session(house: House, browser: Browser, anna: Person) -> None:
+    """(req 54, 56): each page begins a flow of its own; who has the cookie alone stops nobody's factor."""
+    _lapsed(house, browser, anna)
+    for _ in range(4):
+        house.clock.advance(hours=7)  # the counts of an hour and of a day are over by the end
+        browser.get("/account/password")
+        browser.send(code=anna.wrong_code())
+        assert browser.heading == "Bestätigen Sie Ihre Identität"
+    browser.ask(claims=ESSENTIAL)
+    assert browser.heading == "Zweistufige Anmeldung"
+    browser.send(code=anna.wrong_code())
+    assert browser.cookie("sid") is None
+    [session] = house.sessions()
+    assert session.ended_at is not None
+
+
+def test_a_right_code_ends_the_count_of_a_session(house: House, browser: Browser, anna: Person) -> None:
+    """(req 54): five in a row, not five in a month."""
+    _lapsed(house, browser, anna)
+    for _ in range(2):
+        house.clock.advance(hours=2)
+        browser.get("/account/password")
+        for _ in range(4):
+            browser.send(code=anna.wrong_code())
+        browser.send(code=anna.code())
+        assert browser.heading == "Passwort ändern"
+
+
 def test_giving_up_a_step_up_answers_the_portal(house: House, browser: Browser, anna: Person) -> None:
     _lapsed(house, browser, anna)
     browser.ask(claims=ESSENTIAL)
