@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from idp.crypto import KeyUnknown, SealBroken
 from idp.db import new_id
+from idp.delivery.mail_domain import mail_domain
 from idp.delivery.models import EXPIRED, FAILED, OPEN, SENDING, SENT, WAITING, WITHHELD, OutboxMessage
 from idp.installation import Vault
 from idp.logging import get_logger
@@ -127,7 +128,6 @@ def row(
     if kind not in KINDS:
         raise ValueError(f"no messages of kind {kind}")
     key = new_id()
-    host = ctx.settings.issuer.partition("://")[2].partition("/")[0].partition(":")[0]
     sealed = (
         ctx.vault.seal(recipient.encode(), table=_TABLE, row=key),
         ctx.vault.seal_json(dict(payload), table=_TABLE, row=key),
@@ -137,7 +137,7 @@ def row(
         "kind": kind,
         "recipient": None if withheld else sealed[0],
         "payload": None if withheld else sealed[1],
-        "message_id": f"{key}@{host}",
+        "message_id": f"{key}@{mail_domain(ctx.settings)}",
         "state": WITHHELD if withheld else WAITING,
         "finished_at": ctx.now if withheld else None,
         "attempts": 0,

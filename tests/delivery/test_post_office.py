@@ -74,6 +74,27 @@ def message_ids(letters: list[bytes]) -> list[str]:
     return [parsed(letter.replace(b"\r\n..", b"\r\n."))["Message-ID"] for letter in letters]
 
 
+@pytest.mark.parametrize(
+    ("public_url", "domain"),
+    [
+        ("https://login.example.de:8443", "login.example.de"),
+        ("https://[2001:db8::1]", "[IPv6:2001:db8::1]"),
+        ("https://[2001:db8::1]:8443", "[IPv6:2001:db8::1]"),
+    ],
+)
+def test_the_installation_names_itself_as_mail_does(
+    settings: Settings, database: Database, public_url: str, domain: str
+) -> None:
+    """Without a port, and an IPv6 address as RFC 5321 §4.1.3 has it: else no mail leaves."""
+    services = make_services(settings.model_copy(update={"public_url": public_url}), database)
+    key = post(services, mails.PasswordChanged(means="link"))
+    with real_server("none") as (port, mailbox):
+        work(services, port)
+    assert states(services) == {key: ("sent", 1, None)}
+    assert [letter["Message-ID"] for letter in mailbox.letters] == [f"<{key}@{domain}>"]
+    assert mailbox.clients == [domain]
+
+
 def test_a_mail_is_sent_in_words(services: Services) -> None:
     """To a real server: once, with the code, in the recipient's language."""
     key = post(services)
