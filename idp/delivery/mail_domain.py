@@ -1,4 +1,4 @@
-"""The name of this installation towards mail servers: in EHLO and in Message-ID (RFC 5321 §4.1.3, RFC 5322)."""
+"""The name of this installation towards mail servers: in EHLO and Message-ID (RFC 5321 §4.1.3)."""
 
 from urllib.parse import urlsplit
 
