@@ -11,7 +11,7 @@ from tests.installation import NOW, unit_of_work
 
 
 def test_origins_are_erased_of_failed_attempts_sooner(services: Services) -> None:
-    """(req 111): network and browser, with a clock that is moved. 90 days, and 30 days for failed sign-ins."""
+    """(req 111): network and browser, with a clock that is moved. After 90 days, and of failures after 30."""
     write(services, 1)
     write(services, 2, event=Event.SIGN_IN_FAILED)
     run_seal(services)
