@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, String, Text, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import ID_LENGTH, Base, new_id
 from idp.installation import SEALED
@@ -48,8 +48,6 @@ class AuditEvent(Base):
     #: place in the chain, given by the sealer after commit; NULL until then
     position: Mapped[int | None] = mapped_column(BigInteger)
     chain: Mapped[bytes | None] = mapped_column(LargeBinary)
-
-    personal: Mapped["AuditPersonal | None"] = relationship(lazy="raise", uselist=False)
 
 
 Index("uq_audit_event_position", AuditEvent.position, unique=True)

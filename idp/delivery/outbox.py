@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from idp.crypto import KeyUnknown, SealBroken
@@ -81,9 +81,6 @@ class Receipt:
 
     reference: str | None
     state: str
-    attempts: int
-    last_error: str | None
-    finished_at: datetime | None
 
 
 def enqueue(
@@ -244,14 +241,7 @@ def delay(attempts: int) -> timedelta:
 
 def receipt(db: Session, group: str) -> list[Receipt]:
     """Return the state of every message of a group, in the order they were made."""
-    columns = (
-        OutboxMessage.reference,
-        OutboxMessage.state,
-        OutboxMessage.attempts,
-        OutboxMessage.last_error,
-        OutboxMessage.finished_at,
-    )
-    query = select(*columns).where(OutboxMessage.group_id == group)
+    query = select(OutboxMessage.reference, OutboxMessage.state).where(OutboxMessage.group_id == group)
     return [Receipt(*row) for row in db.execute(query.order_by(OutboxMessage.created_at, OutboxMessage.id))]
 
 
@@ -293,11 +283,6 @@ def purge(ctx: Work, limit: int) -> int:
         execution_options=_BULK,
     )
     return len(gone.all())
-
-
-def waiting(db: Session) -> int:
-    """Return how many messages are not yet sent."""
-    return db.scalar(select(func.count()).select_from(OutboxMessage).where(OPEN)) or 0
 
 
 def oldest_due(reader: Connection, kinds: Collection[str], now: datetime) -> datetime | None:
