@@ -159,13 +159,12 @@ def load_master_keys(directory: Path, *, configured: str | None = None, make: bo
     :param directory: holds ``master-N.key`` files (0600); the highest N is the newest.
     :param configured: a key given by environment or mounted secret; it goes before the files.
     :param make: make the first one where there is none; not where one has sealed secrets already.
-    :raises NotReady: a file is readable by others or holds no key, or there is none and none may be made.
+    :raises NotReady: a file is readable by others, cannot be read or holds no key, or there is none and none
+        may be made.
     """
     keys = [MasterKey.from_text(configured)] if configured else []
     for path in sorted(directory.glob("master-*.key"), key=_key_number, reverse=True):
-        if path.stat().st_mode & 0o077:
-            raise NotReady(f"{path} is readable by other users; run: chmod 600 {path}")
-        key = MasterKey.from_text(path.read_text("ascii"))
+        key = _read(path)
         if key not in keys:
             keys.append(key)
     if not keys and not make:
@@ -194,7 +193,17 @@ def add_master_key(directory: Path, *, number: int | None = None) -> MasterKey:
         pass
     finally:
         draft.unlink()
-    return MasterKey.from_text(path.read_text("ascii"))
+    return _read(path)
+
+
+def _read(path: Path) -> MasterKey:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise NotReady(f"{path} is readable by other users; run: chmod 600 {path}")
+        return MasterKey.from_text(path.read_text("ascii"))
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise NotReady(f"{path} cannot be read as a master key: {reason}") from error
 
 
 def _key_number(path: Path) -> int:

@@ -132,7 +132,7 @@ class Database:
         self.url = make_url(url)
         self.dialect = self.url.get_backend_name()
         if self.dialect == "sqlite":
-            self.engine, self.reader = self._sqlite(statement_timeout_ms)
+            self.engine, self.reader = self._sqlite(pool_size, pool_wait, statement_timeout_ms)
         else:
             self.engine, self.reader = self._postgresql(pool_size, pool_wait, statement_timeout_ms)
 
@@ -209,12 +209,14 @@ class Database:
                 driver.execute(f"PRAGMA busy_timeout={patience}")
         return True
 
-    def _sqlite(self, busy_timeout_ms: int) -> tuple[Engine, Engine]:
+    def _sqlite(self, size: int, wait: float, busy_timeout_ms: int) -> tuple[Engine, Engine]:
         memory = self.url.database in (None, "", ":memory:")
-        options: dict[str, Any] = {"poolclass": StaticPool if memory else None}
-        if memory:
-            options["connect_args"] = {"check_same_thread": False}
-        engine = create_engine(self.url, **{k: v for k, v in options.items() if v is not None})
+        options: Mapping[str, Any] = (
+            {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+            if memory  # one connection for all
+            else {"pool_size": 2 * size, "max_overflow": 0, "pool_timeout": wait}  # for both ways together
+        )
+        engine = create_engine(self.url, **options)
 
         @event.listens_for(engine, "do_connect")
         def do_connect(_dialect: Dialect, _record: object, arguments: Any, _more: object) -> None:

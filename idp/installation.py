@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, String, Table, func, select, update
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, String, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -163,24 +163,22 @@ class Resealing:
 
 
 def reseal(db: Session, sealer: Sealer, found: Resealing, *, batch: int = 500) -> bool:
-    """Re-encrypt the next records, at most *batch* a sealed column, by the newest key; False: none were.
+    """Look at the next records, at most *batch* a sealed column, and re-encrypt what an older key sealed.
 
     Runs while the server runs: records of both keys open meanwhile.
+
+    :returns: False where there was nothing left to look at.
     """
     seen = False
     for table in Base.metadata.sorted_tables:
         for column in (c for c in table.columns if c.info.get("sealed")):
             (key,) = table.primary_key.columns
-            prefix = b"\x01" + sealer.current.id
-            stale = (
-                select(key, column)
-                .where(column.is_not(None), func.substr(column, 1, 5) != prefix)
-                .where(key > found.after.get(column, ""))
-                .order_by(key)
-                .limit(batch)
-            )
-            for row_id, sealed in db.execute(stale).all():
+            # by the key alone: a search for what is stale reads a whole table in one statement to find none
+            walk = select(key, column).where(key > found.after.get(column, "")).order_by(key).limit(batch)
+            for row_id, sealed in db.execute(walk).all():
                 seen, found.after[column] = True, row_id
+                if sealed is None or sealer.is_current(sealed):
+                    continue
                 try:
                     plain = sealer.open(sealed, table=table.name, row=str(row_id))
                 except SealBroken:  # one damaged record must not hold up the others

@@ -79,7 +79,6 @@ class Worker:
     def __init__(self, services: Services, duties: Duties) -> None:
         self._services = services
         self._duties = duties
-        self._purges: dict[str, Purge] = {"outbox": outbox.purge, "audit": sealer.purge, **duties.purges}
         self._purge_batch = 5000 if services.database.dialect == "postgresql" else 500
         self._sending: dict[str, set[Future[None]]] = {kind: set() for kind in duties.senders}
 
@@ -94,10 +93,11 @@ class Worker:
 
     def run(self, stop: Event) -> None:
         """Look every half second for what is due, until *stop* is set."""
+        duties = self._duties
         jobs = [_Job("outbox", self.deliver, 0.0), _Job("audit.seal", self.seal, 0.0)]
-        jobs += [_Job(f"purge.{name}", partial(self.purge, name), _PURGE_EVERY) for name in self._purges]
+        jobs += [_Job(f"purge.{name}", partial(self.purge, name), _PURGE_EVERY) for name in duties.purges]
         jobs += [_Job("rotate", self.rotate, _ROTATE_EVERY)]
-        jobs += [_Job(name, partial(self.step, name), STEP_EVERY) for name in self._duties.steps]
+        jobs += [_Job(name, partial(self.step, name), STEP_EVERY) for name in duties.steps]
         _log.info("worker started")
         while not stop.is_set():
             busy = False
@@ -114,7 +114,7 @@ class Worker:
         while self.deliver(now):
             wait(chain.from_iterable(self._sending.values()))
         self.rotate(now)
-        for name in self._purges:
+        for name in self._duties.purges:
             while self.purge(name, now):
                 pass
         while self.seal(now):
@@ -165,7 +165,7 @@ class Worker:
         with self._context(now) as ctx:
             if not try_lock(ctx.db, f"purge.{name}"):
                 return False
-            removed = self._purges[name](ctx, batch)
+            removed = self._duties.purges[name](ctx, batch)
         if removed:
             _log.info("old rows removed", purge=name, rows=removed)
         return removed >= batch

@@ -39,7 +39,7 @@ def apart(postgresql: PostgreSQL, name: str) -> Iterator[Database]:
 def on_file(template: Path, path: Path) -> Iterator[Database]:
     """Open a copy of a SQLite file: a test's own, with connections of its own; only statements are shared."""
     path.write_bytes(template.read_bytes())
-    database = Database(f"sqlite:///{path}")
+    database = Database(f"sqlite:///{path}", pool_wait=20)  # a busy machine is no error
     engine = database.engine
     first = _first.setdefault(database.dialect, engine)
     engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache

@@ -30,6 +30,8 @@ class Mailbox:
 
     envelopes: list[Envelope] = field(default_factory=list)
     signed_in: list[bool] = field(default_factory=list)
+    #: how who brought it named itself
+    clients: list[str | None] = field(default_factory=list)
 
     @property
     def letters(self) -> list[EmailMessage]:
@@ -43,6 +45,7 @@ class Mailbox:
         """Keep a letter."""
         self.envelopes.append(envelope)
         self.signed_in.append(session.authenticated is True)
+        self.clients.append(session.host_name)
         return QUEUED
 
 

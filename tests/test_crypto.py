@@ -136,6 +136,21 @@ def test_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
         load_master_keys(tmp_path)
 
 
+def test_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """A file of bytes, and what is no file at all, are one sentence with the path."""
+    path = tmp_path / "master-1.key"
+    path.touch(0o600)
+    path.write_bytes(bytes(range(200, 232)))
+    with pytest.raises(NotReady, match=f"{path} cannot be read as a master key: it is not text"):
+        load_master_keys(tmp_path)
+    path.unlink()
+    path.mkdir(0o700)
+    with pytest.raises(NotReady, match=f"{path} cannot be read as a master key: Is a directory"):
+        load_master_keys(tmp_path)
+    with pytest.raises(NotReady, match=f"{path} cannot be read as a master key"):
+        add_master_key(tmp_path, number=1)
+
+
 def test_stray_file_is_refused(tmp_path: Path) -> None:
     """A key file whose number cannot be read is not skipped: it may be the newest."""
     load_master_keys(tmp_path)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from idp.db import Database, StorageError, delete_batch, from_micros, new_id, to_micros, try_lock
 from idp.installation import Installation, InstallationSecret
@@ -163,6 +164,18 @@ def test_a_look_waits_for_no_writer(tmp_path: Path) -> None:
     with database.session() as db:
         assert try_lock(db, "any")
         assert database.look().takes_writes
+    database.dispose()
+
+
+def test_a_file_has_as_many_connections_as_are_set(tmp_path: Path) -> None:
+    """For writing and for reading together; who gets none is told so, and does not hang."""
+    database = Database(f"sqlite:///{tmp_path}/lotse.db", pool_size=1, pool_wait=0.01)
+    with database.engine.connect(), database.reader.connect():
+        for engine in (database.engine, database.reader):
+            with pytest.raises(PoolTimeout):
+                engine.connect()
+    with database.engine.connect():
+        pass
     database.dispose()
 
 

@@ -41,6 +41,19 @@ def test_the_settings_are_sound_for_production(settings: Settings) -> None:
     assert settings.mail.password is not None
 
 
+@pytest.mark.parametrize("query", ["", "?sslmode=verify-full&sslrootcert=/etc/ssl/lotse/ca.crt"])
+def test_a_drill_looks_at_the_restored_database(tmp_path: Path, query: str) -> None:
+    """Whatever follows the name in the address; user and password may be named like the database."""
+    page = (FOLDER.parent / "production.md").read_text("utf-8")
+    [line] = re.findall(r"^LOTSE_DATABASE__URL=.*$", page, re.MULTILINE)
+    (tmp_path / "database-url").write_text(f"postgresql://lotse:/lotse@db/lotse{query}\n")
+    shown = line.replace("/etc/lotse", str(tmp_path)).replace(
+        "lotse-idp doctor", "printenv LOTSE_DATABASE__URL"
+    )
+    done = subprocess.run(["sh", "-c", shown], capture_output=True, text=True, check=True)
+    assert done.stdout == f"postgresql://lotse:/lotse@db/lotse_drill{query}\n"
+
+
 def test_commands_get_what_the_unit_gets(tmp_path: Path) -> None:
     """As the unit's user, with its three secrets, whatever a password holds; without one nothing runs."""
     secrets = {

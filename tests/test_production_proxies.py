@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -132,3 +133,12 @@ def test_host_and_address_are_the_callers(make: Make, tmp_path: Path) -> None:
     assert (head["Host"], with_port["Host"]) == (HOST, f"{HOST}:8443")
     assert head["X-Forwarded-For"] == "127.0.0.1"
     assert head["X-Forwarded-Proto"] == "https"
+
+
+def test_an_answer_may_send_to_the_longest_address(make: Make, tmp_path: Path) -> None:
+    """A portal's ``state`` of 4,096 characters goes back to it whole, whatever signs it is of."""
+    proxy, command = make(tmp_path)
+    proxy.upstream.location = f"https://portal.example/cb?state={quote('🚢' * 4096)}"
+    with started(proxy, command):
+        head = proxy.asked("/authorize")
+    assert f"Location: {proxy.upstream.location}" in head.splitlines(), head[:200]

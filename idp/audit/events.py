@@ -135,4 +135,4 @@ FAILURES = frozenset(
         Event.RECOVERY_PASSWORD_REFUSED,
     }
 )
-"""Failed attempts: what was typed may be anybody's name, so their details are erased sooner."""
+"""Failed attempts: whoever made them, network and browser are erased sooner. What was typed is not kept."""

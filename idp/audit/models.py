@@ -3,13 +3,12 @@
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, String, Text, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import ID_LENGTH, Base, new_id
 from idp.installation import SEALED
 
 _ORIGIN = text("origin IS NOT NULL")
-_DETAILS = text("details IS NOT NULL")
 
 
 class AuditEvent(Base):
@@ -50,8 +49,6 @@ class AuditEvent(Base):
     position: Mapped[int | None] = mapped_column(BigInteger)
     chain: Mapped[bytes | None] = mapped_column(LargeBinary)
 
-    personal: Mapped["AuditPersonal | None"] = relationship(lazy="raise", uselist=False)
-
 
 Index("uq_audit_event_position", AuditEvent.position, unique=True)
 # Partial: the sealer's question costs nothing however long the log is.
@@ -71,13 +68,18 @@ class AuditPersonal(Base):
     # Partial, so that retention looks at what is left to erase, not at the whole log.
     __table_args__ = (
         Index("ix_audit_personal_origin", "at", postgresql_where=_ORIGIN, sqlite_where=_ORIGIN),
-        Index("ix_audit_personal_details", "failure", "at", postgresql_where=_DETAILS, sqlite_where=_DETAILS),
+        Index(
+            "ix_audit_personal_failed",
+            "at",
+            postgresql_where=text("failure IS true AND origin IS NOT NULL"),
+            sqlite_where=text("failure IS 1 AND origin IS NOT NULL"),
+        ),
     )
 
     event_id: Mapped[str] = mapped_column(ForeignKey("audit_event.id", ondelete="CASCADE"), primary_key=True)
     #: as the event's
     at: Mapped[datetime]
-    #: of a failed attempt: its details are kept for a shorter time
+    #: of a failed attempt: its origin is kept for a shorter time
     failure: Mapped[bool] = mapped_column(Boolean)
     #: sealed: 16 bytes salt, then JSON {ip: shortened, user_agent}; NULL when erased
     origin: Mapped[bytes | None] = mapped_column(LargeBinary, info=SEALED)

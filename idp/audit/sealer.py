@@ -26,7 +26,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from idp.audit.events import Event
 from idp.audit.log import record
@@ -168,21 +168,16 @@ def _has_room(seal: AuditSeal, position: int, now: datetime) -> bool:
 def purge(ctx: Context, limit: int) -> int:
     """Enforce retention on *limit* rows or a seal more; returns how many were erased or removed (req 111).
 
-    Erases origins and personal details that are too old, then cuts the chain at a seal: events before it
-    go, the seal is signed as the point of the cut, and the cut itself is an event.  Needs a transaction of
-    its own.
+    Erases origins that are too old, of failed attempts sooner, then cuts the chain at a seal: events before
+    it go, the seal is signed as the point of the cut, and the cut itself is an event.  Needs a transaction
+    of its own.
     """
     if not try_lock(ctx.db, "audit.seal"):
         return 0
     keep = ctx.settings.retention
-    origins = AuditPersonal.origin.is_not(None) & (AuditPersonal.at < _days_ago(ctx, keep.audit_origin_days))
-    typed = (
-        AuditPersonal.details.is_not(None)
-        & AuditPersonal.failure.is_(True)
-        & (AuditPersonal.at < _days_ago(ctx, keep.failed_sign_in_days))
-    )
-    done = _erase_part(ctx.db, AuditPersonal.origin, origins, limit)
-    done += _erase_part(ctx.db, AuditPersonal.details, typed, limit)
+    old = AuditPersonal.at < _days_ago(ctx, keep.audit_origin_days)
+    failed = AuditPersonal.failure.is_(True) & (AuditPersonal.at < _days_ago(ctx, keep.failed_sign_in_days))
+    done = _erase_origins(ctx.db, old, limit) + _erase_origins(ctx.db, failed, limit)
     return done + _cut(ctx, _days_ago(ctx, keep.audit_days), limit)
 
 
@@ -190,14 +185,12 @@ def _days_ago(ctx: Context, days: int) -> datetime:
     return ctx.now - timedelta(days=days)
 
 
-def _erase_part(
-    db: Session, part: InstrumentedAttribute[bytes | None], stale: ColumnElement[bool], limit: int
-) -> int:
-    chosen = select(AuditPersonal.event_id).where(stale).limit(limit)
+def _erase_origins(db: Session, stale: ColumnElement[bool], limit: int) -> int:
+    chosen = select(AuditPersonal.event_id).where(AuditPersonal.origin.is_not(None), stale).limit(limit)
     gone = db.execute(
         update(AuditPersonal)
         .where(AuditPersonal.event_id.in_(chosen))
-        .values({part: None})
+        .values(origin=None)
         .returning(AuditPersonal.event_id),
         execution_options=_BULK,
     )

@@ -1,8 +1,10 @@
 """``idp audit``: the hash-chained log of what happened (design §2, Audit)."""
 
+import sys
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TextIO
+from pathlib import Path
 
 import click
 
@@ -11,7 +13,7 @@ from idp.audit.events import Event
 from idp.audit.verification import Verification
 from idp.audit.verification import verify as verify_log
 from idp.cli.failures import Failure
-from idp.cli.output import as_json_option, write_fields, write_json, write_table
+from idp.cli.output import as_json_option, private_file, write_fields, write_json, write_table
 from idp.cli.state import State, pass_state
 from idp.management import accounts, organizations
 
@@ -92,18 +94,23 @@ def verify(state: State, *, head: str | None, as_json: bool) -> None:
 @click.option("--since", type=_MOMENT, help="First moment; default: the beginning.")
 @click.option("--until", type=_MOMENT, help="First moment that is left out; default: now.")
 @click.option(
-    "-o", "--output", type=click.File("w", encoding="utf-8"), default="-", help="Default: standard output."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    default="-",
+    help="A file that only its owner can read; default: standard output.",
 )
 @pass_state
-def export(state: State, *, since: datetime | None, until: datetime | None, output: TextIO) -> None:
+def export(state: State, *, since: datetime | None, until: datetime | None, output: Path) -> None:
     """Write all events of a period as JSON lines; the export itself is an event."""
     if since and until and since > until:
         raise click.BadParameter("must not be later than --until", param_hint="--since")
     with state.operation() as ctx:
         period = log.begin_export(ctx, since=_utc(since), until=_utc(until))
-    with state.reading() as ctx:
+    opened = nullcontext(sys.stdout.buffer) if str(output) == "-" else private_file(output)
+    with state.reading() as ctx, opened as file:
         for line in log.export(ctx, period):
-            output.write(line + "\n")
+            file.write(f"{line}\n".encode())
 
 
 def _facts(result: Verification) -> dict[str, object]:

@@ -258,6 +258,10 @@ def disable(state: State, client_id: str, *, reason: str | None, as_json: bool) 
 def enable(state: State, client_id: str, *, reason: str | None, as_json: bool) -> None:
     """Switch a client on again."""
     with state.operation() as ctx:
+        disabled = clients.show(ctx, client_id).disabled_at is not None
+    if disabled:  # somebody may have been interrupted who did it
+        _end_issued(state, client_id)
+    with state.operation() as ctx:
         clients.enable(ctx, client_id, reason=reason)
     write_done(f"{client_id} is enabled.", as_json=as_json, status="active")
 

@@ -16,6 +16,7 @@ from idp.errors import Busy, NotReady, Refusal
 _DATABASE = {
     "25006": "takes no writes: it is a standby; let database.url name the primary",
     "57014": "is busy: a statement took too long; try again",
+    "40P01": "is busy: two transactions waited for each other; try again",
     "55P03": "is busy: another transaction holds what is needed; try again",
     "53100": "has no room left on its disk; make some, and try again",
     "SQLITE_BUSY": "is busy: somebody else writes; try again",

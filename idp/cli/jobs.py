@@ -19,11 +19,11 @@ def jobs() -> None:
 @pass_state
 def run(state: State, once: bool) -> None:
     """Work until SIGTERM: send messages, seal the audit log, purge, rotate keys."""
-    stop = stop_on_signals()
+    stop = None if once else stop_on_signals()  # what ends by itself is stopped as any command
     configure(level=state.settings.logging.level, format=state.settings.logging.format)
     services = state.services
     duties = build_duties(services)
-    if once:
+    if stop is None:
         worker = Worker(services, duties)
         try:
             worker.run_once()

@@ -1,6 +1,5 @@
 """``idp organization waiting``, ``approve``, ``decline``, ``letters``: people who ask to join a company."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import click
 
 from idp.cli.organization import membership_of, organization
-from idp.cli.output import as_json_option, write_done, write_json, write_table
+from idp.cli.output import as_json_option, private_file, write_done, write_json, write_table
 from idp.cli.state import State, pass_state
 from idp.management import join_approval, join_letters, organizations
 from idp.management.join_letters import Due
@@ -80,19 +79,9 @@ def letters(
         if out is not None and made:
             from idp.delivery import posted_letters  # only here: it is slow to import
 
-            _write(out, posted_letters.render(ctx.settings, made, at=ctx.now))
+            with private_file(out) as file:  # before anything is committed
+                file.write(posted_letters.render(ctx.settings, made, at=ctx.now))
     _report(due, made=len(made), out=out, dry_run=dry_run, as_json=as_json)
-
-
-def _write(out: Path, content: bytes) -> None:
-    """Write a file of codes for its owner's eyes, whole or not at all, and before anything is committed."""
-    part = out.with_name(f".{out.name}.part")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-        part.replace(out)
-    except OSError as error:
-        raise click.FileError(str(out), error.strerror) from error
 
 
 def _report(due: Sequence[Due], *, made: int, out: Path | None, dry_run: bool, as_json: bool) -> None:

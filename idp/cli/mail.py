@@ -11,6 +11,7 @@ from idp.cli.state import State, pass_state
 from idp.db import new_id
 from idp.delivery import mails
 from idp.delivery.letters import compose
+from idp.delivery.mail_domain import mail_domain
 from idp.delivery.outbox import Undeliverable
 from idp.delivery.rendering import render
 from idp.delivery.smtp import Letter, SmtpFailed, send
@@ -60,5 +61,5 @@ def test(state: State, address: str, *, lang: str | None, as_json: bool) -> None
 def _letter(settings: Settings, address: str, language: str) -> Letter:
     now = datetime.now(UTC)
     rendered = render(settings, mails.ServerTest(), language, at=now, until=now)
-    name = f"{new_id()}@{settings.issuer.partition('://')[2].partition(':')[0]}"
+    name = f"{new_id()}@{mail_domain(settings)}"
     return compose(settings, rendered, address, message_id=name, at=now, language=language)

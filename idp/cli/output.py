@@ -4,11 +4,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import click
 
@@ -54,6 +55,30 @@ def write_fields(fields: Mapping[str, object]) -> None:
         for at, line in enumerate(lines or ["-"]):
             label = name.replace("_", " ") if at == 0 else ""
             click.echo(f"{dim(label.ljust(width))}  {line}")
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file to write that nobody but its owner can read, and that is there whole or not at all.
+
+    :raises click.FileError: it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        if path.exists() and not path.is_file():  # a pipe or a device, which keeps nothing
+            part = path
+        else:
+            part.unlink(missing_ok=True)  # of somebody who was interrupted: others may read it
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            yield file
+        if part != path:
+            part.replace(path)
+    except OSError as error:
+        raise click.FileError(str(path), error.strerror) from error
+    finally:
+        if part != path:
+            with suppress(OSError):
+                part.unlink()
 
 
 def bold(text: str) -> str:

@@ -12,6 +12,8 @@ _SENTENCES: Final = {
     "client.catalogue": "The catalogue of {client_id} does not fit into a token: its keys have {length} "
     "characters there, at most {limit} may be.",
     "client.enabled": "{client_id} is not disabled; first: idp client disable {client_id}",
+    "client.issued": "People would get another sub at {client_id}, and more was issued to it than ends "
+    "at once; first: idp client disable {client_id}, and after the change: idp client enable {client_id}",
     "client.named": "The tokens of {by} are for {client_id}; first take it out of their audiences.",
     "client.public": "{client_id} is a public client and has no secret.",
     "client.signs": "{client_id} signs with a key of its own and has no secret; change jwks: idp apply FILE",

@@ -25,7 +25,6 @@ class OutboxMessage(Base):
     __table_args__ = (
         Index("ix_outbox_due", "next_attempt_at", postgresql_where=OPEN, sqlite_where=OPEN),
         Index("ix_outbox_group_id", "group_id"),
-        Index("ix_outbox_expires_at", "expires_at"),
         Index("ix_outbox_created_at", "created_at"),
     )
 

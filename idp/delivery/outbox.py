@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from idp.crypto import KeyUnknown, SealBroken
 from idp.db import new_id
+from idp.delivery.mail_domain import mail_domain
 from idp.delivery.models import EXPIRED, FAILED, OPEN, SENDING, SENT, WAITING, WITHHELD, OutboxMessage
 from idp.installation import Vault
 from idp.logging import get_logger
@@ -80,9 +81,6 @@ class Receipt:
 
     reference: str | None
     state: str
-    attempts: int
-    last_error: str | None
-    finished_at: datetime | None
 
 
 def enqueue(
@@ -127,7 +125,6 @@ def row(
     if kind not in KINDS:
         raise ValueError(f"no messages of kind {kind}")
     key = new_id()
-    host = ctx.settings.issuer.partition("://")[2].partition("/")[0].partition(":")[0]
     sealed = (
         ctx.vault.seal(recipient.encode(), table=_TABLE, row=key),
         ctx.vault.seal_json(dict(payload), table=_TABLE, row=key),
@@ -137,7 +134,7 @@ def row(
         "kind": kind,
         "recipient": None if withheld else sealed[0],
         "payload": None if withheld else sealed[1],
-        "message_id": f"{key}@{host}",
+        "message_id": f"{key}@{mail_domain(ctx.settings)}",
         "state": WITHHELD if withheld else WAITING,
         "finished_at": ctx.now if withheld else None,
         "attempts": 0,
@@ -244,14 +241,7 @@ def delay(attempts: int) -> timedelta:
 
 def receipt(db: Session, group: str) -> list[Receipt]:
     """Return the state of every message of a group, in the order they were made."""
-    columns = (
-        OutboxMessage.reference,
-        OutboxMessage.state,
-        OutboxMessage.attempts,
-        OutboxMessage.last_error,
-        OutboxMessage.finished_at,
-    )
-    query = select(*columns).where(OutboxMessage.group_id == group)
+    query = select(OutboxMessage.reference, OutboxMessage.state).where(OutboxMessage.group_id == group)
     return [Receipt(*row) for row in db.execute(query.order_by(OutboxMessage.created_at, OutboxMessage.id))]
 
 
@@ -293,11 +283,6 @@ def purge(ctx: Work, limit: int) -> int:
         execution_options=_BULK,
     )
     return len(gone.all())
-
-
-def waiting(db: Session) -> int:
-    """Return how many messages are not yet sent."""
-    return db.scalar(select(func.count()).select_from(OutboxMessage).where(OPEN)) or 0
 
 
 def oldest_due(reader: Connection, kinds: Collection[str], now: datetime) -> datetime | None:

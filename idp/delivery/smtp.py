@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from idp import egress
+from idp.delivery.mail_domain import mail_domain
 from idp.settings import Settings
 
 _SECONDS_TO_PART = 2.0
@@ -214,13 +215,13 @@ def _session(settings: Settings) -> Iterator[_Server]:
     mail = settings.mail
     clock = _Clock(mail.timeout_seconds)
     trust = egress.trust(settings)
-    host, helo = mail.host or "", settings.issuer.partition("://")[2].partition(":")[0]
+    host = mail.host or ""
     connection = _connect(host, mail.port, clock)
     with _Failing(Step.ENCRYPTION, clock):
         if mail.security == "tls":
             connection = trust.wrap_socket(connection, server_hostname=host)
     with _Failing(Step.CONNECTION, clock):
-        server = _Server(connection, host, mail.port, helo, clock)
+        server = _Server(connection, host, mail.port, mail_domain(settings), clock)
     try:
         with server.at(Step.CONNECTION):
             server.expect(250, server.ehlo())

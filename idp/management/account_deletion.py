@@ -208,7 +208,7 @@ def erase_due(ctx: Context, limit: int) -> int:
         .limit(limit)
     )
     erased = 0
-    for account_id in ctx.db.scalars(due).all():
+    for account_id in sorted(ctx.db.scalars(due)):  # who holds many holds the smaller id first
         account = accounts.locked(ctx, account_id)
         if account.deletion_due_at is not None and account.deletion_due_at <= ctx.now:
             accounts.erase(ctx, account_id)

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from idp.accounts import identifiers
 from idp.accounts.models import Account
-from idp.authentication import recovery_password, sessions, totp
+from idp.authentication import notices, recovery_password, sessions, totp
 from idp.context import Context
 from idp.management import consents
 
@@ -41,11 +40,7 @@ class Overview:
 def show(ctx: Context, account_id: str) -> Overview:
     """Return the overview of the acting person's account."""
     account = ctx.db.get_one(Account, account_id)
-    emails = tuple(
-        identifiers.text_of(ctx, found)
-        for found in identifiers.of_account(ctx, account_id, identifiers.EMAIL)
-        if found.verified_at is not None
-    )
+    emails = tuple(notices.addresses(ctx, account_id))
     recovery_since = recovery_password.created_at(ctx, account_id)
     next_step = ADD_ADDRESS if not emails else None if recovery_since else SAVE_RECOVERY
     return Overview(

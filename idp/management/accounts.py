@@ -197,12 +197,9 @@ def delete(ctx: Context, account_id: str, *, reason: str | None = None) -> Ended
     account.updated_at = ctx.now
     account.deletion_due_at = ctx.now + UNDO
     memberships = select(Membership).where(Membership.account_id == account.id, Membership.status != ENDED)
-    for membership in ctx.db.scalars(memberships.order_by(Membership.id).with_for_update()):
-        membership.status = ENDED
-        membership.epoch += 1
-        membership.ended_at = membership.changed_at = ctx.now
+    for membership in ctx.db.scalars(memberships.order_by(Membership.id).with_for_update()).all():
         membership.restore_until = ctx.now + UNDO
-        membership.changed_by = ctx.actor.id
+        _end_membership(ctx, membership, "account deleted")
     record(ctx, Event.ACCOUNT_DELETED, target=("account", account.id), reason=reason)
     ctx.db.flush()
     return end_account(ctx, account.id, "account deleted")
@@ -243,18 +240,19 @@ def _erase_memberships(ctx: Context, account_id: str) -> None:
         membership.restore_until = None
         held = sql_delete(MembershipPermission).where(MembershipPermission.membership_id == membership.id)
         ctx.db.execute(held, execution_options={"synchronize_session": False})
-        if membership.status == ENDED:
-            continue
-        membership.status = ENDED
-        membership.epoch += 1
-        membership.ended_at = membership.changed_at = ctx.now
-        record(
-            ctx,
-            Event.MEMBERSHIP_ENDED,
-            target=("account", account_id),
-            organization=membership.organization_id,
-            reason="account erased",
-        )
+        if membership.status != ENDED:
+            _end_membership(ctx, membership, "account erased")
+
+
+def _end_membership(ctx: Context, membership: Membership, reason: str) -> None:
+    """End a membership with its account; the company's log tells it (req 91)."""
+    membership.status = ENDED
+    membership.epoch += 1
+    membership.version += 1
+    membership.ended_at = membership.changed_at = ctx.now
+    membership.changed_by = ctx.actor.id
+    target = ("account", membership.account_id)
+    record(ctx, Event.MEMBERSHIP_ENDED, target=target, organization=membership.organization_id, reason=reason)
 
 
 def find(ctx: Context, typed: str) -> str:

@@ -110,6 +110,7 @@ def of_link(ctx: Context, token: str) -> Flow:
 def confirm_by_link(ctx: Context, token: str) -> None:
     """Replace the address by the link; raises Refusal as :func:`of_link` and :func:`confirm`."""
     flow = of_link(ctx, token)
+    locked(ctx, str(flow.account_id))  # before the secret: who voids links holds the account first
     if one_time_secrets.consume(ctx, LINK, token) is None:
         raise Refusal("token.used")
     _replace(ctx, flow)
@@ -130,9 +131,9 @@ def undo(ctx: Context, token: str) -> None:
     """
     flow = of_undo(ctx, token)
     kept = engine.get(ctx, flow)
+    account = locked(ctx, str(flow.account_id))
     if one_time_secrets.consume(ctx, UNDO, token) is None or kept is None or not engine.finish(ctx, flow):
         raise Refusal("token.used")
-    account = locked(ctx, str(flow.account_id))
     if account.status == DELETED:
         raise Refusal("token.expired")
     acting = ctx.acting(Actor("account", account.id))

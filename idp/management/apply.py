@@ -37,7 +37,7 @@ def apply(ctx: Context, document: Mapping[str, Any], *, dry_run: bool = False) -
     :param document: see ``idp.management.documents``.
     :param dry_run: change nothing; the answer is the same but for secrets.
     :raises InvalidMetadata: with every problem; then nothing was changed.
-    :raises Refusal: ``actor.not_allowed``.
+    :raises Refusal: ``actor.not_allowed``; ``client.issued`` as :func:`clients.update`.
     """
     require_operator(ctx)
     checked = read(ctx, document)

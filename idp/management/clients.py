@@ -98,7 +98,7 @@ def change(ctx: Context, registration: Mapping[str, object]) -> list[str]:
     secrets; one that has to have a secret now needs :func:`rotate_secret`.
 
     :raises InvalidMetadata: with every problem.
-    :raises Refusal: ``actor.not_allowed``, ``client.unknown`` (client_id).
+    :raises Refusal: ``actor.not_allowed``, and as :func:`update`.
     """
     require_operator(ctx)
     metadata = validate(registration)
@@ -109,7 +109,8 @@ def change(ctx: Context, registration: Mapping[str, object]) -> list[str]:
 def update(ctx: Context, metadata: ClientMetadata) -> list[str]:
     """Write a checked registration over an existing client; for callers that checked the references.
 
-    :raises Refusal: ``client.unknown`` (client_id).
+    :raises Refusal: ``client.unknown`` (client_id), ``client.issued`` (client_id): people get another
+        ``sub``, and more was issued than ends at once; that of a disabled client ends before it is enabled.
     """
     signing_keys.provide(ctx, metadata.signing_algorithms)
     client = _locked(ctx, metadata.client_id)
@@ -120,9 +121,11 @@ def update(ctx: Context, metadata: ClientMetadata) -> list[str]:
     old, sector = {name: getattr(client, name) for name in new}, sector_of_row(client)
     for name, value in new.items():
         setattr(client, name, value)
-    if sector_of_row(client) != sector:
+    if sector_of_row(client) != sector and client.disabled_at is None:
         # what was issued would go on about somebody of another name (OIDC Core §5.3.2, §12.2)
-        end_client(ctx, client.id, "subject changed")
+        ended = end_client(ctx, client.id, "subject changed", limit=BATCH)
+        if ended.authorizations == BATCH:
+            raise Refusal("client.issued", client_id=client.client_id)
     if not metadata.has_secret:
         ctx.db.execute(sql_delete(ClientSecret).where(ClientSecret.client_id == client.id))
     _touch(ctx, client)

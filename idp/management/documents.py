@@ -23,10 +23,10 @@ from idp.management import clients, organizations
 from idp.management.affiliation import Family
 from idp.management.family_documents import read_family
 from idp.management.legacy_directories import Wanted as LegacyDirectory
-from idp.management.legacy_documents import read_directory
+from idp.management.legacy_documents import key_problem, read_directory
 from idp.management.permissions import ALL, Entry
 from idp.oidc.client_fields import ClientMetadata
-from idp.oidc.client_metadata import InvalidMetadata, Problem, is_key, is_slug, shown, validate
+from idp.oidc.client_metadata import InvalidMetadata, Problem, is_slug, shown, validate
 from idp.oidc.metadata_reader import Check, MetadataReader
 from idp.oidc.models import Client
 from idp.organizations.memberships import normalized_customer_number
@@ -109,10 +109,7 @@ def _client(table: Mapping[str, object], problems: list[Problem]) -> ClientMetad
     try:
         return validate(table)
     except InvalidMetadata as invalid:
-        place = f"client.{table.get('client_id', '?')}."
-        problems += [
-            Problem(place + found.field, found.received, found.expected) for found in invalid.problems
-        ]
+        problems += _placed(f"client.{table.get('client_id', '?')}.", invalid)
         return None
 
 
@@ -129,7 +126,7 @@ def _catalogue(table: Mapping[str, object], problems: list[Problem]) -> Catalogu
     for group in reader.tables("group"):
         inner = MetadataReader(group, place=f"{place}group.{group.get('key', '?')}.")
         inner.refuse_unknown(("key", "name", "description"))
-        groups[inner.text("key", "", _key)] = _group(group, inner, problems)
+        groups[inner.text("key", "", key_problem)] = _group(group, inner, problems)
         problems += inner.problems
     entries = [_entry(entry, place, groups, problems) for entry in reader.tables("permission")]
     problems += reader.problems
@@ -159,7 +156,7 @@ def _entry(
 ) -> Entry:
     reader = MetadataReader(table, place=f"{place}permission.{table.get('key', '?')}.")
     reader.refuse_unknown(_ENTRY_FIELDS)
-    key = reader.text("key", "", _key)
+    key = reader.text("key", "", key_problem)
     name_de, name_en = _texts(reader, "name", problems)
     description_de, description_en = _texts(reader, "description", problems, longest=512)
     group = reader.optional("group", _one_of(groups, "a group of this catalogue"))
@@ -206,7 +203,7 @@ def _organization(table: Mapping[str, object], problems: list[Problem]) -> Organ
         require_second_factor=reader.flag("require_second_factor", False),
         address=_address(reader),
         permissions={
-            client: granted.texts(client, (), lambda key: None if key == ALL else _key(key))
+            client: granted.texts(client, (), lambda key: None if key == ALL else key_problem(key))
             for client in reader.table("permissions")
         },
     )
@@ -322,10 +319,6 @@ def _no_client(place: str, client_id: str) -> Problem:
 
 def _slug(text: str) -> str | None:
     return None if is_slug(text) else "must be a client id"
-
-
-def _key(text: str) -> str | None:
-    return None if is_key(text) else "must have 1 to 64 small letters, digits and single _ between them"
 
 
 def _one_of(words: Collection[str], what: str = "") -> Check:

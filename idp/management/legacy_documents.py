@@ -57,7 +57,7 @@ def _permission_map(reader: MetadataReader, problems: list[Problem]) -> dict[str
         if not name.isprintable() or " " in name or len(name) > 64:
             reader.problem("permissions", name, "must be a name of up to 64 characters without blanks")
         inner = MetadataReader(clients, place=f"{reader.place}permissions.{name}.")
-        found[name] = {client: inner.texts(client, (), _key) for client in clients}
+        found[name] = {client: inner.texts(client, (), key_problem) for client in clients}
         problems += inner.problems
     return found
 
@@ -73,12 +73,13 @@ def visible_problem(text: str) -> str | None:
     return None if fine else "must have 1 to 128 visible characters"
 
 
+def key_problem(text: str) -> str | None:
+    """Say what is wrong with the key of a permission."""
+    return None if is_key(text) else "must have 1 to 64 small letters, digits and single _ between them"
+
+
 def _kind(text: str) -> str | None:
     return None if text in (IMPORTED, HTTPS) else f"must be {IMPORTED} or {HTTPS}"
-
-
-def _key(text: str) -> str | None:
-    return None if is_key(text) else "must have 1 to 64 small letters, digits and single _ between them"
 
 
 def _endpoint(text: str) -> str | None:

@@ -129,7 +129,7 @@ def take_back(ctx: Context, account: Account, link: LegacyLink, others: Sequence
         heirs[0][1].begun, heirs[0][1].home = True, heirs[0][1].home or changes.home
     for other, theirs in heirs:
         other.changes = theirs.document()
-    _take(ctx, membership.id, gone, link, account.id)
+    _take(ctx, membership.id, gone, account.id)
     membership.version += 1
     membership.changed_at = ctx.now
     ctx.db.flush()
@@ -253,7 +253,7 @@ def _inherited(permission_id: str, heirs: Sequence[tuple[LegacyLink, Changes]]) 
     return False
 
 
-def _take(ctx: Context, membership_id: str, ids: Sequence[str], link: LegacyLink, account_id: str) -> None:
+def _take(ctx: Context, membership_id: str, ids: Sequence[str], account_id: str) -> None:
     """Take away what the person's links gave; what somebody granted anew since is not theirs."""
     table = _granted()
     ctx.db.execute(

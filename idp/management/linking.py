@@ -25,6 +25,7 @@ from idp.accounts.legacy.models import UNDO, LegacyAccount, LegacyDirectory, Leg
 from idp.accounts.models import ACTIVE
 from idp.audit.events import Event
 from idp.audit.log import record
+from idp.authentication import notices
 from idp.context import Context
 from idp.db import new_id
 from idp.errors import Refusal
@@ -154,8 +155,7 @@ def undo(ctx: Context, account_id: str, link_id: str) -> Undone:
         account.recovery_due = recovery.due_for_everybody(ctx)
     directory = ctx.db.get_one(LegacyDirectory, old.directory_id)
     _record(ctx, Event.LEGACY_ACCOUNT_UNLINKED, row, directory)
-    notices = _notices(ctx, account.id, directory, personal_of(ctx, old))
-    return Undone(ended, notices)
+    return Undone(ended, _notices(ctx, account.id, directory, personal_of(ctx, old)))
 
 
 def _consume(ctx: Context, proof: Proof) -> str:
@@ -223,11 +223,7 @@ def _notices(
     personal: Mapping[str, Any],
     undo_until: datetime | None = None,
 ) -> Notices:
-    own = [
-        identifiers.text_of(ctx, found)
-        for found in identifiers.of_account(ctx, account_id, identifiers.EMAIL)
-        if found.verified_at is not None
-    ]
+    own = notices.addresses(ctx, account_id)
     known = {identifiers.email_key(address) for address in own}
     old_address = personal.get("email")
     differs = old_address is not None and identifiers.email_key(old_address) not in known

@@ -120,10 +120,9 @@ def accept(ctx: Context, token: str, password_hash: str, *, then: Flow | None, b
     :raises Refusal: as :func:`of_link`.
     """
     asked = of_link(ctx, token)
-    account_id = str(asked.account_id)
+    account = locked(ctx, str(asked.account_id))  # before the secret: who voids links holds the account first
     if one_time_secrets.consume(ctx, LINK, token) is None:
         raise Refusal("token.used")
-    account = locked(ctx, account_id)
     if not _is_unchanged(account, asked):
         raise Refusal("token.expired")
     return keep(

@@ -8,6 +8,7 @@ from idp.accounts import identifiers
 from idp.accounts.models import Account
 from idp.audit.events import Event
 from idp.audit.log import record
+from idp.authentication import notices
 from idp.context import Context
 from idp.errors import Refusal
 from idp.management import registration
@@ -39,8 +40,7 @@ def show(ctx: Context, account_id: str) -> Profile:
 def emails(ctx: Context, account_id: str) -> list[str]:
     """Return the addresses a person has proven, the oldest first; raises Refusal ``actor.not_allowed``."""
     require_person_or_operator(ctx, account_id)
-    found = identifiers.of_account(ctx, account_id, identifiers.EMAIL)
-    return [identifiers.text_of(ctx, address) for address in found if address.verified_at is not None]
+    return notices.addresses(ctx, account_id)
 
 
 def problems(ctx: Context, account_id: str, wanted: Profile) -> list[tuple[str, Refusal]]:

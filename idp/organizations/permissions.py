@@ -88,15 +88,3 @@ def catalogue(db: Session, client_row_id: str) -> list[CatalogueEntry]:
     """Return a client's catalogue in its order."""
     rows: Iterable[Any] = db.execute(_ENTRY.where(Permission.client_id == client_row_id))
     return [CatalogueEntry(*row) for row in rows]
-
-
-def held_by_organization(db: Session, organization_id: str) -> set[str]:
-    """Return the ids of the permissions an organisation holds."""
-    statement = select(OrganizationPermission.permission_id)
-    return set(db.scalars(statement.where(OrganizationPermission.organization_id == organization_id)))
-
-
-def granted_to_member(db: Session, membership_id: str) -> set[str]:
-    """Return the ids of the permissions given to a person, also those the organisation no longer holds."""
-    statement = select(MembershipPermission.permission_id)
-    return set(db.scalars(statement.where(MembershipPermission.membership_id == membership_id)))

@@ -73,6 +73,7 @@ class Throttle:
         self._vault = vault
         self._settings = settings
         self._windows = windows or DatabaseWindows(database)
+        self._login = Limit(settings.login_per_minute, MINUTE), Limit(settings.login_per_hour, HOUR)
         self._password = Rule(
             hard_stop=settings.account_hard_stop,
             delays=doubling_delays(settings.account_max_delay_seconds),
@@ -99,11 +100,7 @@ class Throttle:
         :param known_device: this browser has signed in to this account before.
         :raises Refusal: ``login.throttled`` (until); ``login.stopped`` where only recovery helps.
         """
-        limits = [
-            Limit(self._settings.login_per_minute, MINUTE),
-            Limit(self._settings.login_per_hour, HOUR),
-        ]
-        self.network_try("login", ip, limits=limits, now=now)
+        self.network_try("login", ip, limits=self._login, now=now)
         subject = f"account:{account_id}" if account_id else f"name:{_fold(name)}"
         return self._take("password", subject, known=known_device, now=now)
 
@@ -122,13 +119,9 @@ class Throttle:
         :raises Refusal: ``login.throttled`` (until); ``login.stopped`` where only the operator helps.
         """
         if account_id is not None:
-            limits = [
-                Limit(self._settings.login_per_minute, MINUTE),
-                Limit(self._settings.login_per_hour, HOUR),
-            ]
-            self.network_try("login", ip, limits=limits, now=now)
-            counted = [(self._key(f"legacy.by.{limit.period}", account_id), limit) for limit in limits]
-            _raise_above(limits, self._windows.hit(counted, now), "login.throttled")
+            self.network_try("login", ip, limits=self._login, now=now)
+            counted = [(self._key(f"legacy.by.{limit.period}", account_id), limit) for limit in self._login]
+            _raise_above(self._login, self._windows.hit(counted, now), "login.throttled")
         return self._take("legacy", f"{directory}\0{_fold(name)}", known=own, now=now)
 
     def _take(self, purpose: str, subject: str, *, known: bool, now: datetime) -> Reservation:
@@ -179,14 +172,10 @@ class Throttle:
         :param account_id: who is signed in, None where nobody is.
         :raises Refusal: ``code.throttled`` (until).
         """
-        limits = [
-            Limit(self._settings.login_per_minute, MINUTE),
-            Limit(self._settings.login_per_hour, HOUR),
-        ]
-        self.network_try("user_code", ip, limits=limits, now=now, code="code.throttled")
+        self.network_try("user_code", ip, limits=self._login, now=now, code="code.throttled")
         if account_id is not None:
-            counted = [(self._key(f"user_code.{limit.period}", account_id), limit) for limit in limits]
-            _raise_above(limits, self._windows.hit(counted, now), "code.throttled")
+            counted = [(self._key(f"user_code.{limit.period}", account_id), limit) for limit in self._login]
+            _raise_above(self._login, self._windows.hit(counted, now), "code.throttled")
 
     def registration_try(self, *, ip: str | None, now: datetime) -> None:
         """Count a registration from a network.

@@ -119,7 +119,7 @@ def database_away(error: Exception) -> Response:
     """Say that the service is not there; a constraint that fails is a bug and not this."""
     if isinstance(error, IntegrityError):
         return bug(error)
-    log.error("database not reachable", exc_info=error)
+    log.error("database away or busy", exc_info=error)
     return _page(503, retry_after=RETRY_SECONDS)
 
 

@@ -251,7 +251,7 @@ def _throttled(refusal: Refusal) -> Answer:
 
 
 def _database_away(error: BaseException, request_id: str) -> Answer:
-    log.error("database not reachable", request_id=request_id, exc_info=error)
+    log.error("database away or busy", request_id=request_id, exc_info=error)
     return _unavailable(503, RETRY_SECONDS)
 
 

@@ -59,6 +59,22 @@ def test_export_writes_lines_and_an_event(terminal: Terminal, tmp_path: Path) ->
     assert terminal.ok("audit", "export", "--until", "2020-01-01") == ""
 
 
+def test_an_export_is_its_owners_alone(terminal: Terminal, tmp_path: Path) -> None:
+    """It has names and addresses; where a file is there that others can read, it takes its place."""
+    _filled(terminal)
+    file = tmp_path / "exported" / "log.jsonl"
+    assert terminal.run("audit", "export", "-o", str(file)).exit_code == 1  # no such folder
+    file.parent.mkdir()
+    for old in (file, file.with_name(f".{file.name}.part")):
+        old.write_text("old")
+        old.chmod(0o644)
+    terminal.ok("audit", "export", "-o", str(file))
+    assert "anna" in file.read_text("utf-8")
+    assert [(path, path.stat().st_mode & 0o777) for path in file.parent.iterdir()] == [(file, 0o600)]
+    terminal.ok("audit", "export", "-o", "/dev/null")
+    assert Path("/dev/null").is_char_device()
+
+
 def test_a_period_that_ends_before_it_begins(terminal: Terminal) -> None:
     """Wrong usage: an empty export would pass for a quiet period, and be an event."""
     refused = terminal.run("audit", "export", "--since", "2026-02-02", "--until", "2026-02-01")

@@ -4,8 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
+from idp.app import build_services
 from idp.cli.client import slug
+from idp.management import clients
+from idp.oidc.models import Authorization
+from idp.settings import load_settings
+from tests.builders import OPERATOR, make_account, make_client, sign_in
 from tests.cli.terminal import Terminal
 from tests.signers import Signer
 
@@ -155,6 +161,26 @@ def test_disable_enable_delete(terminal: Terminal) -> None:
     assert "--yes" in refused.stderr
     assert "is deleted" in terminal.ok("client", "delete", "portal", "--yes")
     assert "No clients" in terminal.ok("client", "list")
+
+
+def test_enable_ends_in_parts_what_an_interrupted_disable_left(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large client is not switched on in one long transaction, either."""
+    monkeypatch.setattr(clients, "BATCH", 2)
+    services = build_services(load_settings(environ=terminal.environment))
+    with services.database.session() as db, db.begin():
+        ctx = services.context(db).acting(OPERATOR)
+        make_client(ctx)
+        ben = make_account(ctx)
+        for _ in range(5):
+            sign_in(ctx, ben)
+        clients.disable(ctx, "portal")
+    terminal.ok("client", "enable", "portal")
+    with services.database.session() as db:
+        together = select(func.count()).select_from(Authorization).group_by(Authorization.revoked_at)
+        assert sorted(db.scalars(together)) == [1, 2, 2]
+    services.database.dispose()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a database that cannot be used makes of a command: a sentence that says what it is (F2, F8)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -9,6 +10,7 @@ from idp.cli.failures import Unready, in_a_sentence
 from idp.db import Database
 from tests.cli.terminal import Terminal, environment_of
 from tests.infrastructure import PostgreSQL
+from tests.infrastructure import _until as until
 
 CREATE = ("organization", "create", "Muster GmbH", "100200300")
 
@@ -56,6 +58,28 @@ def test_a_busy_database(postgresql: PostgreSQL, worker_number: int, tmp_path: P
         5,
         "idp: the database is busy: a statement took too long; try again\n",
     )
+    postgresql.drop_database(name)
+
+
+def test_a_deadlock(postgresql: PostgreSQL, worker_number: int) -> None:
+    """Who is told to give way reads that it passes, and not that the address is wrong."""
+    name = f"deadlock_of_commands_{worker_number}"
+    url = postgresql.create_database(name)
+    database = Database(url, statement_timeout_ms=60_000)
+    with psycopg.connect(url) as holder, database.engine.begin() as ours, ThreadPoolExecutor(1) as other:
+        ours.exec_driver_sql("SET deadlock_timeout = '10ms'")  # so that it is this one that finds it
+        holder.execute("SET deadlock_timeout = '60s'")
+        holder.execute("SELECT pg_advisory_xact_lock(1)")
+        ours.exec_driver_sql("SELECT pg_advisory_xact_lock(2)")
+        waiting = other.submit(holder.execute, "SELECT pg_advisory_xact_lock(2)")
+        asked = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        assert until(lambda: ours.exec_driver_sql(asked).scalar_one() == 1, seconds=20)
+        with pytest.raises(Unready) as told, in_a_sentence():
+            ours.exec_driver_sql("SELECT pg_advisory_xact_lock(1)")
+        ours.rollback()
+        waiting.result(20)
+    assert str(told.value) == "the database is busy: two transactions waited for each other; try again"
+    database.dispose()
     postgresql.drop_database(name)
 
 

@@ -53,6 +53,17 @@ def test_a_mail_is_sent_now(tmp_path: Path) -> None:
     assert first["Message-ID"] != second["Message-ID"]
 
 
+def test_a_public_address_by_number() -> None:
+    """The test mail names the installation as its mails do."""
+    with real_server("none") as (port, mailbox):
+        terminal = terminal_for(port)
+        Terminal(terminal.environment | {"LOTSE_PUBLIC_URL": "https://[2001:db8::1]"}).ok(
+            "mail", "test", "ben@muster.example"
+        )
+    [letter] = mailbox.letters
+    assert letter["Message-ID"].endswith("@[IPv6:2001:db8::1]>")
+
+
 def test_without_a_server_it_says_so() -> None:
     """Exit code 5: the settings come first."""
     result = Terminal({}).run("mail", "test", "ben@muster.example")

@@ -12,7 +12,10 @@ import psutil
 import pytest
 from granian._granian import ListenerSpec
 
+from idp.app import build_services
 from idp.cli.web_server import HEADER_SECONDS, UNREAD_SECONDS, limit_unread
+from idp.delivery import mails
+from idp.settings import load_settings
 from tests.cli.servers import FORM, Start, answers, open_form, serve, served
 from tests.cli.terminal import Terminal
 from tests.infrastructure import _until as until
@@ -182,6 +185,34 @@ def test_a_worker_alone_works_until_a_signal(start: Start, number: int) -> None:
     process.send_signal(number)
     process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(("number", "ends"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 1)])
+def test_work_that_is_done_once_is_stopped_as_any_command(
+    terminal: Terminal, start: Start, number: signal.Signals, ends: int
+) -> None:
+    """While it waits for a mail server that says nothing, too."""
+    services = build_services(load_settings(environ=terminal.environment))
+    with services.database.session() as db, db.begin():
+        mail = mails.PasswordChanged(means="link")
+        mails.post(services.context(db), mail, to="ben@muster.example", locale="de")
+    services.database.dispose()
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        server.settimeout(60)
+        given = {"host": "127.0.0.1", "port": str(server.getsockname()[1]), "security": "none"}
+        given |= {"from_address": "konto@lotse.example"}
+        process = start(
+            *("jobs", "run", "--once"),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell may let it be ignored
+            **{f"LOTSE_MAIL__{key.upper()}": value for key, value in given.items()},
+        )
+        connection, _ = server.accept()
+        with connection:
+            process.send_signal(number)
+            process.communicate(timeout=30)
+    assert process.returncode == ends
 
 
 @pytest.mark.slow

@@ -153,7 +153,6 @@ def test_only_the_asked_kinds_are_claimed(services: Services) -> None:
     assert message.kind == "backchannel_logout"
     assert claim(services, NOW + 2 * HOUR, kind="backchannel_logout") == []
     with unit_of_work(services) as ctx:
-        assert outbox.waiting(ctx.db) == 1
         assert [shown.kind for shown in outbox.list_messages(ctx, 10)] == ["mail"]
 
 
@@ -236,12 +235,13 @@ def test_a_receipt_tells_each_recipient_of_a_group(services: Services) -> None:
     with unit_of_work(services) as ctx:
         # keys of one millisecond stand in any order
         found = sorted(outbox.receipt(ctx.db, group), key=lambda one: one.reference or "")
-    assert [(one.reference, one.state, one.last_error) for one in found] == [
-        ("portal-a", "sent", None),
-        ("portal-b", "failed", "no answer"),
-        ("portal-c", "sending", None),
+    assert [(one.reference, one.state) for one in found] == [
+        ("portal-a", "sent"),
+        ("portal-b", "failed"),
+        ("portal-c", "sending"),
     ]
-    assert (found[1].attempts, found[1].finished_at) == (1, NOW)
+    failed = stored(services, portals["portal-b"])
+    assert (failed.attempts, failed.last_error, failed.finished_at) == (1, "no answer", NOW)
 
 
 def test_messages_to_people_are_listed_newest_first(services: Services) -> None:

@@ -74,6 +74,17 @@ def message_ids(letters: list[bytes]) -> list[str]:
     return [parsed(letter.replace(b"\r\n..", b"\r\n."))["Message-ID"] for letter in letters]
 
 
+def test_mails_leave_an_installation_that_has_no_name(settings: Settings, database: Database) -> None:
+    """It names itself by its IPv6 address, as RFC 5321 §4.1.3 has it."""
+    services = make_services(settings.model_copy(update={"public_url": "https://[2001:db8::1]"}), database)
+    key = post(services, mails.PasswordChanged(means="link"))
+    with real_server("none") as (port, mailbox):
+        work(services, port)
+    assert states(services) == {key: ("sent", 1, None)}
+    assert [letter["Message-ID"] for letter in mailbox.letters] == [f"<{key}@[IPv6:2001:db8::1]>"]
+    assert mailbox.clients == ["[IPv6:2001:db8::1]"]
+
+
 def test_a_mail_is_sent_in_words(services: Services) -> None:
     """To a real server: once, with the code, in the recipient's language."""
     key = post(services)

@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import func, select
 
 from idp.accounts.models import Account, Identifier
+from idp.audit.events import Event
 from idp.audit.log import tail
 from idp.authentication import live_sessions
 from idp.context import Actor, Context, Services
 from idp.errors import Refusal
-from idp.management import accounts
+from idp.management import account_deletion, accounts
 from idp.oidc.models import Authorization
 from idp.oidc.statements import Statements
 from idp.oidc.userinfo import personal_claims
@@ -180,9 +181,23 @@ def test_deletion_ends_memberships(services: Services, ben: str) -> None:
         organization = make_organization(ctx)
         make_membership(ctx, organization, ben)
         accounts.delete(ctx, ben)
-        assert [(m.status, m.epoch) for m in for_account(ctx, ben)] == [("ended", 2)]
+        assert [(m.status, m.epoch, m.version) for m in for_account(ctx, ben)] == [("ended", 2, 2)]
         with pytest.raises(Refusal, match=r"username\.taken"):
             make_account(ctx, "ben")
+
+
+@pytest.mark.parametrize("planned", [True, False], ids=["by its owner", "by the operator"])
+def test_the_companys_log_tells_of_a_deletion(services: Services, ben: str, planned: bool) -> None:
+    """A membership that its account takes along has ended once, in both ways of going."""
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        organization = make_organization(ctx)
+        make_membership(ctx, organization, ben)
+        (account_deletion.plan if planned else accounts.delete)(ctx, ben)
+        accounts.erase(ctx, ben)
+        [ended] = tail(ctx, organization=organization, event=Event.MEMBERSHIP_ENDED)
+        assert (ended.target_id, ended.actor_kind) == (ben, "operator")
+        assert ended.reason == ("account erased" if planned else "account deleted")
+        assert [m.version for m in for_account(ctx, ben)] == [2]
 
 
 def test_erasure_leaves_a_tombstone(services: Services, ben: str) -> None:

@@ -291,6 +291,32 @@ def test_what_a_large_client_was_issued_ends_and_goes_in_parts(
         assert [clients.remove_issued(ctx, "portal") for _ in range(9)] == [2, 2, 2, 2, 2, 2, 2, 1, 0]
 
 
+def test_a_large_client_is_disabled_before_its_people_get_another_sub(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was issued would end in one transaction; of a disabled one it has ended when it is enabled."""
+    monkeypatch.setattr(clients, "BATCH", 2)
+    pairwise = PORTAL | {"subject_type": "pairwise"}
+    living = select(func.count()).select_from(Authorization).where(Authorization.revoked_at.is_(None))
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        clients.create(ctx, PORTAL)
+        ben = make_account(ctx)
+        for _ in range(2):
+            sign_in(ctx, ben)
+    with pytest.raises(Refusal) as refused, unit_of_work(services, actor=OPERATOR) as ctx:
+        clients.change(ctx, pairwise)
+    assert refused.value == Refusal("client.issued", client_id="portal")
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        assert ctx.db.scalar(living) == 2
+        clients.disable(ctx, "portal")
+        assert clients.change(ctx, pairwise) == ["subject_type"]
+        clients.enable(ctx, "portal")
+        assert ctx.db.scalar(living) == 0
+        sign_in(ctx, ben)
+        clients.change(ctx, PORTAL)
+        assert ctx.db.scalar(living) == 0
+
+
 @pytest.mark.parametrize("operation", ["show", "rotate_secret", "disable", "enable", "retire", "delete"])
 def test_an_unknown_client(services: Services, operation: str) -> None:
     """Is said so."""

@@ -16,7 +16,6 @@ from idp.management import memberships, permissions
 from idp.oidc.models import Authorization
 from idp.organizations.memberships import MembershipFacts, find
 from idp.organizations.models import Membership
-from idp.organizations.permissions import granted_to_member
 from tests.builders import (
     OPERATOR,
     SignedIn,
@@ -147,7 +146,7 @@ def test_who_comes_back_brings_no_permissions(services: Services, people: dict[s
             ctx, organization_id=people["muster"], account_id=people["clara"], status="pending"
         )
         assert again == people["clara at muster"]
-        assert granted_to_member(ctx.db, again) == set()
+        assert permissions.withdraw_from_member(ctx, people["muster"], again, "portal", ["*"]) == []
         assert (facts(ctx, again).status, facts(ctx, again).epoch) == ("pending", 3)
         assert ctx.db.get_one(Membership, again).restore_until is None
 
