@@ -29,7 +29,7 @@ from idp.web.browser_session import (
     set_session,
 )
 from idp.web.context import current
-from idp.web.flow_pages import SEE_OTHER, begun_from, go_on, portal_of_flow
+from idp.web.flow_pages import SEE_OTHER, begun_from, go_on, go_to, portal_of_flow
 from idp.web.hub import Answered, Hub
 from idp.web.outcomes import respond
 from idp.web.portals import server
@@ -87,14 +87,24 @@ def complete(
     return response
 
 
-def complete_reset(flow: Flow, methods: Methods) -> Response:
-    """Give the account its new password, sign the person in where they may come in, and say so."""
+def complete_reset(flow: Flow, methods: Methods, *, remember: bool = False) -> Response:
+    """Give the account its new password, sign the person in where they may come in, and say so.
+
+    :param remember: as in :func:`complete`; every browser that was remembered before is forgotten.
+    """
     ctx, then = current(), begun_from(flow)
     account = password_reset.apply(ctx, flow)
     onward = url_for("forgotten_password.show_changed", flow=flow.id)
     if login.standing(ctx, account) is not None:  # the sign-in says why, as after any other right password
         return redirect(onward, SEE_OTHER)
-    return complete(then, account, methods, onward=onward, told=True)
+    return complete(then, account, methods, remember=remember, onward=onward, told=True)
+
+
+def reset_again(flow: Flow) -> Response:
+    """Lead back to where a reset began, which too many wrong codes have ended (req 64)."""
+    by_recovery = password_reset.means_of(flow) == password_reset.BY_RECOVERY
+    page = "recovery_reset.show" if by_recovery else "forgotten_password.show"
+    return go_to(page, flow=flow.request["then"], wrong_codes=1)
 
 
 def tell_of_wrong_codes(flow: Flow, account_id: str, refusal: Refusal) -> None:

@@ -126,11 +126,14 @@ def _password_reset(errors: list[tuple[str, str]] | None = None) -> Page:
     }
 
 
-def _password_forgot(typed: str = "", errors: list[tuple[str, str]] | None = None) -> Page:
+def _password_forgot(
+    typed: str = "", errors: list[tuple[str, str]] | None = None, *, note: str | None = None
+) -> Page:
     return "pages/password_forgot.html", {
         "form": ForgottenPasswordForm(data={"email": typed}),
         "action": "/password/forgot",
         "sign_in_url": "/login",
+        "note": note,
         "cancel_url": "/leave",
         "portal": PORTAL,
         "errors": errors or [],
@@ -344,6 +347,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "register-link": lambda: _register_link(True),
     "register-link-elsewhere": lambda: _register_link(False, [("password", word("registration.password"))]),
     "password-forgot": _password_forgot,
+    "password-forgot-again": lambda: _password_forgot(note=word("reset.exhausted")),
     "password-forgot-wrong": lambda: _password_forgot(HOSTILE, [("email", word("email.format"))]),
     "password-sent": _password_sent,
     "password-sent-again": lambda: _password_sent(sent_again=True),

@@ -152,6 +152,7 @@ def _page(
         action=url_for("forgotten_password.submit", flow=flow.id if flow else None),
         recovery_url=url_for("recovery_reset.show", flow=flow.id if flow else None),
         sign_in_url=url_for("login.show", flow=flow.id if flow else None),
+        note=word("reset.exhausted") if "wrong_codes" in request.args and not errors else None,
         errors=tuple(errors),
     )
 

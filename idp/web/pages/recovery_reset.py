@@ -118,5 +118,6 @@ def _page(flow: Flow | None, form: RecoveryResetForm, errors: Errors = (), *, st
         sign_in_url=url_for("login.show", flow=flow_id),
         reset_mfa=ctx.settings.recovery.reset_mfa,
         password_rule=new_passwords.requirements(current()),
+        note=word("reset.exhausted") if "wrong_codes" in request.args and not errors else None,
         errors=tuple(errors),
     )

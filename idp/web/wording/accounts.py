@@ -17,6 +17,9 @@ REFUSALS: dict[str, LazyString] = {
     "registration.throttled": _("Zu viele Registrierungen. Versuchen Sie es ab %(until)s wieder."),
     "registration.password": _("Das ist nicht das Passwort, das Sie bei der Registrierung gewählt haben."),
     "reset.throttled": _("Zu viele Anfragen. Versuchen Sie es ab %(until)s wieder."),
+    "reset.exhausted": _(
+        "Das waren zu viele falsche Codes. Ihr altes Passwort gilt weiter. Beginnen Sie noch einmal."
+    ),
     "mail.too_soon": _("Der letzte Link ist noch keine Minute alt. Der nächste geht ab %(until)s."),
     "mail.throttled": _("An diese Adresse ging schon viel Post. Versuchen Sie es ab %(until)s wieder."),
     "link.failed": _("Benutzername oder Passwort von %(directory)s stimmt nicht."),

@@ -107,7 +107,8 @@ def test_five_wrong_codes_end_it(house: House, browser: Browser, anna: Person) -
     reset(browser, text, "anna")
     for _ in range(5):
         browser.send(code=anna.wrong_code())
-    assert browser.heading == "Anmelden"
+    assert browser.heading == "Passwort ändern mit Wiederherstellungspasswort"
+    assert "zu viele falsche Codes. Ihr altes Passwort gilt weiter. Beginnen Sie noch einmal." in browser.text
     assert signs_in(house, PASSWORD, "anna")
     assert has(house, anna, text)
     (mail,) = posted(house)
