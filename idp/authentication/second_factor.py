@@ -18,6 +18,10 @@ from idp.errors import Refusal
 from idp.flows.models import Flow
 from idp.throttling import Reservation
 
+MAILED_CODE: Final = "mailed_code"
+COUNTED: Final = (totp.TOTP, MAILED_CODE)
+"""What gives codes; in an account the tries at each are counted for themselves."""
+
 _WRONG: Final = frozenset({"code.wrong", "totp.used"})
 
 

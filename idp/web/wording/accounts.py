@@ -24,6 +24,10 @@ REFUSALS: dict[str, LazyString] = {
     "mail.throttled": _("An diese Adresse ging schon viel Post. Versuchen Sie es ab %(until)s wieder."),
     "link.failed": _("Benutzername oder Passwort von %(directory)s stimmt nicht."),
     "affiliation.unknown": _("Diese Zugehörigkeit gibt es nicht mehr. Wählen Sie eine andere."),
+    "link.stopped": _(
+        "Zu viele Versuche mit diesem Benutzernamen. Wir prüfen ihn nicht mehr. Unsere Hilfe gibt ihn "
+        "wieder frei."
+    ),
     "link.taken": _("Dieser Zugang ist schon mit einem Konto verknüpft."),
     "link.away": _("%(directory)s antwortet gerade nicht. Versuchen Sie es in ein paar Minuten wieder."),
     "link.undone": _("Diese Verknüpfung ist schon gelöst."),

@@ -45,6 +45,7 @@ SENTENCES: Mapping[Event, LazyString] = {
     Event.ACCOUNT_CHANGED: _("Ihr Konto wurde geändert."),
     Event.ACCOUNT_BLOCKED: _("Ihr Konto wurde gesperrt."),
     Event.ACCOUNT_UNBLOCKED: _("Ihr Konto wurde entsperrt."),
+    Event.ACCOUNT_TRIES_CLEARED: _("Nach zu vielen Versuchen wurde Ihre Anmeldung wieder freigegeben."),
     Event.ACCOUNT_DELETED: _("Die Löschung Ihres Kontos wurde eingeleitet."),
     Event.ACCOUNT_RESTORED: _("Die Löschung Ihres Kontos wurde zurückgenommen."),
     Event.ACCOUNT_ERASED: _("Die Daten Ihres Kontos wurden gelöscht."),

@@ -11,7 +11,8 @@ REFUSALS: dict[str, LazyString] = {
     "login.failed": _("E-Mail-Adresse, Benutzername oder Passwort stimmt nicht."),
     "login.throttled": _("Zu viele Versuche. Versuchen Sie es ab %(until)s wieder."),
     "login.stopped": _(
-        "Zu viele Versuche. Die Anmeldung mit Passwort ruht. Unsere Hilfe gibt sie wieder frei."
+        "Zu viele Versuche. Die Anmeldung mit Passwort ruht, bis Sie unter „Passwort vergessen?“ ein neues "
+        "Passwort festlegen."
     ),
     "code.stopped": _(
         "Zu viele Versuche. Die zweistufige Anmeldung ruht. Unsere Hilfe gibt sie wieder frei."
