@@ -13,6 +13,7 @@ from idp.errors import Busy, Refusal
 from idp.logging import get_logger
 from idp.oidc.authorization_request import RelyingPartyMistake
 from idp.oidc.discovery import AUTHORIZATION_PATH, END_SESSION_PATH
+from idp.web.csrf import CookiesOff, answers_a_link
 from idp.web.parameters import Unreadable
 from idp.web.portals import portal_by_row, portal_of
 from idp.web.wording import statuses
@@ -32,6 +33,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Unreadable, unreadable)
     app.register_error_handler(Refusal, refused)
     app.register_error_handler(Busy, busy)
+    app.register_error_handler(CookiesOff, cookies_off)
     app.register_error_handler(CSRFError, stale_form)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(OperationalError, database_away)
@@ -89,6 +91,18 @@ def refused(refusal: Refusal) -> Response:
     return _render(
         "errors/flow_lost.html", 400, portal=portal, restart_url=portal.restart_uri if portal else None
     )
+
+
+def cookies_off(error: CookiesOff) -> Response:
+    """Say that no form can be sent without cookies, and where to try again."""
+    # the page of a mail's link opens by that link alone
+    again = answers_a_link() and "token" not in request.form
+    return without_cookies(f"?{request.query_string.decode()}" if again else None)
+
+
+def without_cookies(retry_url: str | None) -> Response:
+    """Say the same, with a way back of one's own."""
+    return _render("errors/cookies_off.html", 400, retry_url=retry_url)
 
 
 def stale_form(error: CSRFError) -> Response:

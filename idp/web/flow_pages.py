@@ -76,17 +76,6 @@ def flow_of(*purposes: str, name: str = "flow", lock: bool = False) -> Flow:
     return flow
 
 
-def cookies_off(retry_url: str) -> Response:
-    """Say that a form cannot be sent without cookies, and where to try again."""
-    page = render_template(
-        "errors/cookies_off.html",
-        retry_url=retry_url,
-        portal=None,
-        error_id=request.environ.get("lotse.request_id"),
-    )
-    return make_response(page, 400)
-
-
 def show(
     template: str,
     flow: Flow | None,

@@ -389,7 +389,7 @@ PAGES: dict[str, Callable[[], Page]] = {
         {"portal": PORTAL, "restart_url": "http://localhost:8001/login"},
     ),
     "flow-lost-unknown": lambda: ("errors/flow_lost.html", {"portal": None, "restart_url": None}),
-    "cookies-off": lambda: ("errors/cookies_off.html", {"retry_url": "/login?flow=1", "portal": PORTAL}),
+    "cookies-off": lambda: ("errors/cookies_off.html", {"retry_url": "?flow=1"}),
     "outbox": lambda: _outbox(True),
     "outbox-empty": lambda: _outbox(False),
     **{f"http-{status}": _http(status) for status in (400, 403, 404, 405, 410, 413, 421, 500, 503)},

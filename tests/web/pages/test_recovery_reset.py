@@ -335,12 +335,6 @@ def test_in_the_profile_amt24_a_new_one_is_due(settings: Settings, database: Dat
     assert browser.heading == "Wiederherstellungspasswort setzen"
 
 
-def test_without_cookies(house: House) -> None:
-    stranger = house.browser()
-    stranger.post("/password/recovery", {"username": "ben"})
-    assert stranger.page.status_code == 400
-
-
 def test_an_old_page_is_shown_again(house: House, browser: Browser) -> None:
     browser.get("/password/recovery")
     browser.send(csrf_token="old", username="ben")
