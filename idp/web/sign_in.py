@@ -1,7 +1,7 @@
 """The end of every sign-in: one session, a new cookie, nothing of who was here before (req 12, 40; C6)."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 from flask import redirect, url_for
 from werkzeug.wrappers import Response
@@ -107,11 +107,18 @@ def reset_again(flow: Flow) -> Response:
     return go_to(page, flow=flow.request["then"], wrong_codes=1)
 
 
-def tell_of_wrong_codes(flow: Flow, account_id: str, refusal: Refusal) -> None:
-    """Send the mail about wrong codes after a right password, where they have come to an end (req 60)."""
+def tell_of_wrong_codes(flow: Flow, account_id: str, refusal: Refusal, *, in_session: bool = False) -> None:
+    """Send the mail about wrong codes, where they have come to an end (req 60).
+
+    :param in_session: they came from a session that was open, and nothing was proven before them.
+    """
     if refusal.code not in _WRONG_CODES_END:
         return
-    means = password_reset.means_of(flow) if flow.purpose == engine.RESET else "password"
+    means: Literal["password", "link", "recovery_password", "session"] = "password"
+    if flow.purpose == engine.RESET:
+        means = password_reset.means_of(flow)
+    elif in_session:
+        means = "session"
     ctx = current().acting(Actor("account", account_id))
     notices.wrong_codes(ctx, account_id, portal=_portal_name(flow), means=means)
 

@@ -103,7 +103,7 @@ def _not_tried(account: Account, form: TotpForm, refusal: Refusal) -> Response:
     flow = flow_of(*WITH_SECOND_FACTOR, lock=True)
     half_way = transaction.half_way(current(), flow)
     refusal = second_factor.not_tried(current(), flow, account.id, refusal)
-    sign_in.tell_of_wrong_codes(flow, account.id, refusal)
+    sign_in.tell_of_wrong_codes(flow, account.id, refusal, in_session=half_way is None)
     if refusal.code == transaction.EXHAUSTED:
         return _guessed(flow, half_way)
     return _page(flow, account, form, [("code", word_refusal(refusal))], status=429)
@@ -122,7 +122,7 @@ def _check(form: TotpForm, reservation: Reservation) -> Response:
             ctx, flow, account.id, str(form.code.data), reservation, authenticator_id=chosen
         )
     except Refusal as refusal:
-        sign_in.tell_of_wrong_codes(flow, account.id, refusal)
+        sign_in.tell_of_wrong_codes(flow, account.id, refusal, in_session=half_way is None)
         if refusal.code == transaction.EXHAUSTED:
             return _guessed(flow, half_way)
         field = "authenticator" if refusal.code == "authenticator.unknown" else "code"

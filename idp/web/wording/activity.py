@@ -16,7 +16,7 @@ SENTENCES: Mapping[Event, LazyString] = {
     Event.SIGN_IN_REFUSED: _("Das Passwort stimmte, aber die Anmeldung wurde nicht zugelassen."),
     Event.SIGN_IN_THROTTLED: _("Nach zu vielen Versuchen haben wir eine Anmeldung nicht mehr geprüft."),
     Event.SECOND_FACTOR_SUCCEEDED: _("Der zweite Faktor wurde bestätigt."),
-    Event.SECOND_FACTOR_FAILED: _("Das Passwort stimmte, der Code des zweiten Faktors nicht."),
+    Event.SECOND_FACTOR_FAILED: _("Ein Code des zweiten Faktors war falsch."),
     Event.SECOND_FACTOR_LOCKED: _("Nach zu vielen falschen Codes haben wir keinen mehr geprüft."),
     Event.SECOND_PROOF_REQUESTED: _(
         "Nach dem Wiederherstellungspasswort haben wir einen Code gesendet, "
