@@ -78,7 +78,7 @@ def signed_in(view: View) -> View:
             return other_person(url_for(page, **of, flow=request.args.get("flow")))
         if live is None and request.method == "POST":  # nothing is written for who may come from anywhere
             page, of = _page_of_request()
-            return go_to(page, **of)
+            return go_to(page, **of, flow=request.args.get("flow"))
         if live is None:
             return go_to("login.show", flow=_begin().id)
         g.ui_locales = live.account.locale
