@@ -30,6 +30,7 @@ OLD_ACCOUNT: Final = "old_account"
 ADDRESS: Final = "address"
 ADDRESS_UNDO: Final = "address_undo"
 DELETION: Final = "deletion"
+DELETION_UNDO: Final = "deletion_undo"
 
 _TABLE: Final = Flow.__tablename__
 _CARRIED: Final = ("redirect_uri", "ui_locales")
