@@ -21,7 +21,7 @@ from idp.web.browser_session import clear_session, flow_browser, known_flow_brow
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.data_forms import DeletionForm, UndoForm
-from idp.web.flow_pages import flow_of, go_to
+from idp.web.flow_pages import flow_of, go_to, of_purpose
 from idp.web.flow_pages import show as show_page
 from idp.web.own_pages import STEP_UP_STRICT, confirmed
 from idp.web.wording import word, word_refusal
@@ -143,10 +143,8 @@ def _flow() -> Flow:
 
 
 def _finished(purpose: str) -> Flow:
-    flow = engine.load_finished(current(), request.args.get("flow", ""), known_flow_browser())
-    if flow.purpose != purpose:
-        raise Refusal("flow.lost")
-    return flow
+    flow_id = request.args.get("flow", "")
+    return of_purpose(engine.load_finished(current(), flow_id, known_flow_browser()), purpose)
 
 
 def _done_before() -> Response | None:
