@@ -323,7 +323,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "leading-on": lambda: ("pages/leading_on.html", {"target": f"http://localhost:8001/?state={HOSTILE}"}),
     "login": _login,
     "login-empty": lambda: _login(
-        "", [("username", word("identifier.empty")), ("password", word("password.empty"))]
+        "", [("username", "Geben Sie Ihren Benutzernamen ein."), ("password", word("password.empty"))]
     ),
     "login-failed": lambda: _login(HOSTILE, [("username", word("login.failed"))]),
     "login-without-portal": lambda: _login(portal=None, cancel_url=None, note=("info", "Hinweis")),
