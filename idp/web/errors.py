@@ -161,7 +161,6 @@ def _page(
         status,
         status=status,
         retry_after=retry_after,
-        portal=None,
         words=words,
         new_link=new_link,
         again_url=again_url,

@@ -304,10 +304,7 @@ def _outbox(filled: bool) -> Page:
 
 
 def _http(status: int, retry_after: int | None = None) -> Callable[[], Page]:
-    shown = {"status": status, "retry_after": retry_after, "error_id": "01JD7Q3K8Z4T"} | {
-        "portal": None,
-        "new_link": None,
-    }
+    shown = {"status": status, "retry_after": retry_after, "error_id": "01JD7Q3K8Z4T", "new_link": None}
     return lambda: ("errors/http.html", shown)
 
 
@@ -377,8 +374,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "start": lambda: _start(True),
     "start-stranger": lambda: _start(False),
     "blocked": lambda: _access("access_blocked", company=f"Muster {HOSTILE}"),
-    "blocked-account": lambda: _access("access_blocked", company=None),
-    "pending": lambda: _access("access_pending", company="Muster GmbH", since=NOW, told="Anna"),
+    "pending": lambda: _access("access_pending", company="Muster GmbH"),
     "no-organization": lambda: _access("access_no_organization", company=None),
     "another-organization": lambda: _access("access_no_organization", company="K-404"),
     "relying-party": lambda: _relying_party(PORTAL),
