@@ -51,6 +51,7 @@ class Event(StrEnum):
     ACCOUNT_CHANGED = "account.changed"
     ACCOUNT_BLOCKED = "account.blocked"
     ACCOUNT_UNBLOCKED = "account.unblocked"
+    ACCOUNT_TRIES_CLEARED = "account.tries_cleared"
     ACCOUNT_DELETED = "account.deleted"
     ACCOUNT_RESTORED = "account.restored"
     ACCOUNT_ERASED = "account.erased"
@@ -77,6 +78,7 @@ class Event(StrEnum):
     LEGACY_DIRECTORY_CREATED = "legacy_directory.created"
     LEGACY_DIRECTORY_CHANGED = "legacy_directory.changed"
     LEGACY_DIRECTORY_IMPORTED = "legacy_directory.imported"
+    LEGACY_DIRECTORY_TRIES_CLEARED = "legacy_directory.tries_cleared"
     LEGACY_DIRECTORY_SECRET_CHANGED = "legacy_directory.secret_changed"  # noqa: S105  (as above)
 
     # -- organisations

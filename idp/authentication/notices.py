@@ -95,7 +95,7 @@ def wrong_codes(
     account_id: str,
     *,
     portal: str,
-    means: Literal["password", "link", "recovery_password"] = "password",
+    means: Literal["password", "link", "recovery_password", "session"] = "password",
 ) -> None:
     """Tell that somebody had the first proof, and not the second (req 60)."""
     if ctx.throttle.notice(ctx.db, "wrong_codes", account_id, now=ctx.now):

@@ -24,6 +24,10 @@ from idp.throttling import Reservation
 _FLOW_LIVES: Final = timedelta(days=1)
 """As long as a flow lives at most."""
 
+MAILED_CODE: Final = "mailed_code"
+COUNTED: Final = (totp.TOTP, MAILED_CODE)
+"""What gives codes; in an account the tries at each are counted for themselves."""
+
 _WRONG: Final = frozenset({"code.wrong", "totp.used"})
 
 

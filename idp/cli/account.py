@@ -24,7 +24,7 @@ _reason_option = click.option("--reason", help="A sentence for the audit log.")
 
 @click.group()
 def account() -> None:
-    """People: create, password, block, unblock, delete, list, show, consents.
+    """People: create, password, block, unblock, tries, delete, list, show, consents.
 
     WHO is a user name, a verified e-mail address, or the id of an account.
     """
@@ -112,6 +112,19 @@ def unblock(state: State, who: str, *, reason: str | None, as_json: bool) -> Non
     with state.operation() as ctx:
         accounts.unblock(ctx, accounts.find(ctx, who), reason=reason)
     write_done(f"{who} can sign in again.", as_json=as_json, status="active")
+
+
+@account.command("clear-tries")
+@click.argument("who")
+@_reason_option
+@as_json_option
+@pass_state
+def clear_tries(state: State, who: str, *, reason: str | None, as_json: bool) -> None:
+    """Forget wrong passwords and codes: an account that was stopped by them may be tried again."""
+    with state.operation() as ctx:
+        account_id = accounts.find(ctx, who)
+        accounts.clear_tries(ctx, account_id, reason=reason)
+    write_done(f"Wrong passwords and codes of {who} are forgotten.", as_json=as_json, account=account_id)
 
 
 @account.command()

@@ -18,7 +18,7 @@ from idp.cli.account import ended_sentence
 from idp.cli.failures import Refused
 from idp.cli.output import as_json_option, write_done, write_fields, write_json, write_table
 from idp.cli.state import State, pass_state
-from idp.management import accounts, legacy_directories, legacy_wrapping, linking
+from idp.management import accounts, legacy_directories, legacy_proof, legacy_wrapping, linking
 from idp.management.legacy_import import MOST_TOLD, Import, Report
 
 _TOLD_ON_SCREEN = 20
@@ -186,6 +186,18 @@ def unlink(state: State, slug: str, username: str, *, as_json: bool) -> None:
         link=link_id,
         ended=asdict(undone.ended),
     )
+
+
+@legacy.command("clear-tries")
+@click.argument("slug")
+@click.argument("username")
+@as_json_option
+@pass_state
+def clear_tries(state: State, slug: str, username: str, *, as_json: bool) -> None:
+    """Forget wrong passwords of the old account USERNAME of SLUG: it may be tried again."""
+    with state.operation() as ctx:
+        legacy_proof.clear_tries(ctx, slug, username)
+    write_done(f"Wrong passwords of {username} are forgotten.", as_json=as_json, directory=slug)
 
 
 @contextmanager

@@ -102,12 +102,12 @@ class NewSignIn(Mail):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrongCodes(Mail):
-    """Somebody had the right password, or another means to a new one, and wrong codes (req 60)."""
+    """Somebody had the right password, another means to a new one, or an open session; and wrong codes."""
 
     name: ClassVar[str] = "wrong_codes"
     user_agent: str
     portal: str = ""
-    means: Literal["password", "link", "recovery_password"] = "password"
+    means: Literal["password", "link", "recovery_password", "session"] = "password"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,8 @@ OLD_ACCOUNT: Final = "old_account"
 ADDRESS: Final = "address"
 ADDRESS_UNDO: Final = "address_undo"
 DELETION: Final = "deletion"
+DELETION_UNDO: Final = "deletion_undo"
+LOGOUT: Final = "logout"
 
 _TABLE: Final = Flow.__tablename__
 _CARRIED: Final = ("redirect_uri", "ui_locales")
@@ -223,7 +225,7 @@ def keep(ctx: Context, flow: Flow, *, done: Mapping[str, Any], account_id: str |
 
 
 def note(flow: Flow, *, done: Mapping[str, Any], account_id: str | None) -> None:
-    """Have a flow carry marks that :func:`keep` or :func:`finish` writes in this transaction."""
+    """Have a flow carry marks that :func:`keep` writes; :func:`finish` writes only whose flow it is."""
     set_committed_value(flow, "done", dict(done))
     set_committed_value(flow, "account_id", account_id)
 

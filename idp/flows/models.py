@@ -14,7 +14,7 @@ RESETS = text("purpose = 'reset'")
 
 
 class Flow(Base):
-    """One started piece of work: an authorization request, later registration, linking, reset, invitation."""
+    """One started piece of work of a person: see the purposes in :mod:`idp.flows.engine`."""
 
     __tablename__ = "flow"
     __table_args__ = (

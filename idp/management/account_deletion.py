@@ -168,7 +168,7 @@ def offer(ctx: Context, account_id: str, *, then: Flow | None, browser_hash: byt
     """
     made = engine.start(
         ctx,
-        engine.DELETION,
+        engine.DELETION_UNDO,
         browser_hash=browser_hash,
         client_id=then.client_id if then else None,
         request=engine.carried(then),
@@ -183,9 +183,9 @@ def of_flow(ctx: Context, flow: Flow) -> Undoable:
 
     :raises Refusal: ``flow.lost`` where it is of another kind; ``token.expired``.
     """
-    if flow.purpose != engine.DELETION or flow.account_id is None:
+    if flow.purpose != engine.DELETION_UNDO:
         raise Refusal("flow.lost")
-    return _undoable(ctx, flow.account_id)
+    return _undoable(ctx, str(flow.account_id))
 
 
 def undo_in(ctx: Context, flow: Flow) -> None:

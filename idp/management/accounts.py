@@ -18,6 +18,7 @@ from idp.audit.events import Event
 from idp.audit.log import erase as erase_from_log
 from idp.audit.log import record
 from idp.authentication.models import Authenticator, Device, RecoveryPassword, Session
+from idp.authentication.second_factor import COUNTED
 from idp.context import Context
 from idp.crypto import random_token
 from idp.db import new_id
@@ -134,7 +135,7 @@ def create(
 
 
 def set_password(ctx: Context, account_id: str, password: str) -> Ended:
-    """Give an account a password; everything issued before ends (req 44).
+    """Give an account a password; everything issued before ends, and wrong tries count no more (req 44, 54).
 
     :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``password.*`` (the first problem).
     :raises Busy: the hash pool is full.
@@ -148,6 +149,7 @@ def set_password(ctx: Context, account_id: str, password: str) -> Ended:
     _check_password(ctx, account, password, addresses)
     _store_password(ctx, account, password)
     account.epoch += 1
+    ctx.throttle.recovered(ctx.db, account.id)
     record(ctx, Event.PASSWORD_CHANGED, target=("account", account.id))
     ctx.db.flush()
     return end_account(ctx, account.id, "password changed")
@@ -180,6 +182,18 @@ def unblock(ctx: Context, account_id: str, *, reason: str | None = None) -> None
     if not _change_restored(account, BLOCKED, ACTIVE):
         _change_status(ctx, account, BLOCKED, ACTIVE)
     record(ctx, Event.ACCOUNT_UNBLOCKED, target=("account", account.id), reason=reason)
+    ctx.db.flush()
+
+
+def clear_tries(ctx: Context, account_id: str, *, reason: str | None = None) -> None:
+    """Forget the wrong passwords and codes of an account: who was stopped by them may try again (req 54).
+
+    :raises Refusal: ``actor.not_allowed``, ``account.unknown``.
+    """
+    require_operator(ctx)
+    account = locked(ctx, account_id)
+    ctx.throttle.recovered(ctx.db, account.id, factors=COUNTED)
+    record(ctx, Event.ACCOUNT_TRIES_CLEARED, target=("account", account.id), reason=reason)
     ctx.db.flush()
 
 

@@ -23,6 +23,7 @@ from idp.audit.events import Event
 from idp.audit.log import record
 from idp.context import Context
 from idp.errors import Busy, Refusal
+from idp.management.actors import require_operator
 from idp.throttling import Reservation
 
 
@@ -51,7 +52,7 @@ class Offer:
 def prove(ctx: Context, account_id: str, slug: str, username: str, password: str) -> Proof:
     """Count the try, then ask the directory; needs no transaction and must not be inside one.
 
-    :raises Refusal: ``legacy_directory.unknown``; ``login.throttled`` (until), ``login.stopped``;
+    :raises Refusal: ``legacy_directory.unknown``; ``login.throttled`` (until), ``link.stopped``;
         ``link.failed``; ``link.taken`` (own) after a right password; ``link.away`` (directory), which counts
         nothing.
     :raises Busy: the hash pool is full; the try is given back.
@@ -120,6 +121,21 @@ def taken(ctx: Context, proof: Proof, legacy_id: str | None = None) -> Refusal:
     return Refusal("link.taken", own=own)
 
 
+def clear_tries(ctx: Context, slug: str, username: str) -> None:
+    """Forget the wrong passwords of an old account, whoever typed them: it may be tried again.
+
+    :raises Refusal: ``actor.not_allowed``, ``legacy_directory.unknown``.
+    """
+    require_operator(ctx)
+    directory = directories.find(ctx.db, slug)
+    if directory is None:
+        raise Refusal("legacy_directory.unknown", slug=slug)
+    row_id, _ = whose(ctx, directory, username)
+    ctx.throttle.legacy_recovered(ctx.db, directory=directory.id, name=_counted_as(row_id, username))
+    target = ("legacy_directory", directory.id)
+    record(ctx, Event.LEGACY_DIRECTORY_TRIES_CLEARED, target=target, new={"legacy_account": row_id})
+
+
 def _outside_transactions(ctx: Context) -> None:
     if ctx.db.in_transaction():
         raise RuntimeError("a password is checked outside of transactions")
@@ -137,12 +153,16 @@ def _try(
     row_id, address = whose(ctx, directory, username)
     return ctx.throttle.legacy_try(
         directory=directory.id,
-        name=f"account:{row_id}" if row_id else f"name:{username_key(username)}",
+        name=_counted_as(row_id, username),
         account_id=account_id,
         ip=ctx.origin.ip,
         own=address in own,
         now=ctx.now,
     )
+
+
+def _counted_as(row_id: str | None, username: str) -> str:
+    return f"account:{row_id}" if row_id else f"name:{username_key(username)}"
 
 
 def _ask(

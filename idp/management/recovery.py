@@ -127,11 +127,6 @@ def make_due(ctx: Context, account: Account) -> bool:
     return due
 
 
-def is_due(ctx: Context, account_id: str) -> bool:
-    """Tell whether the person has to save one before a portal gets its answer."""
-    return ctx.db.get_one(Account, account_id).recovery_due
-
-
 def prove(ctx: Context, username: str, typed: str) -> tuple[Candidate, Reservation]:
     """Compare a recovery password; an unknown name costs and answers what a wrong one does (req 59).
 

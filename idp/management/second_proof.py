@@ -85,7 +85,7 @@ def sent_at(ctx: Context, flow: Flow) -> datetime | None:
 
 def reserve(ctx: Context, flow: Flow, claim: Claim) -> Reservation:
     """Count a try, with those at the app's codes of this reset; as ``second_factor.reserve``."""
-    return second_factor.reserve(ctx, flow, claim.account.id, factor="mailed_code")
+    return second_factor.reserve(ctx, flow, claim.account.id, factor=second_factor.MAILED_CODE)
 
 
 def confirm(ctx: Context, flow: Flow, claim: Claim, code: str, reservation: Reservation) -> None:

@@ -65,6 +65,14 @@ class NoOrganization:
 Choice = Active | Choose | Pending | Blocked | Missing | NoOrganization
 
 
+def acting_for(
+    memberships: Sequence[MembershipFacts], session_membership: str | None
+) -> MembershipFacts | None:
+    """Return which membership a session acts for where no portal asks, None where that is not settled."""
+    chosen = choose(memberships, session_membership=session_membership)
+    return chosen.membership if isinstance(chosen, Active) else None
+
+
 def choose(
     memberships: Sequence[MembershipFacts],
     *,

@@ -98,7 +98,7 @@ class Throttle:
 
         :param account_id: None where *name*, as typed, is no account.
         :param known_device: this browser has signed in to this account before.
-        :raises Refusal: ``login.throttled`` (until); ``login.stopped`` where only recovery helps.
+        :raises Refusal: ``login.throttled`` (until); ``login.stopped`` where only a new password helps.
         """
         self.network_try("login", ip, limits=self._login, now=now)
         subject = f"account:{account_id}" if account_id else f"name:{_fold(name)}"
@@ -116,17 +116,20 @@ class Throttle:
         :param account_id: who is signed in; None where the sign-in itself was counted before.
         :param own: the old account has an address that this account has proven: the lane of its owner, which
             nobody else's tries can close (req 56).
-        :raises Refusal: ``login.throttled`` (until); ``login.stopped`` where only the operator helps.
+        :raises Refusal: ``login.throttled`` (until); ``link.stopped`` where only the operator helps.
         """
         if account_id is not None:
             self.network_try("login", ip, limits=self._login, now=now)
             counted = [(self._key(f"legacy.by.{limit.period}", account_id), limit) for limit in self._login]
             _raise_above(self._login, self._windows.hit(counted, now), "login.throttled")
-        return self._take("legacy", f"{directory}\0{_fold(name)}", known=own, now=now)
+        subject = f"{directory}\0{_fold(name)}"
+        return self._take("legacy", subject, known=own, now=now, stopped="link.stopped")
 
-    def _take(self, purpose: str, subject: str, *, known: bool, now: datetime) -> Reservation:
+    def _take(
+        self, purpose: str, subject: str, *, known: bool, now: datetime, stopped: str = "login.stopped"
+    ) -> Reservation:
         """Take one try at a subject, in the lane of unknown browsers or in that of known ones."""
-        everyone, lane = self._key(purpose, subject), self._key(f"{purpose}.known", subject)
+        lane, everyone = self._lanes(purpose, subject)
         if known:
             with self._database.engine.begin() as connection:
                 taken = counters.reserve(connection, lane, self._known_device, now)
@@ -136,7 +139,7 @@ class Throttle:
             with self._database.at_once() as connection:
                 taken = counters.reserve(connection, everyone, self._password, now)
         if not taken.granted:
-            raise _refusal("login", taken.until)
+            raise _refusal("login", taken.until, stopped)
         # one order for all who hold both rows
         counted = (lane, everyone) if known else (everyone,)
         return Reservation((lane, everyone), counted, taken.failures)
@@ -150,7 +153,7 @@ class Throttle:
         :param within: what ends after five wrong codes, a flow or a session.
         :param lives: how long that lives at most.
         :raises Refusal: ``flow.expired`` where its tries are used up; ``code.throttled`` (until);
-            ``code.stopped`` where only recovery helps.
+            ``code.stopped`` where only the operator helps.
         """
         flow, account = self._key("factor.flow", within), self._key(f"factor.{factor}", account_id)
         per_flow = Limit(self._settings.second_factor_per_transaction, lives)
@@ -161,7 +164,7 @@ class Throttle:
         if used > per_flow.count:
             raise Refusal("flow.expired")
         if not taken.granted:
-            raise _refusal("code", taken.until)
+            raise _refusal("code", taken.until, "code.stopped")
         return Reservation((account,), (account,), taken.failures, remaining=per_flow.count - used)
 
     def user_code_try(self, *, account_id: str | None, ip: str | None, now: datetime) -> None:
@@ -224,7 +227,7 @@ class Throttle:
         with self._database.engine.begin() as connection:
             taken = counters.reserve(connection, key, self._counted_only, now, waits=not known_device)
         if not taken.granted:
-            raise _refusal("login", taken.until)
+            raise Refusal("login.throttled", until=taken.until)
         return Reservation((key,), (key,), taken.failures)
 
     def notice(self, db: Session, kind: str, account_id: str, *, now: datetime) -> bool:
@@ -252,13 +255,16 @@ class Throttle:
         counters.clear(db, reservation.cleared)
 
     def recovered(self, db: Session, account_id: str, *, factors: Iterable[str] = ()) -> None:
-        """Forget the failures of an account's password after it was set anew by recovery (req 54).
+        """Forget the failures of an account's password that was set anew, or that is freed (req 54).
 
-        :param factors: kinds of second factors that were removed with it: their next ones are others.
+        :param factors: kinds of second factors whose failures are forgotten, too.
         """
-        subject = f"account:{account_id}"
-        keys = [self._key("password.known", subject), self._key("password", subject)]
+        keys = self._lanes("password", f"account:{account_id}")
         counters.clear(db, keys + [self._key(f"factor.{kind}", account_id) for kind in factors])
+
+    def legacy_recovered(self, db: Session, *, directory: str, name: str) -> None:
+        """Forget the failures at a password of an old portal; names as in :meth:`legacy_try`."""
+        counters.clear(db, self._lanes("legacy", f"{directory}\0{_fold(name)}"))
 
     def give_back(self, reservation: Reservation) -> None:
         """Undo a try whose password or code was never looked at, since the hash pool was full."""
@@ -297,6 +303,10 @@ class Throttle:
         keys = [self._key(f"network.{purpose}.{limit.period}", str(network)) for limit in limits]
         _raise_above(limits, self._windows.hit(list(zip(keys, limits, strict=True)), now), code)
 
+    def _lanes(self, purpose: str, subject: str) -> list[str]:
+        """Return the keys of a subject: of browsers or owners that are known, and of everybody."""
+        return [self._key(f"{purpose}.known", subject), self._key(purpose, subject)]
+
     def _key(self, purpose: str, subject: str) -> str:
         return b64url(self._vault.keyed_hash(f"throttle.{purpose}", subject))
 
@@ -318,8 +328,8 @@ def _raise_above(limits: Sequence[Limit], windows: Sequence[Window], code: str) 
         raise Refusal(code, until=max(above))
 
 
-def _refusal(kind: str, until: datetime | None) -> Refusal:
-    return Refusal(f"{kind}.stopped") if until is None else Refusal(f"{kind}.throttled", until=until)
+def _refusal(kind: str, until: datetime | None, stopped: str) -> Refusal:
+    return Refusal(stopped) if until is None else Refusal(f"{kind}.throttled", until=until)
 
 
 def _fold(name: str) -> str:

@@ -28,7 +28,7 @@ class Browser:
 
     def __init__(self, environ: Mapping[str, Any], settings: Settings) -> None:
         self._settings = settings
-        self._sent = _sent(environ)
+        self._sent = cookies.sent(environ)
         self._live: LiveSession | None = None
         self._read = False
         self._flow: bytes | None = None
@@ -92,12 +92,3 @@ class Browser:
     def _token(self, name: str) -> str | None:
         value = self._sent.get(cookies.cookie_name(self._settings, name), "")
         return value if _TOKEN.fullmatch(value) else None
-
-
-def _sent(environ: Mapping[str, Any]) -> dict[str, str]:
-    """Return the cookies of a request; of two with one name the first (RFC 6265 §5.4, the longer path)."""
-    found: dict[str, str] = {}
-    for pair in str(environ.get("HTTP_COOKIE") or "").split(";"):
-        name, _, value = pair.strip().partition("=")
-        found.setdefault(name, value)
-    return found

@@ -45,11 +45,6 @@ def clear_session(response: Response) -> None:
     browser().signed_in(None)
 
 
-def has_cookies() -> bool:
-    """Tell whether the browser sent any cookie at all."""
-    return bool(request.environ.get("HTTP_COOKIE"))
-
-
 def flow_browser() -> bytes:
     """Return the hash that binds flows to this browser, making its secret with the first one."""
     return browser().flow_or_new()

@@ -12,6 +12,7 @@ from idp.authentication.devices import DeviceCookie
 from idp.context import Origin
 from idp.settings import Settings
 from idp.settings.models import Networks
+from idp.web import cookies
 
 _LONGEST_CHAIN = 20
 
@@ -21,7 +22,7 @@ def origin(environ: Mapping[str, Any], settings: Settings, *, request_id: str = 
     agent: str = environ.get("HTTP_USER_AGENT", "")
     if not agent.isprintable():
         agent = "".join(sign for sign in agent if sign.isprintable())
-    device = DeviceCookie.parse(_cookie(environ, "__Host-dev" if settings.secure else "dev"))
+    device = DeviceCookie.parse(cookies.sent(environ).get(cookies.cookie_name(settings, cookies.DEVICE)))
     return Origin(
         ip=client_ip(environ, settings.server.trusted_proxies),
         user_agent=agent[:255],
@@ -71,11 +72,3 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 def _within(address: IPv4Address | IPv6Address, networks: Networks) -> bool:
     return any(address in network for network in networks)
-
-
-def _cookie(environ: Mapping[str, Any], name: str) -> str | None:
-    for pair in str(environ.get("HTTP_COOKIE") or "").split(";"):
-        key, _, value = pair.strip().partition("=")
-        if key == name:
-            return value
-    return None

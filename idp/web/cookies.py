@@ -3,7 +3,8 @@
 Over http, which production refuses, the same names go without ``__Host-``: browsers drop the prefix there.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from idp.settings import Settings
 
@@ -19,6 +20,15 @@ DEVICE_SECONDS: Final = 400 * 24 * 3600
 def cookie_name(settings: Settings, name: str) -> str:
     """Return the name a cookie has at this installation."""
     return f"__Host-{name}" if settings.secure else name
+
+
+def sent(environ: Mapping[str, Any]) -> dict[str, str]:
+    """Return the cookies of a request; of two with one name the first (RFC 6265 §5.4, the longer path)."""
+    found: dict[str, str] = {}
+    for pair in str(environ.get("HTTP_COOKIE") or "").split(";"):
+        name, _, value = pair.strip().partition("=")
+        found.setdefault(name, value)
+    return found
 
 
 def set_cookie(settings: Settings, name: str, value: str, *, max_age: int | None = None) -> str:

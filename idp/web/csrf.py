@@ -27,6 +27,10 @@ _SECRET: Final = "csrf_token"  # noqa: S105  (the library's key in the cookie, a
 _OWNER: Final = "owner"
 
 
+class CookiesOff(Exception):
+    """A form came from a browser that sent no cookie at all: it takes none."""
+
+
 def cross_site(view: View) -> View:
     """Mark a view that other sites may post to, such as the authorization endpoint (OIDC Core §3.1.2.1).
 
@@ -124,7 +128,9 @@ def _check() -> None:
         raise Forbidden("The request does not come from our own page.")
     try:
         csrf.protect(apply_exemptions=True)
-    except CSRFError:
+    except CSRFError as error:
+        if "HTTP_COOKIE" not in request.environ:
+            raise CookiesOff from error
         g.form_is_anothers = getattr(view, _TURNS_AWAY, False) and _of_another_secret()
         if not (g.form_is_anothers or getattr(view, _SHOWS_STALE, False)):
             raise

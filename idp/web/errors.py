@@ -13,6 +13,7 @@ from idp.errors import Busy, Refusal
 from idp.logging import get_logger
 from idp.oidc.authorization_request import RelyingPartyMistake
 from idp.oidc.discovery import AUTHORIZATION_PATH, END_SESSION_PATH
+from idp.web.csrf import CookiesOff, answers_a_link
 from idp.web.parameters import Unreadable
 from idp.web.portals import portal_by_row, portal_of
 from idp.web.wording import statuses
@@ -32,6 +33,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Unreadable, unreadable)
     app.register_error_handler(Refusal, refused)
     app.register_error_handler(Busy, busy)
+    app.register_error_handler(CookiesOff, cookies_off)
     app.register_error_handler(CSRFError, stale_form)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(OperationalError, database_away)
@@ -91,6 +93,18 @@ def refused(refusal: Refusal) -> Response:
     )
 
 
+def cookies_off(error: CookiesOff) -> Response:
+    """Say that no form can be sent without cookies, and where to try again."""
+    # the page of a mail's link opens by that link alone
+    again = answers_a_link() and "token" not in request.form
+    return without_cookies(f"?{request.query_string.decode()}" if again else None)
+
+
+def without_cookies(retry_url: str | None) -> Response:
+    """Say the same, with a way back of one's own."""
+    return _render("errors/cookies_off.html", 400, retry_url=retry_url)
+
+
 def stale_form(error: CSRFError) -> Response:
     """Say that nothing was changed: the page was open too long, or its cookie is gone (req 98)."""
     return _page(400, words=statuses.STALE_FORM)
@@ -147,7 +161,6 @@ def _page(
         status,
         status=status,
         retry_after=retry_after,
-        portal=None,
         words=words,
         new_link=new_link,
         again_url=again_url,

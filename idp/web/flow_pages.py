@@ -27,6 +27,8 @@ OWN_PAGE: Final = "_lotse_own_page"
 _HUBS: Final = {engine.AUTHORIZATION: "authorize", engine.DEVICE: "device"}
 """Purposes of flows that somebody waits for, and whose views decide about them."""
 
+_OF_SIGN_IN: Final = (*_HUBS, engine.SIGN_IN)
+
 
 def flow_of_request(*, lock: bool = False) -> Flow | None:
     """Return the flow that ``?flow=`` names, None without one.
@@ -34,10 +36,7 @@ def flow_of_request(*, lock: bool = False) -> Flow | None:
     :param lock: hold its row, for requests that change it.
     :raises Refusal: ``flow.lost``, ``flow.expired``, ``flow.other_browser``; ``idp.web.errors`` shows them.
     """
-    flow_id = request.args.get("flow")
-    if flow_id is None:
-        return None
-    return _of_sign_in(engine.load(current(), flow_id, known_flow_browser(), lock=lock))
+    return required_flow(lock=lock) if "flow" in request.args else None
 
 
 def flow_of_form(*, lock: bool = False) -> Flow | None:
@@ -50,41 +49,31 @@ def flow_of_form(*, lock: bool = False) -> Flow | None:
     except Refusal as refusal:
         if refusal.code != "flow.expired":
             raise
-    return _of_sign_in(engine.load_answered(current(), request.args["flow"], known_flow_browser()))
+    flow = engine.load_answered(current(), request.args["flow"], known_flow_browser())
+    return of_purpose(flow, *_OF_SIGN_IN)
 
 
 def required_flow(*, lock: bool = False) -> Flow:
     """Return the flow that ``?flow=`` names, as :func:`flow_of_request`; a lost one without it."""
-    flow_id = request.args.get("flow", "")
-    return _of_sign_in(engine.load(current(), flow_id, known_flow_browser(), lock=lock))
-
-
-def _of_sign_in(flow: Flow) -> Flow:
-    if flow.purpose not in (*_HUBS, engine.SIGN_IN):  # the browser's own, but other work
-        raise Refusal("flow.lost")
-    # before any word is said: the language is chosen once a request
-    g.ui_locales = flow.request.get("ui_locales")
-    return flow
+    return flow_of(*_OF_SIGN_IN, lock=lock)
 
 
 def flow_of(*purposes: str, name: str = "flow", lock: bool = False) -> Flow:
     """Return the flow, of certain purposes, that a query parameter names; else as :func:`required_flow`."""
-    flow = engine.load(current(), request.args.get(name, ""), known_flow_browser(), lock=lock)
-    if flow.purpose not in purposes:
+    found = engine.load(current(), request.args.get(name, ""), known_flow_browser(), lock=lock)
+    return of_purpose(found, *purposes)
+
+
+def of_purpose(flow: Flow, *purposes: str) -> Flow:
+    """Return a flow whose purpose is one of these, and have its page speak its language.
+
+    :raises Refusal: ``flow.lost`` for another one.
+    """
+    if flow.purpose not in purposes:  # the browser's own, but other work
         raise Refusal("flow.lost")
+    # before any word is said: the language is chosen once a request
     g.ui_locales = flow.request.get("ui_locales")
     return flow
-
-
-def cookies_off(retry_url: str) -> Response:
-    """Say that a form cannot be sent without cookies, and where to try again."""
-    page = render_template(
-        "errors/cookies_off.html",
-        retry_url=retry_url,
-        portal=None,
-        error_id=request.environ.get("lotse.request_id"),
-    )
-    return make_response(page, 400)
 
 
 def show(

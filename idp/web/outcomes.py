@@ -74,8 +74,6 @@ def _state_page(
         template,
         portal=portal_of(client),
         company=company,
-        since=None,
-        told=None,
         return_url=decline_url(flow),
         switch_url=url_for("choose_account.switch", flow=flow.id),
         **facts,

@@ -52,7 +52,6 @@ class OverloadPage:
                 words=OVERLOAD,
                 new_link=None,
                 retry_after=None,  # the words say it
-                portal=None,
                 error_id=_ID,
                 choices=False,  # their links would lose the flow
             )

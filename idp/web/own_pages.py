@@ -15,7 +15,6 @@ from flask_babel import lazy_gettext as _
 from flask_babel.speaklater import LazyString
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response
 
 from idp.authentication.assurance import proven_within
@@ -78,7 +77,7 @@ def signed_in(view: View) -> View:
             return other_person(url_for(page, **of, flow=request.args.get("flow")))
         if live is None and request.method == "POST":  # nothing is written for who may come from anywhere
             page, of = _page_of_request()
-            return go_to(page, **of)
+            return go_to(page, **of, flow=request.args.get("flow"))
         if live is None:
             return go_to("login.show", flow=_begin().id)
         g.ui_locales = live.account.locale
@@ -202,7 +201,7 @@ def _page_of_request() -> tuple[str, dict[str, Any]]:
     while adapter is not None and path:
         try:
             endpoint, values = adapter.match(path, method="GET")
-        except (HTTPException, RequestRedirect):
+        except HTTPException:  # a redirect is one, too
             endpoint, values = "", {}
         if getattr(current_app.view_functions.get(endpoint), OWN_PAGE, False):
             return endpoint, dict(values)

@@ -1,7 +1,7 @@
 """The end of every sign-in: one session, a new cookie, nothing of who was here before (req 12, 40; C6)."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 from flask import redirect, url_for
 from werkzeug.wrappers import Response
@@ -29,7 +29,7 @@ from idp.web.browser_session import (
     set_session,
 )
 from idp.web.context import current
-from idp.web.flow_pages import SEE_OTHER, begun_from, go_on, portal_of_flow
+from idp.web.flow_pages import SEE_OTHER, begun_from, go_on, go_to, portal_of_flow
 from idp.web.hub import Answered, Hub
 from idp.web.outcomes import respond
 from idp.web.portals import server
@@ -87,21 +87,38 @@ def complete(
     return response
 
 
-def complete_reset(flow: Flow, methods: Methods) -> Response:
-    """Give the account its new password, sign the person in where they may come in, and say so."""
+def complete_reset(flow: Flow, methods: Methods, *, remember: bool = False) -> Response:
+    """Give the account its new password, sign the person in where they may come in, and say so.
+
+    :param remember: as in :func:`complete`; every browser that was remembered before is forgotten.
+    """
     ctx, then = current(), begun_from(flow)
     account = password_reset.apply(ctx, flow)
     onward = url_for("forgotten_password.show_changed", flow=flow.id)
     if login.standing(ctx, account) is not None:  # the sign-in says why, as after any other right password
         return redirect(onward, SEE_OTHER)
-    return complete(then, account, methods, onward=onward, told=True)
+    return complete(then, account, methods, remember=remember, onward=onward, told=True)
 
 
-def tell_of_wrong_codes(flow: Flow, account_id: str, refusal: Refusal) -> None:
-    """Send the mail about wrong codes after a right password, where they have come to an end (req 60)."""
+def reset_again(flow: Flow) -> Response:
+    """Lead back to where a reset began, which too many wrong codes have ended (req 64)."""
+    by_recovery = password_reset.means_of(flow) == password_reset.BY_RECOVERY
+    page = "recovery_reset.show" if by_recovery else "forgotten_password.show"
+    return go_to(page, flow=flow.request["then"], wrong_codes=1)
+
+
+def tell_of_wrong_codes(flow: Flow, account_id: str, refusal: Refusal, *, in_session: bool = False) -> None:
+    """Send the mail about wrong codes, where they have come to an end (req 60).
+
+    :param in_session: they came from a session that was open, and nothing was proven before them.
+    """
     if refusal.code not in _WRONG_CODES_END:
         return
-    means = password_reset.means_of(flow) if flow.purpose == engine.RESET else "password"
+    means: Literal["password", "link", "recovery_password", "session"] = "password"
+    if flow.purpose == engine.RESET:
+        means = password_reset.means_of(flow)
+    elif in_session:
+        means = "session"
     ctx = current().acting(Actor("account", account_id))
     notices.wrong_codes(ctx, account_id, portal=_portal_name(flow), means=means)
 

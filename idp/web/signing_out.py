@@ -20,7 +20,6 @@ from idp.web.context import current
 from idp.web.flow_pages import SEE_OTHER
 from idp.web.portals import provider
 
-LOGOUT: Final = "logout"
 SIGNED_OUT: Final = "signed out"
 PATIENCE_SECONDS = 1.5
 """How long the way back to a portal waits for the worker, which looks for messages every half second."""
@@ -33,7 +32,7 @@ _waiting = threading.BoundedSemaphore(_AT_A_TIME)
 def sign_out_here(live: LiveSession) -> Response:
     """End this browser's own session by the person's click, and say so."""
     wanted = LogoutRequest()
-    flow = engine.start(current(), LOGOUT, browser_hash=flow_browser(), request=wanted.to_json())
+    flow = engine.start(current(), engine.LOGOUT, browser_hash=flow_browser(), request=wanted.to_json())
     return sign_out(flow, wanted, live, agreed=True)
 
 

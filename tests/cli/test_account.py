@@ -73,6 +73,19 @@ def test_block_and_unblock(terminal: Terminal) -> None:
     assert reasons == ["Verdacht"]
 
 
+def test_clear_tries(terminal: Terminal) -> None:
+    """Who was stopped may try again; the log says why."""
+    account_id = _anna(terminal)
+    assert terminal.json("account", "clear-tries", "anna", "--reason", "am Telefon") == {
+        "account": account_id
+    }
+    assert "are forgotten" in terminal.ok("account", "clear-tries", "anna@muster.example")
+    reasons = [
+        entry["reason"] for entry in terminal.json("audit", "tail", "--event", "account.tries_cleared")
+    ]
+    assert sorted(reasons, key=str) == [None, "am Telefon"]
+
+
 def test_set_password_and_delete(terminal: Terminal) -> None:
     """A new password is set; a deletion must be confirmed."""
     _anna(terminal)
@@ -100,7 +113,7 @@ def test_an_account_without_password(terminal: Terminal) -> None:
     assert "Created account inga" in terminal.ok("account", "create", "inga", "--no-password")
 
 
-@pytest.mark.parametrize("verb", ["show", "block", "unblock"])
+@pytest.mark.parametrize("verb", ["show", "block", "unblock", "clear-tries"])
 def test_unknown_accounts(terminal: Terminal, verb: str) -> None:
     """Who does not exist is "not found"."""
     assert terminal.run("account", verb, "nobody").exit_code == 3

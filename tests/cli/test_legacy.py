@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from idp.app import build_services
+from idp.errors import Refusal
 from idp.management import linking
 from idp.management.legacy_proof import prove
 from idp.settings import load_settings
@@ -125,3 +126,35 @@ def test_links(terminal: Terminal, file: Path) -> None:
     assert "free again" in terminal.ok("legacy", "unlink", SLUG, "SMueller")
     assert terminal.json("legacy", "links", "ben")[0]["undone_at"] is not None
     assert terminal.run("legacy", "unlink", SLUG, "smueller").exit_code == 3
+
+
+def test_clear_tries(terminal: Terminal, file: Path) -> None:
+    """Old accounts that were tried too often, and names that are none, may be tried again (req 54)."""
+    terminal.ok("legacy", "import", str(file), "--directory", SLUG)
+    few = {**terminal.environment, "LOTSE_THROTTLE__ACCOUNT_HARD_STOP": "6"}
+    services = build_services(load_settings(None, environ=few))
+    with services.database.session() as db:
+        ctx = services.context(db, actor=OPERATOR)
+        ben = make_account(ctx, "ben", emails=["s@muster.example"])
+        db.commit()
+
+        def answer(name: str) -> str:
+            try:
+                prove(ctx, ben, SLUG, name, "wrong")
+            except Refusal as refusal:
+                db.commit()
+                return refusal.code
+            return ""
+
+        for _ in range(6):
+            assert answer("smueller") == "link.failed"
+        assert answer("smueller") == "link.stopped"
+        for _ in range(5):
+            assert answer("nobody") == "link.failed"
+        assert answer("nobody") == "login.throttled"
+        assert terminal.json("legacy", "clear-tries", SLUG, "SMueller") == {"directory": SLUG}
+        assert "are forgotten" in terminal.ok("legacy", "clear-tries", SLUG, "nobody")
+        assert answer("smueller") == answer("nobody") == "link.failed"
+    services.database.dispose()
+    assert len(terminal.json("audit", "tail", "--event", "legacy_directory.tries_cleared")) == 2
+    assert terminal.run("legacy", "clear-tries", "unknown", "smueller").exit_code == 3

@@ -48,6 +48,7 @@ SAMPLES: dict[str, Mail] = {
     "after failures": mails.NewSignIn(user_agent=FIREFOX, portal=PORTAL, failures=23),
     "wrong codes": mails.WrongCodes(user_agent=FIREFOX, portal=PORTAL),
     "wrong codes after a link": mails.WrongCodes(user_agent=FIREFOX, portal=PORTAL, means="link"),
+    "wrong codes in a session": mails.WrongCodes(user_agent=FIREFOX, means="session"),
     "wrong codes after recovery": mails.WrongCodes(user_agent=FIREFOX, means="recovery_password"),
     "access ended": mails.AccessEnded(portal=PORTAL),
     "remove factor": mails.RemoveSecondFactor(code="482913", user_agent=FIREFOX, portal=PORTAL),

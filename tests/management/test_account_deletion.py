@@ -131,7 +131,7 @@ def test_a_flow_undoes_it_once(services: Services, anna: str) -> None:
         flow = account_deletion.offer(ctx, anna, then=None, browser_hash=b"b")
         other = engine.start(ctx, engine.SIGN_IN, browser_hash=b"b", request={})
         other.account_id = anna
-        status_page = engine.start(ctx, engine.DELETION, browser_hash=b"b", request={"due": ""})
+        status_page = engine.start(ctx, engine.DELETION, browser_hash=b"b", request={})
         for wrong in (other, status_page):
             assert code_of(lambda wrong=wrong: account_deletion.undo_in(ctx, wrong)) == "flow.lost"
         account_deletion.undo_in(ctx, flow)

@@ -230,7 +230,7 @@ def test_lists_are_read_in_pages(services: Services, ben: str) -> None:
         assert {found.id: found.emails for found in first + rest}[ben] == ("ben@muster.example",)
 
 
-@pytest.mark.parametrize("name", ["show", "block", "unblock", "delete", "erase", "find"])
+@pytest.mark.parametrize("name", ["show", "block", "unblock", "clear_tries", "delete", "erase", "find"])
 def test_unknown_accounts(services: Services, name: str) -> None:
     """Are said so."""
     with (
@@ -250,7 +250,7 @@ def test_only_operators_touch_accounts(services: Services, ben: str, kind: str) 
             lambda: accounts.list_all(ctx),
             *(
                 lambda name=name: getattr(accounts, name)(ctx, ben)  # type: ignore[misc]
-                for name in ("block", "unblock", "delete", "erase", "find", "show")
+                for name in ("block", "unblock", "clear_tries", "delete", "erase", "find", "show")
             ),
         ]
         for attempt in attempts:

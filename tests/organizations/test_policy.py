@@ -14,6 +14,7 @@ from idp.organizations.policy import (
     Missing,
     NoOrganization,
     Pending,
+    acting_for,
     blocked_everywhere,
     choose,
     is_usable,
@@ -95,8 +96,10 @@ SESSION: list[tuple[str, list[MembershipFacts], str | None, Choice]] = [
 def test_what_the_session_chose(
     memberships: Sequence[MembershipFacts], chosen: str | None, choice: Choice
 ) -> None:
-    """The session's choice holds while it is usable, and no longer."""
+    """The session's choice holds while it is usable, and no longer; our own pages show nothing else."""
     assert choose(memberships, session_membership=chosen) == choice
+    settled = choice.membership if isinstance(choice, Active) else None
+    assert acting_for(memberships, chosen) == settled
 
 
 REQUESTED: list[tuple[str, list[MembershipFacts], str, Choice]] = [

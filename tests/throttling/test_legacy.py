@@ -33,7 +33,7 @@ def test_the_owner_gets_in_while_others_guess(desk: Desk) -> None:
     for _ in range(99):
         desk.now += timedelta(minutes=4)
         take(desk, own=True)
-    assert refusal(lambda: take(desk, own=True)) == Refusal("login.stopped")
+    assert refusal(lambda: take(desk, own=True)) == Refusal("link.stopped")
 
 
 def test_success_forgets_the_old_accounts_failures_alone(desk: Desk) -> None:

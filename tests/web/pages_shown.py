@@ -126,11 +126,14 @@ def _password_reset(errors: list[tuple[str, str]] | None = None) -> Page:
     }
 
 
-def _password_forgot(typed: str = "", errors: list[tuple[str, str]] | None = None) -> Page:
+def _password_forgot(
+    typed: str = "", errors: list[tuple[str, str]] | None = None, *, note: str | None = None
+) -> Page:
     return "pages/password_forgot.html", {
         "form": ForgottenPasswordForm(data={"email": typed}),
         "action": "/password/forgot",
         "sign_in_url": "/login",
+        "note": note,
         "cancel_url": "/leave",
         "portal": PORTAL,
         "errors": errors or [],
@@ -301,10 +304,7 @@ def _outbox(filled: bool) -> Page:
 
 
 def _http(status: int, retry_after: int | None = None) -> Callable[[], Page]:
-    shown = {"status": status, "retry_after": retry_after, "error_id": "01JD7Q3K8Z4T"} | {
-        "portal": None,
-        "new_link": None,
-    }
+    shown = {"status": status, "retry_after": retry_after, "error_id": "01JD7Q3K8Z4T", "new_link": None}
     return lambda: ("errors/http.html", shown)
 
 
@@ -320,7 +320,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "leading-on": lambda: ("pages/leading_on.html", {"target": f"http://localhost:8001/?state={HOSTILE}"}),
     "login": _login,
     "login-empty": lambda: _login(
-        "", [("username", word("identifier.empty")), ("password", word("password.empty"))]
+        "", [("username", "Geben Sie Ihren Benutzernamen ein."), ("password", word("password.empty"))]
     ),
     "login-failed": lambda: _login(HOSTILE, [("username", word("login.failed"))]),
     "login-without-portal": lambda: _login(portal=None, cancel_url=None, note=("info", "Hinweis")),
@@ -344,6 +344,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "register-link": lambda: _register_link(True),
     "register-link-elsewhere": lambda: _register_link(False, [("password", word("registration.password"))]),
     "password-forgot": _password_forgot,
+    "password-forgot-again": lambda: _password_forgot(note=word("reset.exhausted")),
     "password-forgot-wrong": lambda: _password_forgot(HOSTILE, [("email", word("email.format"))]),
     "password-sent": _password_sent,
     "password-sent-again": lambda: _password_sent(sent_again=True),
@@ -373,8 +374,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "start": lambda: _start(True),
     "start-stranger": lambda: _start(False),
     "blocked": lambda: _access("access_blocked", company=f"Muster {HOSTILE}"),
-    "blocked-account": lambda: _access("access_blocked", company=None),
-    "pending": lambda: _access("access_pending", company="Muster GmbH", since=NOW, told="Anna"),
+    "pending": lambda: _access("access_pending", company="Muster GmbH"),
     "no-organization": lambda: _access("access_no_organization", company=None),
     "another-organization": lambda: _access("access_no_organization", company="K-404"),
     "relying-party": lambda: _relying_party(PORTAL),
@@ -385,7 +385,7 @@ PAGES: dict[str, Callable[[], Page]] = {
         {"portal": PORTAL, "restart_url": "http://localhost:8001/login"},
     ),
     "flow-lost-unknown": lambda: ("errors/flow_lost.html", {"portal": None, "restart_url": None}),
-    "cookies-off": lambda: ("errors/cookies_off.html", {"retry_url": "/login?flow=1", "portal": PORTAL}),
+    "cookies-off": lambda: ("errors/cookies_off.html", {"retry_url": "?flow=1"}),
     "outbox": lambda: _outbox(True),
     "outbox-empty": lambda: _outbox(False),
     **{f"http-{status}": _http(status) for status in (400, 403, 404, 405, 410, 413, 421, 500, 503)},

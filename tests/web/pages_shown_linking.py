@@ -111,7 +111,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     ),
     "link": _link,
     "link-wrong": lambda: _link([("legacy_username", word("login.failed"))]),
-    "link-number-wrong": lambda: _link([("customer_number", word("identifier.empty"))]),
+    "link-number-wrong": lambda: _link([("customer_number", "Geben Sie Ihre Kundennummer ein.")]),
     "link-of-oneself": lambda: _link(
         welcome=None, directory=None, portal=None, cancel_url=None, affiliation_url=None, back_url="/account"
     ),

@@ -248,9 +248,9 @@ def test_footer_links_only_what_is_set() -> None:
 def test_dates_read_as_people_write_them(client: FlaskClient) -> None:
     """The seed's form in German, British in English, the exact moment for machines."""
     assert '<time datetime="2023-08-29T07:10:00+00:00">29.08.2023 09:10\u00a0Uhr</time>' in client.get(
-        "/page/pending?lang=de"
+        "/page/deletion-planned?lang=de"
     ).get_data(as_text=True)
-    english = client.get("/page/pending?lang=en").get_data(as_text=True)
+    english = client.get("/page/deletion-planned?lang=en").get_data(as_text=True)
     assert ">29 August 2023, 9:10\u00a0am</time>" in english
 
 

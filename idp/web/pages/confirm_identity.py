@@ -116,7 +116,7 @@ def _by_code(flow: Flow, live: LiveSession) -> Response:
             ctx, asked[0], account_id, str(form.code.data), reservation, authenticator_id=chosen
         )
     except Refusal as refusal:
-        sign_in.tell_of_wrong_codes(asked[0], account_id, refusal)
+        sign_in.tell_of_wrong_codes(asked[0], account_id, refusal, in_session=True)
         if refusal.code == transaction.EXHAUSTED:
             return sign_in.end_guessing(go_to("login.show", flow=asked[0].id))
         field = "authenticator" if refusal.code == "authenticator.unknown" else "code"

@@ -16,12 +16,11 @@ from idp.flows import engine
 from idp.flows.models import Flow
 from idp.management import password_reset, registration
 from idp.web import sign_in
-from idp.web.browser_session import flow_browser, has_cookies, known_flow_browser
+from idp.web.browser_session import flow_browser, known_flow_browser
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import (
     begun_from,
-    cookies_off,
     flow_of,
     flow_of_request,
     go_back,
@@ -51,8 +50,6 @@ def show() -> Response:
 @shows_stale_form
 def submit() -> Response:
     """Send a link, whoever has the address, and say so in the same words (req 59)."""
-    if not has_cookies():
-        return cookies_off(url_for("forgotten_password.show", flow=request.args.get("flow")))
     flow = flow_of_request()
     form = ForgottenPasswordForm()
     if is_stale():
@@ -152,6 +149,7 @@ def _page(
         action=url_for("forgotten_password.submit", flow=flow.id if flow else None),
         recovery_url=url_for("recovery_reset.show", flow=flow.id if flow else None),
         sign_in_url=url_for("login.show", flow=flow.id if flow else None),
+        note=word("reset.exhausted") if "wrong_codes" in request.args and not errors else None,
         errors=tuple(errors),
     )
 

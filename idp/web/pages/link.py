@@ -36,7 +36,7 @@ bp = Blueprint("link", __name__)
 
 Errors = Sequence[tuple[str, str]]
 
-_THROTTLED = frozenset({"login.throttled", "login.stopped", "join.throttled"})
+_THROTTLED = frozenset({"login.throttled", "link.stopped", "join.throttled"})
 _OF_THE_NUMBER = frozenset({"customer.format", "customer.unlike", "join.throttled"})
 
 

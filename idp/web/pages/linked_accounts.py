@@ -3,6 +3,7 @@
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
+from idp.authentication import live_sessions
 from idp.authentication.live_sessions import LiveSession
 from idp.errors import Refusal
 from idp.management import legacy_directories, link_notices, linking
@@ -40,7 +41,7 @@ def release(live: LiveSession, link_id: str) -> Response:
             raise
         return _page(live, [("", word_refusal(refusal))])
     link_notices.tell_released(ctx, live.account.id, undone)
-    if undone.ended.sessions:  # who has no company left is signed out, here too
+    if live_sessions.again(ctx, live.session.id) is None:  # it acted for the company that is gone
         return go_to("linked_accounts.show_undone", out=1)
     return go_to("linked_accounts.show", released=1)
 

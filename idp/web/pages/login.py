@@ -14,10 +14,10 @@ from idp.flows.models import Flow
 from idp.management import account_deletion, legacy_proof
 from idp.oidc import subject
 from idp.web import old_account_offers, sign_in
-from idp.web.browser_session import current_session, device_cookie, flow_browser, has_cookies
+from idp.web.browser_session import current_session, device_cookie, flow_browser
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
-from idp.web.flow_pages import cookies_off, flow_of_form, flow_of_request, go_on, go_to, refused_until
+from idp.web.flow_pages import flow_of_form, flow_of_request, go_on, go_to, refused_until
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import LoginForm, form_errors
 from idp.web.hub import DECLINED
@@ -42,8 +42,6 @@ def show() -> Response:
 @shows_stale_form
 def submit() -> Response:
     """Compare the password; then the second factor, or the end of the sign-in."""
-    if not has_cookies():
-        return cookies_off(_address("show", request.args.get("flow")))
     flow = flow_of_form()
     form = LoginForm()
     if is_stale():

@@ -147,7 +147,7 @@ def _refused(
     """Say what was wrong with a code; the fifth wrong one ends the reset."""
     sign_in.tell_of_wrong_codes(flow, claim.account.id, refusal)
     if refusal.code == transaction.EXHAUSTED:
-        return go_to("login.show", flow=flow.request["then"])
+        return sign_in.reset_again(flow)
     if refusal.code == "code.expired":
         refusal = _send(flow, claim) or refusal
     page = _code_page(flow, claim, form, [("code", word_refusal(refusal))], status=status)

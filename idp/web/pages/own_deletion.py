@@ -1,7 +1,9 @@
 """K-14: delete one's account, and undo it within 14 days (screens §1.4; req 40, 68, 73, 98, 109)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import wraps
+from typing import Any, Final
 
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
@@ -11,6 +13,7 @@ from idp.authentication.live_sessions import LiveSession
 from idp.context import Actor, Context
 from idp.errors import Refusal
 from idp.flows import engine
+from idp.flows.models import Flow
 from idp.management import account_deletion
 from idp.management.account_deletion import Undoable
 from idp.web import own_pages
@@ -18,7 +21,7 @@ from idp.web.browser_session import clear_session, flow_browser, known_flow_brow
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.data_forms import DeletionForm, UndoForm
-from idp.web.flow_pages import flow_of, go_to
+from idp.web.flow_pages import flow_of, go_to, of_purpose
 from idp.web.flow_pages import show as show_page
 from idp.web.own_pages import STEP_UP_STRICT, confirmed
 from idp.web.wording import word, word_refusal
@@ -26,6 +29,21 @@ from idp.web.wording import word, word_refusal
 bp = Blueprint("own_deletion", __name__, url_prefix="/account/delete")
 
 Errors = Sequence[tuple[str, str]]
+
+_PLANNED: Final = "planned"
+
+
+def _hears_the_first(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Say what a form has done that comes once more: of two clicks a browser hears the second answer alone.
+
+    It comes from somebody whom the first one has signed out.
+    """
+
+    @wraps(view)
+    def asked(*args: Any, **kwargs: Any) -> Any:
+        return _done_before() or view(*args, **kwargs)
+
+    return asked
 
 
 @bp.get("")
@@ -36,6 +54,7 @@ def show(live: LiveSession) -> Response:
 
 
 @bp.post("")
+@_hears_the_first
 @confirmed(within=STEP_UP_STRICT)
 @shows_stale_form
 def submit(live: LiveSession) -> Response:
@@ -48,12 +67,16 @@ def submit(live: LiveSession) -> Response:
     try:
         due = account_deletion.plan(ctx, live.account.id)
     except Refusal as refusal:
-        if refusal.code != "admin.last":
+        if refusal.code == "admin.last":
+            return _page(live, [("", word_refusal(refusal))])
+        done = _done_before()  # this one has waited for the first of two clicks
+        if done is None:
             raise
-        return _page(live, [("", word_refusal(refusal))])
-    done = engine.start(ctx, engine.DELETION, browser_hash=flow_browser(), request={"due": due.isoformat()})
-    engine.finish(ctx, done)
-    response = go_to("own_deletion.show_planned", flow=done.id)
+        return done
+    flow = _flow()
+    engine.mark(flow, _PLANNED, due=due.isoformat())
+    engine.finish(ctx, flow)
+    response = go_to("own_deletion.show_planned", flow=flow.id)
     clear_session(response)
     response.headers["Clear-Site-Data"] = '"storage"'
     return response
@@ -62,10 +85,9 @@ def submit(live: LiveSession) -> Response:
 @bp.get("/planned")
 def show_planned() -> Response:
     """Say until when it can be undone, and how."""
-    done = engine.load_finished(current(), request.args.get("flow", ""), known_flow_browser())
-    if done.purpose != engine.DELETION or "due" not in done.request:
-        raise Refusal("flow.lost")
-    return show_page("pages/deletion_planned.html", done, due=datetime.fromisoformat(done.request["due"]))
+    done = _finished(engine.DELETION)
+    due = datetime.fromisoformat(done.done[_PLANNED]["due"])
+    return show_page("pages/deletion_planned.html", done, due=due)
 
 
 @bp.get("/undo")
@@ -74,7 +96,7 @@ def show_undo() -> Response:
     token = request.args.get("token")
     if token is not None:
         return _undo_page(account_deletion.of_link(current(), token), token=token)
-    flow = flow_of(engine.DELETION)
+    flow = flow_of(engine.DELETION_UNDO)
     return _undo_page(account_deletion.of_flow(current(), flow))
 
 
@@ -90,9 +112,9 @@ def undo() -> Response:
         account_deletion.undo_by_link(ctx, token)
         return go_to("own_deletion.show_undone")
     try:
-        flow = flow_of(engine.DELETION, lock=True)
+        flow = flow_of(engine.DELETION_UNDO, lock=True)
     except Refusal:  # of two clicks a browser hears the second answer alone
-        flow = engine.load_finished(ctx, request.args.get("flow", ""), known_flow_browser())
+        flow = _finished(engine.DELETION_UNDO)
         return go_to("own_deletion.show_undone", flow=flow.request.get("then"))
     if is_stale():
         return _undo_page(account_deletion.of_flow(ctx, flow), [("", word("form.stale"))])
@@ -112,6 +134,27 @@ def _acting(live: LiveSession) -> Context:
     return current().acting(Actor("account", live.account.id))
 
 
+def _flow() -> Flow:
+    """Return the flow of the form that plans a deletion, begun where none is open."""
+    try:
+        return flow_of(engine.DELETION)
+    except Refusal:
+        return engine.start(current(), engine.DELETION, browser_hash=flow_browser(), request={})
+
+
+def _finished(purpose: str) -> Flow:
+    flow_id = request.args.get("flow", "")
+    return of_purpose(engine.load_finished(current(), flow_id, known_flow_browser()), purpose)
+
+
+def _done_before() -> Response | None:
+    """Return the way to what this form's flow has done, None where it has done nothing."""
+    try:
+        return go_to("own_deletion.show_planned", flow=_finished(engine.DELETION).id)
+    except Refusal:
+        return None
+
+
 def _page(live: LiveSession, errors: Errors = ()) -> Response:
     return own_pages.show(
         "pages/account/delete.html",
@@ -119,7 +162,7 @@ def _page(live: LiveSession, errors: Errors = ()) -> Response:
         part="own_data",
         found=account_deletion.consequences(_acting(live), live.account.id),
         days=UNDO.days,
-        action=url_for("own_deletion.submit"),
+        action=url_for("own_deletion.submit", flow=_flow().id),
         errors=tuple(errors),
     )
 

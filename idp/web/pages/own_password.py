@@ -63,9 +63,10 @@ def submit(live: LiveSession) -> Response:
         errors, status = password_again.told(refusal)
         return refused_until(_page(live, errors, end_elsewhere=end_elsewhere, status=status), refusal)
     renewed = own_password.change(ctx, live, hashed[0], end_elsewhere=end_elsewhere)
+    if renewed is None:  # nothing was changed: the page asks again, or first who it is
+        return go_to("own_password.show")
     response = go_to("own_password.show", changed=1)
-    if renewed is not None:
-        set_session(response, *renewed)
+    set_session(response, *renewed)
     return response
 
 

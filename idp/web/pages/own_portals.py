@@ -30,7 +30,6 @@ class Connected:
     """A portal with a consent, and what it gets by it."""
 
     name: str
-    client_id: str
     since: datetime
     last_used_at: datetime | None
     items: list[Item]
@@ -42,7 +41,8 @@ class Connected:
 def show(live: LiveSession) -> Response:
     """List the portals with a consent, then those that needed none."""
     ctx, account_id = _acting(live), live.account.id
-    membership = _membership(ctx, live)
+    # whose values a portal would get now
+    membership = policy.acting_for(memberships.for_account(ctx, account_id), live.session.membership_id)
     return own_pages.show(
         "pages/account/portals.html",
         live,
@@ -70,20 +70,11 @@ def _acting(live: LiveSession) -> Context:
     return current().acting(Actor("account", live.account.id))
 
 
-def _membership(ctx: Context, live: LiveSession) -> MembershipFacts | None:
-    """Return the membership whose values a portal would get now, None where that is not settled."""
-    chosen = policy.choose(
-        memberships.for_account(ctx, live.account.id), session_membership=live.session.membership_id
-    )
-    return chosen.membership if isinstance(chosen, policy.Active) else None
-
-
 def _connected(account_id: str, membership: MembershipFacts | None, facts: ConsentFacts) -> Connected:
     client = provider().snapshots.current().clients.get(facts.client_id)
     extent = Extent(frozenset(facts.scope.split()), frozenset(facts.claims))
     return Connected(
         name=facts.client_name,
-        client_id=facts.client_id,
         since=facts.created_at,
         last_used_at=facts.last_used_at,
         # one that is switched off gets nothing now

@@ -71,7 +71,7 @@ def later() -> Response:
     if isinstance(flow, Response):
         return flow
     flow = flow_of(engine.RECOVERY, lock=True)
-    if live is not None and recovery.is_due(current(), live.account.id):
+    if live is not None and live.account.recovery_due:
         return go_to("recovery.show", flow=flow.id)
     recovery.decline(current(), flow)
     return go_back(flow)
@@ -111,7 +111,7 @@ def _explanation(flow: Flow, live: LiveSession) -> Response:
 def _string_page(flow: Flow, errors: Errors = (), *, status: int = 200, saved: bool = False) -> Response:
     live, portal = current_session(), portal_of_flow(flow)
     assert live is not None  # noqa: S101  (the callers have seen it)
-    due = recovery.is_due(current(), live.account.id)
+    due = live.account.recovery_due
     return show_page(
         "pages/recovery_save.html",
         flow,

@@ -11,10 +11,10 @@ from idp.flows.models import Flow
 from idp.management import password_reset, recovery
 from idp.throttling import Reservation
 from idp.web import sign_in
-from idp.web.browser_session import flow_browser, has_cookies
+from idp.web.browser_session import flow_browser
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
-from idp.web.flow_pages import cookies_off, flow_of_request, go_to, refused_until
+from idp.web.flow_pages import flow_of_request, go_to, refused_until
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import form_errors
 from idp.web.recovery_forms import RecoveryResetForm
@@ -37,8 +37,6 @@ def show() -> Response:
 @shows_stale_form
 def submit() -> Response:
     """Compare the recovery password, then keep the new one until the second factor was given."""
-    if not has_cookies():
-        return cookies_off(url_for("recovery_reset.show", flow=request.args.get("flow")))
     flow, form = flow_of_request(), RecoveryResetForm()
     if is_stale():
         return _page(flow, form, [("new_password", word("form.stale_password"))])
@@ -118,5 +116,6 @@ def _page(flow: Flow | None, form: RecoveryResetForm, errors: Errors = (), *, st
         sign_in_url=url_for("login.show", flow=flow_id),
         reset_mfa=ctx.settings.recovery.reset_mfa,
         password_rule=new_passwords.requirements(current()),
+        note=word("reset.exhausted") if "wrong_codes" in request.args and not errors else None,
         errors=tuple(errors),
     )

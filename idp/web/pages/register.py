@@ -21,12 +21,11 @@ from idp.flows.models import Flow
 from idp.management import recovery, registration
 from idp.management.registration import Applicant
 from idp.web import sign_in
-from idp.web.browser_session import current_session, flow_browser, has_cookies, known_flow_browser
+from idp.web.browser_session import current_session, flow_browser, known_flow_browser
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import (
     begun_from,
-    cookies_off,
     flow_of,
     flow_of_request,
     go_back,
@@ -60,8 +59,6 @@ def show() -> Response:
 def submit() -> Response:
     """Keep what was typed and send a code, whoever has the address."""
     _refuse_where_off()
-    if not has_cookies():
-        return cookies_off(url_for("register.show", flow=request.args.get("flow")))
     flow = flow_of_request()
     form = RegistrationForm()
     if is_stale():

@@ -68,8 +68,12 @@ def cancel() -> Response:
 
 
 def _start_again(flow: Flow) -> Response:
-    """Go back to the password; a new one that waited for the second factor does not count (req 71)."""
-    return go_to("login.show", flow=flow.request["then"] if flow.purpose == engine.RESET else flow.id)
+    """Go back to the first proof; a new password that waited for the second does not count (req 71)."""
+    if flow.purpose != engine.RESET:
+        return go_to("login.show", flow=flow.id)
+    if transaction.restart_reason(flow):
+        return sign_in.reset_again(flow)
+    return go_to("login.show", flow=flow.request["then"])
 
 
 def _is_needless(live: LiveSession | None) -> bool:
@@ -99,7 +103,7 @@ def _not_tried(account: Account, form: TotpForm, refusal: Refusal) -> Response:
     flow = flow_of(*WITH_SECOND_FACTOR, lock=True)
     half_way = transaction.half_way(current(), flow)
     refusal = second_factor.not_tried(current(), flow, account.id, refusal)
-    sign_in.tell_of_wrong_codes(flow, account.id, refusal)
+    sign_in.tell_of_wrong_codes(flow, account.id, refusal, in_session=half_way is None)
     if refusal.code == transaction.EXHAUSTED:
         return _guessed(flow, half_way)
     return _page(flow, account, form, [("code", word_refusal(refusal))], status=429)
@@ -118,7 +122,7 @@ def _check(form: TotpForm, reservation: Reservation) -> Response:
             ctx, flow, account.id, str(form.code.data), reservation, authenticator_id=chosen
         )
     except Refusal as refusal:
-        sign_in.tell_of_wrong_codes(flow, account.id, refusal)
+        sign_in.tell_of_wrong_codes(flow, account.id, refusal, in_session=half_way is None)
         if refusal.code == transaction.EXHAUSTED:
             return _guessed(flow, half_way)
         field = "authenticator" if refusal.code == "authenticator.unknown" else "code"
@@ -126,7 +130,7 @@ def _check(form: TotpForm, reservation: Reservation) -> Response:
     second = (assurance.APP, app.id)
     remember = bool(form.remember_device.data)
     if flow.purpose == engine.RESET:
-        return sign_in.complete_reset(flow, [(assurance.PASSWORD, None), second])
+        return sign_in.complete_reset(flow, [(assurance.PASSWORD, None), second], remember=remember)
     if half_way is not None:
         held = identifiers.locked_account(ctx, account.id)
         if held is None or login.turned_away(ctx, held) is not None:  # blocked since the password

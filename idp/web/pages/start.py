@@ -8,7 +8,6 @@ from werkzeug.wrappers import Response
 from idp.accounts import identifiers
 from idp.authentication.live_sessions import LiveSession
 from idp.organizations import memberships, policy
-from idp.organizations.memberships import MembershipFacts
 from idp.web.browser_session import current_session
 from idp.web.context import current
 from idp.web.flow_pages import show as show_page
@@ -47,7 +46,7 @@ def _person(live: LiveSession) -> Person:
     ctx, account = current(), live.account
     addresses = identifiers.of_account(ctx, account.id, identifiers.EMAIL)
     email = identifiers.text_of(ctx, addresses[0]) if addresses else None
-    membership = _active(live)
+    membership = policy.acting_for(memberships.for_account(ctx, account.id), live.session.membership_id)
     return Person(
         name=account.name or account.username or email or "",
         username=account.username,
@@ -56,10 +55,3 @@ def _person(live: LiveSession) -> Person:
         if membership
         else None,
     )
-
-
-def _active(live: LiveSession) -> MembershipFacts | None:
-    choice = policy.choose(
-        memberships.for_account(current(), live.account.id), session_membership=live.session.membership_id
-    )
-    return choice.membership if isinstance(choice, policy.Active) else None

@@ -24,10 +24,11 @@ from idp.oidc.clients import OFFLINE, RegisteredClient
 from idp.oidc.device_requests import Waiting
 from idp.organizations import memberships
 from idp.web import disclosure
-from idp.web.browser_session import browser, current_session, flow_browser, has_cookies, known_flow_browser
+from idp.web.browser_session import browser, current_session, flow_browser, known_flow_browser
 from idp.web.context import current
-from idp.web.csrf import is_stale, shows_stale_form
-from idp.web.flow_pages import cookies_off, go_to, refused_until
+from idp.web.csrf import CookiesOff, is_stale, shows_stale_form
+from idp.web.errors import without_cookies
+from idp.web.flow_pages import go_to, refused_until
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import DeviceForm, form_errors
 from idp.web.hub import Asking, next_step
@@ -63,13 +64,17 @@ def show() -> Response:
     return _code_page(form)
 
 
+@bp.errorhandler(CookiesOff)
+def cookies_off(error: CookiesOff) -> Response:
+    """Say that no form can be sent without cookies, and fill the code in again."""
+    return without_cookies(url_for("device.show", user_code=user_codes.read(request.form.get("code", ""))))
+
+
 @bp.post("/device")
 @shows_stale_form
 def submit() -> Response:
     """Look the code up and begin the flow."""
     form = DeviceForm()
-    if not has_cookies():
-        return cookies_off(url_for("device.show", user_code=user_codes.read(form.code.data or "")))
     if is_stale():
         return _code_page(form, [("code", word("form.stale"))])
     if not form.validate():

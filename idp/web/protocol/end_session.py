@@ -21,12 +21,12 @@ from idp.oidc.request import Exchange
 from idp.web.browser_session import current_session, flow_browser, known_flow_browser
 from idp.web.context import current
 from idp.web.csrf import cross_site, is_stale, shows_stale_form
-from idp.web.flow_pages import SEE_OTHER, go_to
+from idp.web.flow_pages import SEE_OTHER, go_to, of_purpose
 from idp.web.locales import asked_for
 from idp.web.parameters import body_pairs, query_pairs
 from idp.web.portals import portal_by_row, provider
 from idp.web.security_headers import allow_form_target, allow_frames
-from idp.web.signing_out import LOGOUT, return_address, sign_out
+from idp.web.signing_out import return_address, sign_out
 from idp.web.wording import word
 
 bp = Blueprint("end_session", __name__)
@@ -70,11 +70,11 @@ def confirm(flow_id: str) -> Response:
     """Sign out at once where the hint names this session, else ask (L-12)."""
     ctx = current()
     try:
-        flow = _of_logout(engine.take(ctx, flow_id, flow_browser()))
+        flow = of_purpose(engine.take(ctx, flow_id, flow_browser()), engine.LOGOUT)
     except Refusal as refusal:
         if refusal.code != "flow.expired":
             raise
-        return _seen_again(_of_logout(engine.load_over(ctx, flow_id, known_flow_browser())))
+        return _seen_again(of_purpose(engine.load_over(ctx, flow_id, known_flow_browser()), engine.LOGOUT))
     wanted = LogoutRequest(**flow.request)
     live = current_session()
     client = provider().snapshots.current().clients.get(wanted.client_id or "")
@@ -103,11 +103,11 @@ def decide(flow_id: str) -> Response:
     """Do what the person chose; where the answer cannot count, ask again."""
     ctx = current()
     try:
-        flow = _of_logout(engine.load(ctx, flow_id, known_flow_browser(), lock=True))
+        flow = of_purpose(engine.load(ctx, flow_id, known_flow_browser(), lock=True), engine.LOGOUT)
     except Refusal as refusal:
         if refusal.code != "flow.expired":
             raise
-        return _over(_of_logout(engine.load_over(ctx, flow_id, known_flow_browser())))
+        return _over(of_purpose(engine.load_over(ctx, flow_id, known_flow_browser()), engine.LOGOUT))
     wanted, live, choice = LogoutRequest(**flow.request), current_session(), request.form.get("choice")
     if is_stale() or choice not in (GO, STAY):
         return _question(flow, wanted, live) if live else go_to("end_session.confirm", flow_id=flow_id)
@@ -145,7 +145,7 @@ def _back(flow: Flow) -> Response:
 @bp.get("/logged-out/<flow_id>")
 def done(flow_id: str) -> Response:
     """Say that the person is signed out, and how the portals took it (L-13)."""
-    flow = _of_logout(engine.load_finished(current(), flow_id, known_flow_browser()))
+    flow = of_purpose(engine.load_finished(current(), flow_id, known_flow_browser()), engine.LOGOUT)
     told = flow.done.get("frames", {})
     clients = provider().snapshots.current().clients
     frames = frontchannel_logout.frames(clients, told.get("sids", {}), provider().issuer)
@@ -168,7 +168,7 @@ def _begin(pairs: Iterable[tuple[str, str]], *, posted: bool) -> Response:
     client: RegisteredClient | None = snapshot.clients.get(wanted.client_id or "")
     flow = engine.start(
         ctx,
-        LOGOUT,
+        engine.LOGOUT,
         client_id=client.row_id if client else None,
         browser_hash=engine.UNBOUND if posted else flow_browser(),
         request=wanted.to_json(),
@@ -191,10 +191,3 @@ def _results(mark: dict[str, str] | None, frames: Iterable[Frame]) -> list[Resul
         if client is not None:
             found[client.client_id] = Result(client.client_name, words.get(receipt.state, "waiting"))
     return sorted(found.values(), key=lambda result: result.name.casefold())
-
-
-def _of_logout(flow: Flow) -> Flow:
-    if flow.purpose != LOGOUT:  # the browser's own, but of another kind of work
-        raise Refusal("flow.lost")
-    g.ui_locales = flow.request.get("ui_locales")
-    return flow

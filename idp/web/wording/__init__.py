@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from flask_babel import get_locale, gettext, ngettext
+from flask_babel import get_locale, ngettext
 from flask_babel.speaklater import LazyString
 
 from idp.errors import Refusal
@@ -41,10 +41,6 @@ def word(code: str, **params: Any) -> str:
         params["directory"] = params.pop(_language())
     if code.endswith(".status"):
         params["status"] = state_word(params["status"])
-    if code in {"login.blocked", "login.pending"} and not params.get("company"):
-        params["company"] = (
-            gettext("Ihrem Unternehmen") if code == "login.blocked" else gettext("Ihr Unternehmen")
-        )
     spoken = {name: _spoken(value) for name, value in params.items()}
     sentence = str(REFUSALS[code]) % spoken if spoken else str(REFUSALS[code])
     if code == "code.wrong" and params.get("remaining"):

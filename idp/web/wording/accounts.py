@@ -17,10 +17,17 @@ REFUSALS: dict[str, LazyString] = {
     "registration.throttled": _("Zu viele Registrierungen. Versuchen Sie es ab %(until)s wieder."),
     "registration.password": _("Das ist nicht das Passwort, das Sie bei der Registrierung gewählt haben."),
     "reset.throttled": _("Zu viele Anfragen. Versuchen Sie es ab %(until)s wieder."),
+    "reset.exhausted": _(
+        "Das waren zu viele falsche Codes. Ihr altes Passwort gilt weiter. Beginnen Sie noch einmal."
+    ),
     "mail.too_soon": _("Der letzte Link ist noch keine Minute alt. Der nächste geht ab %(until)s."),
     "mail.throttled": _("An diese Adresse ging schon viel Post. Versuchen Sie es ab %(until)s wieder."),
     "link.failed": _("Benutzername oder Passwort von %(directory)s stimmt nicht."),
     "affiliation.unknown": _("Diese Zugehörigkeit gibt es nicht mehr. Wählen Sie eine andere."),
+    "link.stopped": _(
+        "Zu viele Versuche mit diesem Benutzernamen. Wir prüfen ihn nicht mehr. Unsere Hilfe gibt ihn "
+        "wieder frei."
+    ),
     "link.taken": _("Dieser Zugang ist schon mit einem Konto verknüpft."),
     "link.away": _("%(directory)s antwortet gerade nicht. Versuchen Sie es in ein paar Minuten wieder."),
     "link.undone": _("Diese Verknüpfung ist schon gelöst."),

@@ -16,7 +16,7 @@ SENTENCES: Mapping[Event, LazyString] = {
     Event.SIGN_IN_REFUSED: _("Das Passwort stimmte, aber die Anmeldung wurde nicht zugelassen."),
     Event.SIGN_IN_THROTTLED: _("Nach zu vielen Versuchen haben wir eine Anmeldung nicht mehr geprüft."),
     Event.SECOND_FACTOR_SUCCEEDED: _("Der zweite Faktor wurde bestätigt."),
-    Event.SECOND_FACTOR_FAILED: _("Das Passwort stimmte, der Code des zweiten Faktors nicht."),
+    Event.SECOND_FACTOR_FAILED: _("Ein Code des zweiten Faktors war falsch."),
     Event.SECOND_FACTOR_LOCKED: _("Nach zu vielen falschen Codes haben wir keinen mehr geprüft."),
     Event.SECOND_PROOF_REQUESTED: _(
         "Nach dem Wiederherstellungspasswort haben wir einen Code gesendet, "
@@ -45,6 +45,7 @@ SENTENCES: Mapping[Event, LazyString] = {
     Event.ACCOUNT_CHANGED: _("Ihr Konto wurde geändert."),
     Event.ACCOUNT_BLOCKED: _("Ihr Konto wurde gesperrt."),
     Event.ACCOUNT_UNBLOCKED: _("Ihr Konto wurde entsperrt."),
+    Event.ACCOUNT_TRIES_CLEARED: _("Nach zu vielen Versuchen wurde Ihre Anmeldung wieder freigegeben."),
     Event.ACCOUNT_DELETED: _("Die Löschung Ihres Kontos wurde eingeleitet."),
     Event.ACCOUNT_RESTORED: _("Die Löschung Ihres Kontos wurde zurückgenommen."),
     Event.ACCOUNT_ERASED: _("Die Daten Ihres Kontos wurden gelöscht."),

@@ -13,7 +13,6 @@ REFUSALS: dict[str, LazyString] = {
     "customer.format": _("Die Kundennummer hat neun Ziffern, ohne das D."),
     "customer.unlike": _("So sieht keine Kundennummer aus. Sie steht auf jeder Rechnung und jedem Brief."),
     "customer.taken": _("Diese Kundennummer hat schon ein anderes Unternehmen."),
-    "join.code_empty": _("Geben Sie den Code aus dem Brief ein."),
     "join.code_wrong": _("Der Code stimmt nicht, gilt nicht mehr oder gehört zu einem anderen Konto."),
     "join.code_used_up": _("Das waren zu viele falsche Codes. Lassen Sie sich einen neuen Brief schicken."),
     "join.throttled": _("Zu viele Versuche. Versuchen Sie es ab %(until)s wieder."),

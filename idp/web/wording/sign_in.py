@@ -6,22 +6,18 @@ from flask_babel.speaklater import LazyString
 _ = lazy_gettext
 
 REFUSALS: dict[str, LazyString] = {
-    "identifier.empty": _("Geben Sie Ihre E-Mail-Adresse oder Ihren Benutzernamen ein."),
     "password.empty": _("Geben Sie Ihr Passwort ein."),
     "login.failed": _("E-Mail-Adresse, Benutzername oder Passwort stimmt nicht."),
     "login.throttled": _("Zu viele Versuche. Versuchen Sie es ab %(until)s wieder."),
     "login.stopped": _(
-        "Zu viele Versuche. Die Anmeldung mit Passwort ruht. Unsere Hilfe gibt sie wieder frei."
+        "Zu viele Versuche. Die Anmeldung mit Passwort ruht, bis Sie unter „Passwort vergessen?“ ein neues "
+        "Passwort festlegen."
     ),
     "code.stopped": _(
         "Zu viele Versuche. Die zweistufige Anmeldung ruht. Unsere Hilfe gibt sie wieder frei."
     ),
     "login.blocked": _("Ihr Zugang ist gesperrt. Ihr Administrator bei %(company)s kann ihn entsperren."),
-    "login.pending": _("Ihr Zugang wartet auf die Freischaltung durch %(company)s."),
     "account.blocked": _("Ihr Konto ist gesperrt. Unsere Hilfe kann es entsperren."),
-    "account.ended": _("Dieses Konto gibt es nicht mehr."),
-    "code.empty": _("Geben Sie den Code aus Ihrer App ein."),
-    "code.digits": _("Der Code besteht nur aus Ziffern."),
     "code.length": _("Der Code hat 6 Ziffern. Sie haben %(typed)s eingegeben."),
     "code.wrong": _("Der Code stimmt nicht."),
     "code.expired": _("Der Code ist abgelaufen. Wir haben Ihnen einen neuen gesendet."),
@@ -38,9 +34,7 @@ REFUSALS: dict[str, LazyString] = {
         "Die Seite war zu lange offen oder ist schon erledigt. Geben Sie den Code noch einmal ein."
     ),
     "totp.used": _("Diesen Code haben Sie schon benutzt. Warten Sie auf den nächsten."),
-    "totp.clock": _("Der Code passt nicht zur Uhrzeit. Prüfen Sie die Uhrzeit Ihres Smartphones."),
     "authenticator.unknown": _("Wählen Sie aus, welche App Sie benutzen."),
-    "choice.missing": _("Wählen Sie einen Eintrag aus."),
     "consent.choice": _("Wählen Sie „Zustimmen“ oder „Ablehnen“."),
     "consent.nothing": _("Haken Sie mindestens eine Angabe an, oder lehnen Sie ab."),
     "consent.other_person": _(
@@ -59,7 +53,4 @@ REFUSALS: dict[str, LazyString] = {
         "Diese Anmeldung gehört zu einem anderen Browser. Beginnen Sie im Portal noch einmal."
     ),
     "principal.may_not_act": _("Ihr Konto oder Ihr Zugang ist im Moment nicht frei."),
-    "service.busy": _(
-        "Im Moment melden sich sehr viele Menschen an. Versuchen Sie es in wenigen Sekunden wieder."
-    ),
 }

@@ -135,6 +135,23 @@ def test_the_code_leads_back_to_the_portal(house: House, browser: Browser, ben: 
     assert browser.arrived["code"]
 
 
+def test_who_was_signed_out_meanwhile_still_comes_back_to_the_portal(
+    house: House, browser: Browser, ben: Person
+) -> None:
+    """The form does nothing; its page stands there after the sign-in, on the same way (req 102)."""
+    ask(house, ben)
+    at_the_portal(house, browser)
+    [target] = re.findall(r'href="(/join/code[^"]*)"', browser.text)
+    browser.get(target)
+    code = letter(house)
+    browser.client.delete_cookie("sid", domain="localhost")
+    browser.send(code=code)
+    browser.sign_in(ben)
+    assert browser.heading == "Code aus dem Brief eingeben"
+    browser.send(code=code)
+    assert browser.arrived["code"]
+
+
 def test_strangers_sign_in_first(house: House, muster: str) -> None:
     """Both pages lead to the sign-in and back, a form that is sent there too."""
     for target in ("/join", "/join/code"):

@@ -5,12 +5,14 @@ from sqlalchemy import select
 
 from idp.accounts.legacy.models import LegacyAccount
 from idp.accounts.models import Account
-from idp.organizations.models import Membership
+from idp.organizations.models import Membership, Organization
 from tests.legacy import OLD_PASSWORD
 from tests.web.pages.house import Browser, House, Person, forms
 from tests.web.pages.test_link import ben, bring, house, links, mails
 
 __all__ = ["ben", "house"]
+
+SIGNED_OUT = "Sie sind jetzt abgemeldet, denn mit der Verknüpfung endete Ihr Zugang zu diesem Unternehmen."
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def test_undone_all_is_as_before(house: House, browser: Browser, linked: Person)
     """Who belongs to no company any more is signed out everywhere, and told so."""
     browser.send(form=_release(browser))
     assert "Alles ist wieder wie vorher" in browser.text
-    assert "überall abgemeldet" in browser.text
+    assert SIGNED_OUT in browser.text
     assert _free(house)
     with house.work() as ctx:
         assert [each.status for each in ctx.db.scalars(select(Membership))] == ["ended"]
@@ -89,6 +91,55 @@ def test_who_belongs_to_another_company_stays_signed_in(
     browser.address = address
     browser.send(form=_release(browser))
     assert "Diese Verknüpfung ist schon gelöst." in browser.text
+
+
+def test_of_two_sessions_only_the_one_that_acted_for_the_company_ends(
+    house: House, browser: Browser, linked: Person
+) -> None:
+    """Where the link is undone in the other one, nobody is signed out there or told so."""
+    _also_in(house, linked, "Beispiel AG")
+    acting = house.browser()
+    acting.ask()
+    acting.sign_in(linked)
+    _act_for(house, acting, linked, "Muster GmbH")
+    browser.get("/account/linked")
+    browser.send(form=_release(browser))
+    assert "Die Verknüpfung ist gelöst." in browser.text
+    acting.get("/account")
+    assert acting.heading == "Anmelden"
+
+
+def test_who_acted_for_the_company_is_signed_out_here(house: House, browser: Browser, linked: Person) -> None:
+    """Another company is left, so elsewhere nothing ends, and nothing else is said."""
+    _also_in(house, linked, "Beispiel AG")
+    other = house.browser()
+    other.get("/login")
+    other.sign_in(linked)
+    browser.ask()
+    _act_for(house, browser, linked, "Muster GmbH")
+    browser.get("/account/linked")
+    browser.send(form=_release(browser))
+    assert browser.heading == "Verknüpfung zurückgenommen"
+    assert SIGNED_OUT in browser.text
+    assert "überall" not in browser.text
+    other.get("/account")
+    assert other.heading == "Übersicht"
+
+
+def _also_in(house: House, person: Person, company: str) -> None:
+    """Be a member of another company, and have saved the recovery password that the link made due."""
+    with house.work() as ctx:
+        house.join(ctx, person.id, company, "active")
+        ctx.db.get_one(Account, person.id).recovery_due = False
+
+
+def _act_for(house: House, browser: Browser, person: Person, company: str) -> None:
+    """Choose a company on the way to the portal."""
+    assert browser.heading == "Für welches Unternehmen?"
+    with house.work() as ctx:
+        mine = select(Membership.id).join(Organization, Organization.id == Membership.organization_id)
+        choice = ctx.db.scalar(mine.where(Membership.account_id == person.id, Organization.name == company))
+    browser.send(choice=choice)
 
 
 def test_after_30_days_it_stays(house: House, browser: Browser, linked: Person) -> None:

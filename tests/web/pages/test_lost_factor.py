@@ -30,6 +30,7 @@ from tests.web.pages.recovering import (
 from tests.web.pages.registering import resend
 
 SUBJECT = "Zweistufige Anmeldung ausschalten"
+AGAIN = "Passwort ändern mit Wiederherstellungspasswort"
 ONLY_THE_APP = {"Zweistufige Anmeldung"}
 
 
@@ -215,12 +216,13 @@ class TestCodes:
             browser.send(code=other_than(code))
             assert f"Noch {left} Versuch" in browser.text
         browser.send(code=other_than(code))
-        assert browser.heading == "Anmelden"
+        assert browser.heading == AGAIN
+        assert "Ihr altes Passwort gilt weiter." in browser.text
         assert posted(house)[0].subject == "Falsche Codes beim Ändern Ihres Passworts"
         assert len(house.events("second_proof.failed")) == 5
         assert len(house.events("second_factor.locked")) == 1
         browser.get(address)
-        assert browser.heading == "Anmelden"
+        assert browser.heading == AGAIN
         assert is_untouched(house, anna, text)
 
     def test_tries_at_the_app_are_tries(self, house: House, browser: Browser, anna: Person) -> None:
@@ -236,7 +238,7 @@ class TestCodes:
         browser.send(code=other_than(code))
         assert "Noch 1 Versuch." in browser.text
         browser.send(code=other_than(code))
-        assert browser.heading == "Anmelden"
+        assert browser.heading == AGAIN
         assert is_untouched(house, anna, text)
 
     def test_tries_of_a_reset_are_used_up(self, house: House, browser: Browser, anna: Person) -> None:
@@ -250,7 +252,7 @@ class TestCodes:
             browser.page, browser.address = page, address
             browser.send(code=other_than(code), follow=False)
         second.send(code=code)
-        assert second.heading == "Anmelden"
+        assert second.heading == AGAIN
         assert is_untouched(house, anna, text)
 
     def test_an_account_has_ten_an_hour(self, house: House, anna: Person) -> None:
@@ -261,7 +263,7 @@ class TestCodes:
             code = lose_app(house, visitor, anna, text)
             for _ in range(5):
                 visitor.send(code=other_than(code))
-            assert visitor.heading == "Anmelden"
+            assert visitor.heading == AGAIN
             house.clock.advance(minutes=2)
         visitor = house.browser()
         code = lose_app(house, visitor, anna, text)

@@ -1,5 +1,8 @@
 """K-14: deleting one's account, and the two ways to undo it (screens §1.4; req 40, 68, 73, 98, 109)."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 
 from idp.accounts.models import Account
@@ -151,12 +154,64 @@ def test_old_forms_do_nothing(house: House, browser: Browser, ben: Person) -> No
 
 def test_the_second_tab_signs_in_first(house: House, browser: Browser, ben: Person) -> None:
     """Its session is over."""
-    browser.get("/account/delete")
-    action, hidden = forms(browser.text)[0]
+    tabs = []
     for _ in range(2):
+        browser.get("/account/delete")
+        tabs.append(forms(browser.text)[0])
+    for action, hidden in tabs:
         browser.post(action, hidden | {"agreed": "y"})
     assert browser.heading == "Anmelden"
     assert len(house.events("account.deleted")) == 1
+
+
+def test_two_clicks(house: House, browser: Browser, ben: Person) -> None:
+    """The second hears what the first has done, which has signed the person out."""
+    browser.get("/account/delete")
+    browser.send()  # without the tick: the page stands there again
+    action, hidden = forms(browser.text)[0]
+    for _ in range(2):
+        browser.post(action, hidden | {"agreed": "y"})
+        assert browser.heading == "Ihr Konto wird gelöscht"
+        assert ">15.03.2026" in browser.text
+    assert len(house.events("account.deleted")) == 1
+
+
+def test_two_clicks_at_one_moment(house: House, browser: Browser, ben: Person) -> None:
+    """(C16): both hear the same."""
+    browser.get("/account/delete")
+    action, hidden = forms(browser.text)[0]
+    tabs = [house.browser() for _ in range(4)]
+    for tab in tabs:
+        for name in ("sid", "dev", "form", "flow"):
+            tab.set_cookie(name, str(browser.cookie(name)))
+    barrier = Barrier(len(tabs))
+
+    def send(tab: Browser) -> str:
+        barrier.wait()
+        tab.post(action, hidden | {"agreed": "y"})
+        return tab.heading
+
+    with ThreadPoolExecutor(len(tabs)) as pool:
+        assert set(pool.map(send, tabs)) == {"Ihr Konto wird gelöscht"}
+    assert len(house.events("account.deleted")) == 1
+
+
+def test_a_flow_of_another_kind_says_nothing(house: House, browser: Browser, ben: Person) -> None:
+    """Neither that the account stays, nor that it goes: what was done there was something else."""
+    delete(browser)
+    planned = browser.address.partition("flow=")[2]
+    browser.get("/login")
+    browser.give_password(ben)
+    undone = browser.address.partition("flow=")[2]
+    token = forms(browser.text)[0][1]
+    browser.post(f"/account/delete/undo?flow={planned}", token)
+    assert browser.page.status_code == 400
+    assert status(house, ben) == "deleted"
+    browser.post(f"/account/delete/undo?flow={undone}", token)
+    assert browser.heading == "Ihr Konto bleibt bestehen"
+    assert browser.get(f"/account/delete/planned?flow={undone}").status_code == 400
+    browser.post(f"/account/delete?flow={undone}", token)
+    assert browser.heading == "Anmelden"
 
 
 def test_five_minutes_after_the_proof_it_is_asked_again(house: House, browser: Browser, ben: Person) -> None:

@@ -286,6 +286,7 @@ def test_a_session_that_was_renewed_meanwhile_changes_nothing(
     monkeypatch.setattr("idp.authentication.sessions.prove", lambda *args: None)
     _change(browser)
     monkeypatch.undo()
+    assert browser.heading == "Passwort ändern"
     assert _signs_in(house, PASSWORD)
     assert not house.events("password.changed")
 

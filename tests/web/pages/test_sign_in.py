@@ -324,14 +324,6 @@ def test_a_token_of_another_browser_is_none(house: House, browser: Browser) -> N
     assert house.sessions() == []
 
 
-def test_a_browser_without_cookies_is_told_so(house: House, browser: Browser) -> None:
-    """(screens L-15.4)"""
-    house.add("ben")
-    browser.post("/login", {"username": "ben", "password": PASSWORD})
-    assert browser.page.status_code == 400
-    assert browser.heading == "Ihr Browser nimmt keine Cookies an"
-
-
 def test_get_changes_nothing(house: House, browser: Browser) -> None:
     """(design §7)"""
     house.add("ben")

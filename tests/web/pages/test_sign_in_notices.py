@@ -1,6 +1,6 @@
 """What the owner hears of sign-ins: new devices, many failures, wrong codes (req 60)."""
 
-from tests.web.pages.house import WRONG, Browser, House, Person
+from tests.web.pages.house import ESSENTIAL, WRONG, Browser, House, Person
 from tests.web.pages.recovering import posted
 
 
@@ -94,7 +94,7 @@ class TestWrongCodes:
         assert "Falsche Codes beim Ändern Ihres Passworts" in _subjects(house)
 
     def test_where_one_is_confirmed(self, house: House, browser: Browser, anna: Person) -> None:
-        """A stolen session guesses codes (K-06)."""
+        """A stolen session guesses codes, and nobody gave a password for them (K-06)."""
         browser.get("/login")
         browser.sign_in(anna)
         house.clock.advance(minutes=20)
@@ -102,4 +102,28 @@ class TestWrongCodes:
         assert browser.heading == "Bestätigen Sie Ihre Identität"
         for _ in range(5):
             browser.send(code=anna.wrong_code())
-        assert _subjects(house) == ["Falsche Codes nach Ihrem richtigen Passwort"]
+        (mail,) = posted(house)
+        assert mail.subject == "Falsche Codes in Ihrer offenen Anmeldung"
+        assert "Ihrem richtigen Passwort" not in mail.text
+        assert "/account/sessions" in mail.text
+        browser.sign_in(anna)
+        browser.get("/account/activity")
+        assert "Ein Code des zweiten" in browser.text
+
+    def test_where_a_portal_asks_for_more(self, house: House, browser: Browser, anna: Person) -> None:
+        """In a session as well; when the hour's tries are over, too."""
+        browser.get("/login")
+        browser.sign_in(anna)
+        for _ in range(2):
+            house.clock.advance(hours=2)
+            browser.ask(claims=ESSENTIAL)
+            for _ in range(4):
+                browser.send(code=anna.wrong_code())
+            browser.ask(claims=ESSENTIAL)
+            for _ in range(4):
+                browser.send(code=anna.wrong_code())
+            browser.ask(claims=ESSENTIAL)
+            for _ in range(3):
+                browser.send(code=anna.wrong_code())
+            assert browser.page.status_code == 429
+        assert set(_subjects(house)) == {"Falsche Codes in Ihrer offenen Anmeldung"}
