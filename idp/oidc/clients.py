@@ -111,6 +111,10 @@ class RegisteredClient(ClientMixin):
             return facts
         return facts._replace(scope=scope, claims_request=permitted_claims(asked or {}, self.scopes) or None)
 
+    def lets_stand(self, facts: AuthorizationFacts) -> bool:
+        """Tell whether an authorization may go on: one that outlives its session ends with that scope."""
+        return OFFLINE in self.scopes or OFFLINE not in facts.scope.split()
+
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """Compare with the registered values (req 1)."""
         return any(redirect_uri_matches(known, redirect_uri, kind=self.kind) for known in self.redirect_uris)

@@ -59,8 +59,11 @@ def _worth(provider: Provider, exchange: Exchange, client: RegisteredClient, tok
     found = (_stored if is_opaque(token) else _read)(provider, exchange, client, token)
     if found is None:
         return None
-    _, facts = found
-    return found if facts is None or principal_may_act(facts.standing) else None
+    claims, facts = found
+    if facts is None:
+        return found
+    issued_to = exchange.snapshot.clients[claims["client_id"]]
+    return found if issued_to.lets_stand(facts) and principal_may_act(facts.standing) else None
 
 
 def _stored(provider: Provider, exchange: Exchange, client: RegisteredClient, token: str) -> _Found | None:

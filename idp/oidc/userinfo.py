@@ -133,8 +133,9 @@ def _authorized(
         if found is None:
             raise TokenNotTaken("invalid_token", "the access token does not speak for a person", 401)
         facts, revoked, person = found
-    known = facts.client_row_id in exchange.snapshot.by_row
-    if revoked or not known or refusal_reason(facts.standing) is not None:
+    client = exchange.snapshot.by_row.get(facts.client_row_id)
+    stands = client is not None and client.lets_stand(facts)
+    if revoked or not stands or refusal_reason(facts.standing) is not None:
         raise TokenNotTaken("invalid_token", "the access token was revoked", 401)
     return facts, person, claims
 

@@ -8,6 +8,8 @@ import pytest
 from idp.context import Origin
 from idp.errors import Refusal
 from idp.management import clients, permissions
+from idp.oidc import consent
+from idp.oidc.clients import load_clients
 from idp.oidc.logout import read_logout_request
 from idp.oidc.request import Exchange
 from tests import cast
@@ -82,6 +84,27 @@ def test_a_scope_that_was_taken_away_gives_nothing_more(desk: Desk, form: str) -
     fresh = desk.portal.refresh(tokens["refresh_token"]).get_json()
     assert fresh["scope"] == "openid profile"
     assert "email" not in verified(desk.gateway, fresh["id_token"])[1]
+
+
+@pytest.mark.parametrize("form", ["jwt", "opaque"])
+def test_access_while_the_person_is_away_ends_with_its_scope(desk: Desk, form: str) -> None:
+    """It outlives the sign-out, so that nothing else would end it; what the session ends goes on."""
+    scope = "openid email offline_access"
+    _change(desk, access_token_format=form, scope=scope)
+    with desk.work() as ctx:
+        client = load_clients(ctx.db)["portal"]
+        wanted = consent.asked(client, scope, {})
+        consent.decide(ctx, desk.account_id, client, wanted, wanted)
+    spared, tokens, code = desk.tokens(), desk.tokens(scope=scope), desk.code(scope=scope).code
+    assert tokens["scope"] == scope
+    _change(desk, scope="openid email")
+    for answer in (desk.portal.refresh(tokens["refresh_token"]), desk.redeem(code)):
+        assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_grant")
+    assert desk.portal.userinfo(tokens["access_token"]).status_code == 401
+    assert desk.introspect(tokens["access_token"]) == {"active": False}
+    assert desk.portal.refresh(spared["refresh_token"]).status_code == 200
+    _change(desk, scope=scope)  # what comes back is back
+    assert desk.portal.refresh(tokens["refresh_token"]).get_json()["scope"] == scope
 
 
 def test_a_code_gives_what_the_client_is_registered_for_when_it_is_redeemed(desk: Desk) -> None:

@@ -39,14 +39,15 @@ def check_gate(request: ProtocolRequest, facts: AuthorizationFacts) -> Authoriza
 
     They hold what the client is registered for today: what was taken from it since ends with it.
 
-    :raises InvalidGrantError: the person may no longer act here; the reason stays with us.
+    :raises InvalidGrantError: the person may no longer act here, or the client have no more offline access;
+        the reason stays with us.
     """
     exchange = request.exchange
     assert exchange.transaction is not None  # noqa: S101  (create_token_response opened it)
     if not _passes(facts, exchange.micros):
         # who waited for the authorization's row sees it anew, but all else as it was before (PostgreSQL)
         facts = exchange.transaction.read_again(facts)
-    if not _passes(facts, exchange.micros):
+    if not _passes(facts, exchange.micros) or not request.client.lets_stand(facts):
         raise InvalidGrantError(
             "the authorization has ended: send the person through the authorization endpoint again"
         )
