@@ -14,6 +14,7 @@ from idp.oidc.logout import read_logout_request
 from idp.oidc.request import Exchange
 from tests import cast
 from tests.builders import OPERATOR, make_catalogue, make_membership, make_organization
+from tests.plain_browser import Portal
 from tests.world import Desk, forget_snapshot, now, verified
 
 
@@ -105,6 +106,20 @@ def test_access_while_the_person_is_away_ends_with_its_scope(desk: Desk, form: s
     assert desk.portal.refresh(spared["refresh_token"]).status_code == 200
     _change(desk, scope=scope)  # what comes back is back
     assert desk.portal.refresh(tokens["refresh_token"]).get_json()["scope"] == scope
+
+
+@pytest.mark.parametrize("form", ["jwt", "opaque"])
+def test_an_api_that_was_taken_away_learns_nothing_more(desk: Desk, form: str) -> None:
+    """Of a person's token and of the client's own; the client still does, and the API that is left."""
+    with desk.work() as ctx:
+        apis = [Portal(desk.gateway, cast.register_api(ctx, name)) for name in ("orders", "stock")]
+    _change(desk, access_token_format=form, audiences=["orders", "stock"])
+    own = desk.portal.call("/token", {"grant_type": "client_credentials"}).get_json()
+    tokens = [desk.tokens()["access_token"], own["access_token"]]
+    asking = [(token, api) for token in tokens for api in (*apis, desk.portal)]
+    assert all(desk.introspect(token, api)["active"] for token, api in asking)
+    _change(desk, audiences=["stock"])
+    assert [desk.introspect(token, api)["active"] for token, api in asking] == [False, True, True] * 2
 
 
 def test_a_code_gives_what_the_client_is_registered_for_when_it_is_redeemed(desk: Desk) -> None:
