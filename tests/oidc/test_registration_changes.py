@@ -129,6 +129,15 @@ def test_a_code_gives_what_the_client_is_registered_for_when_it_is_redeemed(desk
     assert desk.redeem(code).get_json()["scope"] == "openid"
 
 
+def test_where_no_scope_is_left_none_is_said(desk: Desk) -> None:
+    """No empty one (RFC 6749 §3.3)."""
+    tokens = desk.tokens(scope="email")
+    _change(desk, scope="openid profile")
+    answer = desk.portal.refresh(tokens["refresh_token"]).get_json()
+    assert answer.keys() == {"access_token", "token_type", "expires_in", "refresh_token"}
+    assert "scope" not in desk.introspect(answer["access_token"])
+
+
 @pytest.mark.parametrize(
     "fields",
     [

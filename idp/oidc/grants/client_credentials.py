@@ -53,7 +53,4 @@ class ClientCredentialsGrant(AuthlibClientCredentialsGrant):
             transaction=exchange.transaction,
             jkt=self.request.jkt,
         )
-        answer = token_answer(token, self.request.jkt, lifetime)
-        if self.scope:
-            answer["scope"] = self.scope
-        return 200, answer, self.TOKEN_RESPONSE_HEADER
+        return 200, token_answer(token, self.request.jkt, lifetime, self.scope), self.TOKEN_RESPONSE_HEADER

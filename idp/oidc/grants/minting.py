@@ -79,7 +79,7 @@ def person_tokens(
     if "permissions" in told:
         permissions = provider.statements.permissions(facts, exchange.snapshot.version)
     access_token = _access_token(provider, request, facts, scope, permissions)
-    answer = token_answer(access_token, request.jkt, tokens.access_token_seconds) | {"scope": scope}
+    answer = token_answer(access_token, request.jkt, tokens.access_token_seconds, scope)
     answer |= {} if refresh_token is None else {"refresh_token": refresh_token}
     if "openid" in scope.split():
         answer["id_token"] = mint_id_token(

@@ -91,10 +91,10 @@ class RefreshTokenGrant(AuthlibRefreshTokenGrant):
             )
 
     def _scope(self, facts: AuthorizationFacts) -> str:
-        wanted = self.request.payload.scope
+        wanted = (self.request.payload.scope or "").split()
         if not wanted:
             return facts.scope
         granted = facts.scope.split()
-        if not set(wanted.split()) <= set(granted):
+        if not set(wanted) <= set(granted):
             raise InvalidScopeError("scope exceeds what was granted, or what the client is registered for")
-        return " ".join(word for word in granted if word in wanted.split())
+        return " ".join(word for word in granted if word in wanted)
