@@ -284,8 +284,8 @@ class Transaction:
         if not found or self._texts.one_step:
             return AuthorizationFacts(*found[0]) if found else None
         key, consumed = found[0]
-        (facts,) = self._rows(self._texts.by_id, {"id": key})
-        return AuthorizationFacts(*facts)._replace(consumed_id=consumed)
+        facts = self._rows(self._texts.by_id, {"id": key})
+        return AuthorizationFacts(*facts[0])._replace(consumed_id=consumed) if facts else None
 
     def read_again(self, facts: AuthorizationFacts) -> AuthorizationFacts:
         """Return the facts of what was consumed as they stand now; the authorization is held."""
