@@ -109,8 +109,7 @@ def _exchange(provider: Provider, request: MachineRequest) -> Exchange:
 
 def _presented(provider: Provider, request: MachineRequest) -> PresentedToken:
     header = request.authorization
-    content_type: Any = request.environ.get("CONTENT_TYPE") or ""
-    posted = request.form().get("access_token") if _is_form(request.method, content_type) else None
+    posted = _posted_token(request)
     if header is None:
         if posted is None:
             raise TokenNotTaken("invalid_token", "the access token is missing", 401, presented=False)
@@ -120,9 +119,15 @@ def _presented(provider: Provider, request: MachineRequest) -> PresentedToken:
     if not (dpop or scheme.lower() == "bearer") or not token_text.strip():
         raise TokenNotTaken("invalid_token", "the Authorization header must use Bearer or DPoP", 401)
     if posted is not None:
-        raise InvalidRequestError("two access tokens in one request")
+        raise TokenNotTaken("invalid_request", "two access tokens in one request", 400)
     return PresentedToken(token_text.strip(), dpop, _proof(provider, request) if dpop else None)
 
 
-def _is_form(method: str, content_type: str) -> bool:
-    return method == "POST" and content_type.partition(";")[0].strip().lower() == FORM
+def _posted_token(request: MachineRequest) -> str | None:
+    content_type: Any = request.environ.get("CONTENT_TYPE") or ""
+    if request.method != "POST" or content_type.partition(";")[0].strip().lower() != FORM:
+        return None
+    try:
+        return request.form().get("access_token")
+    except InvalidRequestError as malformed:  # with a challenge, as RFC 6750 §3.1 has it
+        raise TokenNotTaken(malformed.error, malformed.description, 400) from malformed
