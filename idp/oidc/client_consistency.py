@@ -159,8 +159,8 @@ _RULES: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...]] = (
     ),
     (
         "userinfo_signed_response_alg",
-        lambda client: client.userinfo_signed_response_alg is not None and not _code(client),
-        "must be absent without authorization_code",
+        lambda client: client.userinfo_signed_response_alg is not None and not _serves_people(client),
+        f"must be absent without authorization_code or {DEVICE_GRANT}: it knows no person",
     ),
     (
         "jwks_uri",
