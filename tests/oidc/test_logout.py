@@ -60,6 +60,7 @@ def test_what_is_shown_as_a_mistake(desk: Desk) -> None:
     hint = _hint(desk)
     cases = [
         ("state", [("state", "x"), ("state", "x")]),
+        ("state", [("state", ""), ("state", "x")]),
         ("client_id", [("client_id", "unknown")]),
         ("id_token_hint", [_hint(desk, aud="gone")]),
         ("client_id", [URI]),
