@@ -36,7 +36,6 @@ class AuthorizationCodeGrant(AuthlibCodeGrant):
         A code that was presented wrongly by an authenticated client is burnt (req 7).
         """
         client = self.server.provider.authenticate(self.request)
-        self.request.client = client
         if not client.check_grant_type(self.GRANT_TYPE):
             raise UnauthorizedClientError("this client is not registered for authorization_code")
         prove_key(self.server.provider, self.request)

@@ -25,7 +25,6 @@ class ClientCredentialsGrant(AuthlibClientCredentialsGrant):
     def validate_token_request(self) -> None:
         """Authenticate; a scope the client may not have is refused, not dropped in silence."""
         client = self.server.provider.authenticate(self.request)
-        self.request.client = client
         if client.public or not client.check_grant_type(self.GRANT_TYPE):
             raise UnauthorizedClientError("this client is not registered for client_credentials")
         prove_key(self.server.provider, self.request)

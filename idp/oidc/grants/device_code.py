@@ -28,7 +28,6 @@ class DeviceCodeGrant(AuthlibDeviceCodeGrant):
     def validate_token_request(self) -> None:
         """Authenticate the client, consume the code where it is allowed, else say what it waits for."""
         client = self.server.provider.authenticate(self.request)
-        self.request.client = client
         if not client.check_grant_type(self.GRANT_TYPE):
             raise UnauthorizedClientError(f"this client is not registered for {self.GRANT_TYPE}")
         prove_key(self.server.provider, self.request)

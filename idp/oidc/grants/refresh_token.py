@@ -32,7 +32,6 @@ class RefreshTokenGrant(AuthlibRefreshTokenGrant):
         A refusal after the consumption rolls it back: a wish for too much scope costs no token.
         """
         client = self.server.provider.authenticate(self.request)
-        self.request.client = client
         if not client.check_grant_type(self.GRANT_TYPE):
             raise UnauthorizedClientError("this client is not registered for refresh_token")
         prove_key(self.server.provider, self.request)

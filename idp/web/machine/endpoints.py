@@ -8,6 +8,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from idp.oidc.client_authentication import ClientRefused
+from idp.oidc.clients import RegisteredClient
 from idp.oidc.device_authorization import request_codes
 from idp.oidc.dpop import Presented
 from idp.oidc.introspection import introspect
@@ -92,8 +93,9 @@ def _asked(
     try:
         return answer(asked)
     except OAuth2Error as refused:
-        claimed = refused.client_id if isinstance(refused, ClientRefused) else None
-        client = asked.authenticated or exchange.snapshot.clients.get(claimed or "")
+        client: RegisteredClient | None = asked.client
+        if isinstance(refused, ClientRefused):
+            client = exchange.snapshot.clients.get(refused.client_id or "")
         note_refusal(refused, None if client is None else client.client_id, exchange.origin.request_id)
         return error_answer(refused)
 
