@@ -61,7 +61,6 @@ class RegisteredClient(ClientMixin):
     frontchannel_logout_uri: str | None
     allowed_origins: tuple[str, ...]
     secrets: tuple[tuple[bytes, datetime | None], ...]
-    expires_at: datetime | None
     #: public keys by value, as JSON, or where they are published
     jwks: str | None
     jwks_uri: str | None
@@ -168,7 +167,6 @@ def registered(row: Client) -> RegisteredClient:
         frontchannel_logout_uri=row.frontchannel_logout_uri,
         allowed_origins=tuple(row.allowed_origins),
         secrets=tuple((secret.hash, secret.expires_at) for secret in row.secrets),
-        expires_at=row.expires_at,
         **_signing(row),
         require_pushed_authorization_requests=row.require_pushed_authorization_requests,
         sector=sector_of_row(row),
