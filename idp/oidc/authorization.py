@@ -104,6 +104,7 @@ def require_standing(held: Held | None, membership_id: str | None) -> tuple[Held
 
 
 def _standing(live: LiveSession, membership: MembershipFacts) -> Standing:
+    """Return what the gate asks (D1): as both are read just now, only their states can stand against it."""
     return Standing(
         account_status=live.account.status,
         account_epoch=live.account.epoch,

@@ -23,7 +23,7 @@ CheckAssertion = Callable[[RegisteredClient, str], None]
 
 
 class ClientRefused(OAuth2Error):
-    """``invalid_client`` (RFC 6749 §5.2); the description never tells which part was wrong."""
+    """``invalid_client`` (RFC 6749 §5.2); the description never tells whether client or secret was wrong."""
 
     error = "invalid_client"
     status_code = 401

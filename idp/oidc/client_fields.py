@@ -54,6 +54,7 @@ class ClientMetadata:
     policy_uri: str | None
     tos_uri: str | None
     backchannel_logout_uri: str | None
+    #: either value is satisfied, here and below, since ``sid`` is always sent (decision 13)
     backchannel_logout_session_required: bool
     frontchannel_logout_uri: str | None
     frontchannel_logout_session_required: bool
