@@ -21,12 +21,12 @@ from idp.authentication.assurance import meets
 from idp.oidc import pushed_requests, request_object, resources
 from idp.oidc.authorization_response import QUERY, response_mode_problem
 from idp.oidc.claims import parse_claims_request, permitted_claims, requested_acr, requested_sub
+from idp.oidc.client_values import MAX_SCOPES
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.request import Exchange, ProtocolRequest
 from idp.oidc.signing import ID_TOKEN, KeyRing, TokenRefused
 
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
-MAX_SCOPES = 50
 _LIMITS = {"state": 4096, "nonce": 1024, "login_hint": 320, "organization": 64, "scope": 1024}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 

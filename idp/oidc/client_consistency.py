@@ -16,7 +16,7 @@ from idp.oidc.client_fields import (
     WEB,
     ClientMetadata,
 )
-from idp.oidc.client_values import PERSON_SCOPES
+from idp.oidc.client_values import OFFLINE, PERSON_SCOPES
 from idp.oidc.metadata_reader import Problem, shown
 from idp.oidc.public_jwks import usable_keys
 from idp.oidc.redirect_uris import is_loopback, origin_of, web_uri_problem
@@ -149,8 +149,8 @@ _RULES: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...]] = (
     ),
     (
         "scope",
-        lambda client: "offline_access" in client.scope.split() and "refresh_token" not in client.grant_types,
-        "must not have offline_access without the grant refresh_token",
+        lambda client: OFFLINE in client.scope.split() and "refresh_token" not in client.grant_types,
+        f"must not have {OFFLINE} without the grant refresh_token",
     ),
     (
         "audiences",

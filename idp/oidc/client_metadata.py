@@ -10,7 +10,7 @@ from typing import Any, Final
 from idp.oidc.client_consistency import consistency_problems
 from idp.oidc.client_fields import (
     ACR_VALUES,
-    CONFIDENTIAL_METHODS,
+    AUTH_METHODS,
     DEFAULT_SCOPE,
     DEVICE,
     DEVICE_GRANT,
@@ -103,7 +103,7 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         token_endpoint_auth_method=reader.text(
             "token_endpoint_auth_method",
             PUBLIC if kind in PUBLIC_KINDS or kind == DEVICE else "client_secret_basic",
-            one_of((PUBLIC, *CONFIDENTIAL_METHODS)),
+            one_of(AUTH_METHODS),
         ),
         **_signed_for_it(reader),
         require_pkce=reader.flag("require_pkce", True),

@@ -11,19 +11,12 @@ from sqlalchemy.orm import Session, selectinload
 
 from idp.crypto import same, sha256
 from idp.oidc.claims import permitted_claims
+from idp.oidc.client_fields import PUBLIC
 from idp.oidc.client_metadata import redirect_uri_matches
+from idp.oidc.client_values import OFFLINE
 from idp.oidc.facts import AuthorizationFacts
 from idp.oidc.models import Client
 from idp.oidc.sector import sector_of
-
-#: scopes with a meaning of our own; a client's other scopes belong to its resource servers
-OPENID_SCOPES = ("openid", "profile", "email", "phone", "address", "organization", "permissions")
-
-#: needs the refresh grant, and the person's consent at every client (OIDC Core §11)
-OFFLINE = "offline_access"
-
-#: scopes that mean nothing where no person takes part
-PERSON_SCOPES = frozenset({*OPENID_SCOPES, OFFLINE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ class RegisteredClient(ClientMixin):
     @property
     def public(self) -> bool:
         """Tell whether the client cannot keep a secret (RFC 6749 §2.1)."""
-        return self.token_endpoint_auth_method == "none"  # noqa: S105  (a method)
+        return self.token_endpoint_auth_method == PUBLIC
 
     def check_secret(self, secret: str, now: datetime) -> bool:
         """Compare with each secret that is still valid, in constant time."""

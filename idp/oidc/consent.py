@@ -17,7 +17,8 @@ from idp.context import Context
 from idp.db import new_id
 from idp.errors import Refusal
 from idp.oidc.claims import claims_given, claims_of, limited, requested_names, requested_scopes
-from idp.oidc.clients import OFFLINE, RegisteredClient
+from idp.oidc.client_values import OFFLINE
+from idp.oidc.clients import RegisteredClient
 from idp.oidc.models import Consent
 from idp.prepared import Prepared, insert_rows
 

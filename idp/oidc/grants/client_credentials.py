@@ -9,7 +9,7 @@ from authlib.oauth2.rfc6749.errors import InvalidScopeError, UnauthorizedClientE
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant as AuthlibClientCredentialsGrant
 
 from idp.oidc import resources
-from idp.oidc.clients import PERSON_SCOPES
+from idp.oidc.client_values import PERSON_SCOPES
 from idp.oidc.grants.minting import prove_key
 from idp.oidc.provider import HasProvider
 from idp.oidc.request import ProtocolRequest
