@@ -26,20 +26,12 @@ from idp.oidc.client_fields import (
     WEB,
     ClientMetadata,
 )
-from idp.oidc.client_values import (
-    is_key,
-    is_slug,
-    name_problem,
-    one_of,
-    scope_problem,
-    slug_problem,
-)
-from idp.oidc.metadata_reader import InvalidMetadata, MetadataReader, Problem, shown
+from idp.oidc.client_values import name_problem, one_of, scope_problem, slug_problem
+from idp.oidc.metadata_reader import InvalidMetadata, MetadataReader
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS, jwks_problem
 from idp.oidc.redirect_uris import (
     origin_of,
     origin_problem,
-    redirect_uri_matches,
     redirect_uri_problem,
     web_uri_problem,
 )
@@ -187,15 +179,3 @@ def _scope(reader: MetadataReader, default: str) -> str:
     """Read the ``scope`` field, a text of words with single spaces (RFC 6749 §3.3)."""
     words = reader.text("scope", default, scope_problem).split()
     return " ".join(dict.fromkeys(words))
-
-
-__all__ = [
-    "SERVER_FIELDS",
-    "InvalidMetadata",
-    "Problem",
-    "is_key",
-    "is_slug",
-    "redirect_uri_matches",
-    "shown",
-    "validate",
-]

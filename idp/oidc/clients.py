@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session, selectinload
 from idp.crypto import same, sha256
 from idp.oidc.claims import permitted_claims
 from idp.oidc.client_fields import PUBLIC
-from idp.oidc.client_metadata import redirect_uri_matches
 from idp.oidc.client_values import OFFLINE
 from idp.oidc.facts import AuthorizationFacts
 from idp.oidc.models import Client
+from idp.oidc.redirect_uris import redirect_uri_matches
 from idp.oidc.sector import sector_of
 
 

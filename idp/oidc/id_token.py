@@ -7,8 +7,8 @@ from typing import Any
 from idp.crypto import b64url
 from idp.oidc.claims import organization_names
 from idp.oidc.clients import RegisteredClient
+from idp.oidc.facts import AuthorizationFacts
 from idp.oidc.signing import KeyRing
-from idp.oidc.statements import AuthorizationFacts
 from idp.oidc.tokens import organization_claims
 
 

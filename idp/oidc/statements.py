@@ -392,6 +392,3 @@ class Statements:
             raise
         finally:
             connection.close()
-
-
-__all__ = ["CODE_PURPOSE", "AuthorizationFacts", "PersonFacts", "Statements", "Transaction"]

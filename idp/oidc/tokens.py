@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from idp.crypto import random_token, sha256
 from idp.oidc.clients import RegisteredClient
+from idp.oidc.facts import AuthorizationFacts
 from idp.oidc.signing import ACCESS_TOKEN, KeyRing, TokenRefused
-from idp.oidc.statements import AuthorizationFacts, Transaction
+from idp.oidc.statements import Transaction
 
 ACCESS_TOKEN_ALG = "ES256"  # noqa: S105  (an algorithm)
 JWT, OPAQUE = "jwt", "opaque"

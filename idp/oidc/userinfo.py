@@ -14,10 +14,10 @@ from idp.oidc.claims import as_wished, granted_claims, organization_names, sign_
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from idp.oidc.dpop import NonceWanted, Presented, ProofRefused
+from idp.oidc.facts import AuthorizationFacts, PersonFacts
 from idp.oidc.provider import Provider
 from idp.oidc.request import Exchange
 from idp.oidc.signing import TokenRefused
-from idp.oidc.statements import AuthorizationFacts, PersonFacts
 from idp.oidc.tokens import is_opaque, organization_claims, read_access_token
 
 # standard claim → what gives it; the other profile claims are columns of their own name

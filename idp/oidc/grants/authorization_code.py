@@ -18,10 +18,10 @@ from idp.crypto import sha256
 from idp.db import new_id
 from idp.oidc.authorization import code_misused, code_replayed
 from idp.oidc.clients import RegisteredClient
+from idp.oidc.facts import AuthorizationFacts
 from idp.oidc.grants.minting import check_gate, person_tokens, prove_key, store_refresh_token
 from idp.oidc.provider import HasProvider
 from idp.oidc.request import ProtocolRequest
-from idp.oidc.statements import AuthorizationFacts
 
 
 class AuthorizationCodeGrant(AuthlibCodeGrant):

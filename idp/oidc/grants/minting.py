@@ -10,10 +10,10 @@ from idp.crypto import random_token, sha256
 from idp.oidc import resources, subject
 from idp.oidc.claims import as_wished, granted_claims, organization_names
 from idp.oidc.dpop import ProofRefused
+from idp.oidc.facts import AuthorizationFacts
 from idp.oidc.id_token import mint_id_token
 from idp.oidc.provider import Provider
 from idp.oidc.request import ProtocolRequest
-from idp.oidc.statements import AuthorizationFacts
 from idp.oidc.tokens import mint_access_token, token_answer
 from idp.oidc.userinfo import personal_claims
 

@@ -14,10 +14,10 @@ from idp.crypto import sha256
 from idp.db import new_id
 from idp.oidc.authorization import refresh_token_reused
 from idp.oidc.clients import RegisteredClient
+from idp.oidc.facts import AuthorizationFacts
 from idp.oidc.grants.minting import check_gate, person_tokens, prove_key, store_refresh_token
 from idp.oidc.provider import HasProvider
 from idp.oidc.request import ProtocolRequest
-from idp.oidc.statements import AuthorizationFacts
 
 
 class RefreshTokenGrant(AuthlibRefreshTokenGrant):
