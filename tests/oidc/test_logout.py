@@ -131,7 +131,7 @@ def test_nothing_is_issued_in_a_session_that_ended_meanwhile(desk: Desk) -> None
     with desk.work() as ctx:
         live, *_ = sessions.start(ctx, ctx.db.get_one(Account, desk.account_id), methods=[("pwd", None)])
         held = live_sessions.hold(ctx, live.session.id, client.row_id)
-        assert issue(ctx, wanted, client, held, None).code
+        assert issue(ctx, wanted, client, held, None)
         with pytest.raises(Refusal, match=r"principal\.may_not_act"):
             issue(ctx, wanted, client, held, "a membership of nobody")
     with desk.work() as ctx:

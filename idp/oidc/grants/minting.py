@@ -1,6 +1,6 @@
 """What the grants of people share: gate, tokens, and the answer (RFC 6749 §5.1, OIDC Core §3.1.3.3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidGrantError
@@ -14,7 +14,7 @@ from idp.oidc.facts import AuthorizationFacts
 from idp.oidc.id_token import mint_id_token
 from idp.oidc.provider import Provider
 from idp.oidc.request import ProtocolRequest
-from idp.oidc.tokens import mint_access_token, token_answer
+from idp.oidc.tokens import mint_access_token, organization_claims, token_answer
 from idp.oidc.userinfo import personal_claims
 
 MICROS = 1_000_000
@@ -74,9 +74,9 @@ def person_tokens(
     exchange, tokens = request.exchange, provider.settings.tokens
     if request.client.sector is not None:
         facts = facts._replace(sub=subject.seen_by(provider.services.vault, request.client, facts.sub))
-    told = organization_names(scope.split(), facts.requested_claims, "id_token")
+    names = organization_names(scope.split(), facts.requested_claims, "id_token")
     permissions: Sequence[str] = ()
-    if "permissions" in told:
+    if "permissions" in names:
         permissions = provider.statements.permissions(facts, exchange.snapshot.version)
     access_token = _access_token(provider, request, facts, scope, permissions)
     answer = token_answer(access_token, request.jkt, tokens.access_token_seconds, scope)
@@ -90,9 +90,7 @@ def person_tokens(
             now=exchange.seconds,
             lifetime=tokens.id_token_seconds,
             access_token=access_token,
-            scope=scope,
-            permissions=permissions,
-            personal=_asked_by_name(provider, facts),
+            told=_asked_by_name(provider, facts) | organization_claims(names, facts, permissions),
             with_nonce=with_nonce,
         )
     return answer
@@ -146,7 +144,7 @@ def store_refresh_token(
     return token
 
 
-def _asked_by_name(provider: Provider, facts: AuthorizationFacts) -> Mapping[str, Any]:
+def _asked_by_name(provider: Provider, facts: AuthorizationFacts) -> dict[str, Any]:
     asked = facts.requested_claims
     wanted = granted_claims((), asked, "id_token")
     person = provider.statements.person(facts.account_id) if wanted else None
