@@ -31,10 +31,6 @@ def _serves_people(client: ClientMetadata) -> bool:
     return _code(client) or DEVICE_GRANT in client.grant_types
 
 
-def _public(client: ClientMetadata) -> bool:
-    return client.kind in PUBLIC_KINDS
-
-
 def _pairwise(client: ClientMetadata) -> bool:
     return client.subject_type == SUBJECT_TYPES[1]
 
@@ -71,7 +67,7 @@ _DEVICE_GRANTS: Final = {DEVICE_GRANT, "refresh_token"}
 _RULES: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...]] = (
     (
         "token_endpoint_auth_method",
-        lambda client: _public(client) and client.token_endpoint_auth_method != PUBLIC,
+        lambda client: client.kind in PUBLIC_KINDS and client.token_endpoint_auth_method != PUBLIC,
         "must be none: a spa or native client keeps no secret (RFC 6749 §2.1)",
     ),
     (
@@ -81,7 +77,7 @@ _RULES: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...]] = (
     ),
     (
         "require_pkce",
-        lambda client: _public(client) and not client.require_pkce,
+        lambda client: client.kind in PUBLIC_KINDS and not client.require_pkce,
         "must be true for a spa or native client (RFC 9700 §2.1.1)",
     ),
     (
@@ -103,7 +99,7 @@ _RULES: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...]] = (
     ),
     (
         "grant_types",
-        lambda client: _public(client) and "client_credentials" in client.grant_types,
+        lambda client: client.kind in PUBLIC_KINDS and "client_credentials" in client.grant_types,
         "must not have client_credentials: a spa or native client keeps no secret (RFC 6749 §4.4)",
     ),
     ("grant_types", lambda client: not client.grant_types, "must name a grant"),

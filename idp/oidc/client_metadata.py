@@ -152,7 +152,7 @@ def _links(reader: MetadataReader) -> dict[str, Any]:
 def _signing(reader: MetadataReader) -> dict[str, Any]:
     """Read what the client signs with; received keys are not shown, for one may be private."""
     return dict(
-        jwks=reader.sealed_table("jwks", jwks_problem),
+        jwks=reader.secret_table("jwks", jwks_problem),
         jwks_uri=reader.optional("jwks_uri", web_uri_problem),
         token_endpoint_auth_signing_alg=reader.optional(
             "token_endpoint_auth_signing_alg", one_of(CLIENT_ALGORITHMS)

@@ -25,7 +25,7 @@ _COMPUTED: Mapping[str, Callable[[PersonFacts], Any]] = {
     "preferred_username": lambda person: person.username,
     "updated_at": lambda person: person.updated_micros // 1_000_000,
 }
-_ADDRESS_CLAIMS = {"email", "email_verified", "phone_number", "phone_number_verified"}
+_IDENTIFIER_CLAIMS = {"email", "email_verified", "phone_number", "phone_number_verified"}
 
 
 # RFC 6750 §3: a challenge has at least one parameter
@@ -174,7 +174,7 @@ def personal_claims(vault: Vault, person: PersonFacts, wanted: Iterable[str]) ->
     """Return those of the wanted claims that the account has; the unknown are left out (§5.3.2)."""
     names = set(wanted)
     answer: dict[str, Any] = {}
-    for name in names - _ADDRESS_CLAIMS:
+    for name in names - _IDENTIFIER_CLAIMS:
         compute = _COMPUTED.get(name)
         value = compute(person) if compute else getattr(person, name)
         if value is not None:

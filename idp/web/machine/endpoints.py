@@ -1,4 +1,4 @@
-"""Token, introspection, revocation and userinfo endpoints: request in, answer out."""
+"""Endpoints that programs call with a form, and userinfo: request in, answer out."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
