@@ -36,7 +36,7 @@ def mint_id_token(
     ``auth_time``, ``acr`` and ``amr`` are those of the authorization and never move (OIDC Core §12.2).
 
     :param told: claims about person and organisation; our own cannot be overwritten.
-    :param with_nonce: the code exchange repeats the request's nonce, a refresh does not need to.
+    :param with_nonce: the first ID token repeats the request's nonce, a refresh does not need to.
     """
     claims: dict[str, Any] = {
         **told,

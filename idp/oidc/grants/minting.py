@@ -1,14 +1,16 @@
-"""What the grants of people share: gate, tokens, and the answer (RFC 6749 §5.1, OIDC Core §3.1.3.3)."""
+"""What the grants share: admission, gate, tokens, and the answer (RFC 6749 §5.1, OIDC Core §3.1.3.3)."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from authlib.oauth2.rfc6749.errors import InvalidGrantError
+from authlib.oauth2.rfc6749.errors import InvalidGrantError, UnauthorizedClientError
 
 from idp.accounts.principal import refusal_reason
 from idp.crypto import random_token, sha256
+from idp.db import new_id
 from idp.oidc import resources, subject
 from idp.oidc.claims import as_wished, granted_claims, organization_names
+from idp.oidc.clients import RegisteredClient
 from idp.oidc.dpop import ProofRefused
 from idp.oidc.facts import AuthorizationFacts
 from idp.oidc.id_token import mint_id_token
@@ -21,17 +23,22 @@ MICROS = 1_000_000
 DAY = 86_400 * MICROS
 
 
-def prove_key(provider: Provider, request: ProtocolRequest) -> None:
-    """Take the proof of an authenticated client's token request (RFC 9449 §5).
+def admitted(provider: Provider, request: ProtocolRequest, grant_type: str) -> RegisteredClient:
+    """Return the authenticated client of a token request, its key proven (RFC 6749 §3.2.1, RFC 9449 §5).
 
     Comes before anything is consumed, so that a proof in need of a nonce costs neither code nor token.
 
-    :raises OAuth2Error: ``invalid_dpop_proof``, ``use_dpop_nonce``.
+    :raises OAuth2Error: ``invalid_client``, ``invalid_request``, ``unauthorized_client``,
+        ``invalid_dpop_proof``, ``use_dpop_nonce``.
     """
+    client = provider.authenticate(request)
+    if not client.check_grant_type(grant_type):
+        raise UnauthorizedClientError(f"this client is not registered for {grant_type}")
     if request.proof is not None:
         request.jkt = provider.proofs.accept(request.proof, request.exchange.now)
-    elif request.client.dpop_bound_access_tokens:
+    elif client.dpop_bound_access_tokens:
         raise ProofRefused("the DPoP header is missing, and this client gets no tokens without it")
+    return client
 
 
 def check_gate(request: ProtocolRequest, facts: AuthorizationFacts) -> AuthorizationFacts:
@@ -56,6 +63,19 @@ def check_gate(request: ProtocolRequest, facts: AuthorizationFacts) -> Authoriza
 
 def _passes(facts: AuthorizationFacts, now: int) -> bool:
     return refusal_reason(facts.standing) is None and facts.authorization_expires_at > now
+
+
+def first_tokens(provider: Provider, request: ProtocolRequest, facts: AuthorizationFacts) -> dict[str, Any]:
+    """Return the token answer to a code of either kind: a refresh token for clients registered so.
+
+    :raises InvalidTarget: as :func:`person_tokens`.
+    """
+    refresh_token = None
+    if request.client.check_grant_type("refresh_token"):
+        refresh_token = store_refresh_token(provider, request, facts, key=new_id(), parent=None)
+    return person_tokens(
+        provider, request, facts, scope=facts.scope, with_nonce=True, refresh_token=refresh_token
+    )
 
 
 def person_tokens(

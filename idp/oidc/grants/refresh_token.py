@@ -6,7 +6,6 @@ from authlib.oauth2.rfc6749.errors import (
     InvalidGrantError,
     InvalidRequestError,
     InvalidScopeError,
-    UnauthorizedClientError,
 )
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant as AuthlibRefreshTokenGrant
 
@@ -15,7 +14,7 @@ from idp.db import new_id
 from idp.oidc.authorization import refresh_token_reused
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.facts import AuthorizationFacts
-from idp.oidc.grants.minting import check_gate, person_tokens, prove_key, store_refresh_token
+from idp.oidc.grants.minting import admitted, check_gate, person_tokens, store_refresh_token
 from idp.oidc.provider import HasProvider
 from idp.oidc.request import ProtocolRequest
 
@@ -31,10 +30,7 @@ class RefreshTokenGrant(AuthlibRefreshTokenGrant):
 
         A refusal after the consumption rolls it back: a wish for too much scope costs no token.
         """
-        client = self.server.provider.authenticate(self.request)
-        if not client.check_grant_type(self.GRANT_TYPE):
-            raise UnauthorizedClientError("this client is not registered for refresh_token")
-        prove_key(self.server.provider, self.request)
+        client = admitted(self.server.provider, self.request, self.GRANT_TYPE)
         token = self.request.form.get("refresh_token")
         if not token:
             raise InvalidRequestError("refresh_token is missing")
