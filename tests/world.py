@@ -13,7 +13,7 @@ import pytest
 from joserfc import jwt
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import KeySet
-from sqlalchemy import BigInteger, type_coerce, update
+from sqlalchemy import BigInteger, select, type_coerce, update
 from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.test import Client, TestResponse
 
@@ -21,7 +21,9 @@ from idp.accounts.models import Account
 from idp.authentication import live_sessions, sessions
 from idp.authentication.models import AuthenticationEvent, Session
 from idp.context import Context, Services
-from idp.oidc.authorization import Issued, issue
+from idp.crypto import sha256
+from idp.flows.models import OneTimeSecret
+from idp.oidc.authorization import issue
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.clients import load_clients
 from idp.web.gateway import Gateway
@@ -60,6 +62,14 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A code, and whose authorization it opens."""
+
+    code: str
+    authorization_id: str
+
+
 def code_for(
     ctx: Context,
     client_id: str,
@@ -80,7 +90,9 @@ def code_for(
     }
     client = load_clients(ctx.db)[client_id]
     held = live_sessions.hold(ctx, live.session.id, client.row_id)
-    return issue(ctx, AuthorizationRequest(**wanted), client, held, membership)
+    code = issue(ctx, AuthorizationRequest(**wanted), client, held, membership)
+    found = select(OneTimeSecret.target).where(OneTimeSecret.hash == sha256(code))
+    return Issued(code, ctx.db.scalars(found).one())
 
 
 @dataclass

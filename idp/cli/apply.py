@@ -11,7 +11,7 @@ from idp.cli.output import as_json_option, write_json, write_table
 from idp.cli.state import State, pass_state
 from idp.management.apply import Change
 from idp.management.apply import apply as apply_document
-from idp.oidc.client_metadata import InvalidMetadata
+from idp.oidc.metadata_reader import InvalidMetadata
 
 
 @click.command()

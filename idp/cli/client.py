@@ -27,7 +27,7 @@ from idp.cli.state import State, pass_state
 from idp.management import clients
 from idp.management.ending import Ended
 from idp.oidc.client_fields import GRANT_TYPES, KINDS, TOKEN_FORMATS
-from idp.oidc.client_metadata import InvalidMetadata
+from idp.oidc.metadata_reader import InvalidMetadata
 from idp.oidc.signing import ALGORITHMS
 
 _reason_option = click.option("--reason", help="A sentence for the audit log.")

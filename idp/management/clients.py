@@ -20,8 +20,9 @@ from idp.management.actors import require_operator
 from idp.management.ending import Ended, end_client
 from idp.oidc import signing_keys
 from idp.oidc.client_fields import KEY_METHOD, PUBLIC, ClientMetadata
-from idp.oidc.client_metadata import InvalidMetadata, Problem, shown, validate
+from idp.oidc.client_metadata import validate
 from idp.oidc.clients import sector_of_row
+from idp.oidc.metadata_reader import InvalidMetadata, Problem, shown
 from idp.oidc.models import Authorization, Client, ClientSecret, RefreshToken
 from idp.oidc.sector import document_problem
 

@@ -26,8 +26,9 @@ from idp.management.legacy_directories import Wanted as LegacyDirectory
 from idp.management.legacy_documents import key_problem, read_directory
 from idp.management.permissions import ALL, Entry
 from idp.oidc.client_fields import ClientMetadata
-from idp.oidc.client_metadata import InvalidMetadata, Problem, is_slug, shown, validate
-from idp.oidc.metadata_reader import Check, MetadataReader
+from idp.oidc.client_metadata import validate
+from idp.oidc.client_values import is_slug
+from idp.oidc.metadata_reader import Check, InvalidMetadata, MetadataReader, Problem, shown
 from idp.oidc.models import Client
 from idp.organizations.memberships import normalized_customer_number
 from idp.organizations.models import Permission

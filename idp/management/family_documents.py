@@ -10,8 +10,7 @@ from typing import Final
 
 from idp.management.affiliation import Family
 from idp.management.legacy_documents import slug_problem, visible_problem
-from idp.oidc.client_metadata import Problem
-from idp.oidc.metadata_reader import MetadataReader
+from idp.oidc.metadata_reader import MetadataReader, Problem
 
 _FIELDS: Final = ("slug", "country", "name", "home")
 

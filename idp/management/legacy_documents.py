@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from idp.accounts.legacy.models import HTTPS, IMPORTED
 from idp.management.legacy_directories import Wanted
-from idp.oidc.client_metadata import Problem, is_key, is_slug
-from idp.oidc.metadata_reader import MetadataReader
+from idp.oidc.client_values import is_key, is_slug
+from idp.oidc.metadata_reader import MetadataReader, Problem
 
 _FIELDS: Final = (
     "slug",

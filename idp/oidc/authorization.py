@@ -1,7 +1,6 @@
 """Authorizations: issuing one for an accepted request, and ending them (RFC 6749 §4.1.2, req 6, 21, 23)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -30,21 +29,13 @@ from idp.organizations.memberships import MembershipFacts
 from idp.prepared import Prepared, insert_rows
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A code, and whose authorization it opens."""
-
-    code: str
-    authorization_id: str
-
-
 def issue(
     ctx: Context,
     request: AuthorizationRequest,
     client: RegisteredClient,
     held: Held | None,
     membership_id: str | None,
-) -> Issued:
+) -> str:
     """Write the authorization of an accepted request and return its code; raises as :func:`accepted`."""
     authorization, organization_id = accepted(ctx, request, client, held, membership_id)
     key: str = authorization["id"]
@@ -60,7 +51,7 @@ def issue(
         session=authorization["session_id"],
         new={"lineage": key, "scope": authorization["scope"], "acr": authorization["acr"]},
     )
-    return Issued(code, key)
+    return code
 
 
 def accepted(
@@ -104,6 +95,7 @@ def require_standing(held: Held | None, membership_id: str | None) -> tuple[Held
 
 
 def _standing(live: LiveSession, membership: MembershipFacts) -> Standing:
+    """Return what the gate asks (D1): as both are read just now, only their states can stand against it."""
     return Standing(
         account_status=live.account.status,
         account_epoch=live.account.epoch,

@@ -21,12 +21,12 @@ from idp.authentication.assurance import meets
 from idp.oidc import pushed_requests, request_object, resources
 from idp.oidc.authorization_response import QUERY, response_mode_problem
 from idp.oidc.claims import parse_claims_request, permitted_claims, requested_acr, requested_sub
+from idp.oidc.client_values import MAX_SCOPES
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.request import Exchange, ProtocolRequest
 from idp.oidc.signing import ID_TOKEN, KeyRing, TokenRefused
 
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
-MAX_SCOPES = 50
 _LIMITS = {"state": 4096, "nonce": 1024, "login_hint": 320, "organization": 64, "scope": 1024}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -102,17 +102,16 @@ class Received:
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]]) -> "Received":
-        """Read the pairs of a query or form."""
-        parameters: dict[str, str] = {}
-        names: set[str] = set()
-        repeated = []
-        for name, value in resources.joined(pairs):
-            if name in names:
-                repeated.append(name)
-            elif value:  # RFC 6749 §3.1: a parameter without a value counts as left out
-                parameters[name] = value
-            names.add(name)
-        return cls(parameters, tuple(repeated))
+        """Read the pairs of a query or form; of what is repeated the first counts."""
+        given = resources.joined(pairs)
+        parameters = dict(given)
+        repeated: tuple[str, ...] = ()
+        if len(parameters) != len(given):
+            names = [name for name, _ in given]
+            parameters = dict(reversed(given))
+            repeated = tuple(name for place, name in enumerate(names) if name in names[:place])
+        # RFC 6749 §3.1: a parameter without a value counts as left out
+        return cls({name: value for name, value in parameters.items() if value}, repeated)
 
 
 def read(
@@ -142,7 +141,7 @@ def check(
     """Check the parameters themselves; raises as :func:`read` does."""
     redirect_uri = _redirect_uri(client, received)
     try:
-        _refuse_repeated(received)
+        refuse_repeated(received)
         return _checked(server, ProtocolRequest(method, received.parameters, exchange), client)
     except OAuth2Error as error:
         _address(error, client, received, redirect_uri)
@@ -155,7 +154,7 @@ def _resolved(
     """Return what the client signed or pushed, where the request says so, else what was received."""
     reference = received.parameters.get("request_uri")
     if reference is not None:
-        _refuse_repeated(received)
+        refuse_repeated(received)
         if "request" in received.parameters:
             raise InvalidRequestError("request and request_uri exclude each other")
         if not reference.startswith(pushed_requests.PREFIX):
@@ -177,7 +176,7 @@ def opened(
     """Return what stands in the request object, where there is one; raises OAuth2Error."""
     if "request" not in received.parameters:
         return received
-    _refuse_repeated(received)
+    refuse_repeated(received)
     provider = server.provider
     signed = request_object.signed_parameters(
         received.parameters, client, provider.client_keys, issuer=provider.issuer, now=exchange.now
@@ -210,7 +209,8 @@ def _address(error: OAuth2Error, client: RegisteredClient, received: Received, r
     error.state = None if "state" in received.repeated or (state and _unfit("state", state)) else state
 
 
-def _refuse_repeated(received: Received) -> None:
+def refuse_repeated(received: Received) -> None:
+    """Refuse what stood in a source more than once (RFC 6749 §3.1, §3.2); raises InvalidRequestError."""
     if received.repeated:
         raise InvalidRequestError(f"parameter sent more than once: {safe_name(received.repeated[0])}")
 

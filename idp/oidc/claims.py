@@ -116,13 +116,7 @@ def permitted_claims(
     claims_request: Mapping[str, Mapping[str, Any]], scopes: Collection[str]
 ) -> dict[str, dict[str, Any]]:
     """Return what a client with these scopes may ask for: by name it gets no more than by scope."""
-    allowed = {
-        target: {
-            name: wish for name, wish in wishes.items() if name not in _SCOPE_OF or _SCOPE_OF[name] in scopes
-        }
-        for target, wishes in claims_request.items()
-    }
-    return {target: wishes for target, wishes in allowed.items() if wishes}
+    return limited(claims_request, claims_given(scopes))
 
 
 def requested_acr(claims_request: Mapping[str, Any] | None) -> tuple[tuple[str, ...], bool]:
@@ -156,6 +150,11 @@ def requested_scopes(claims_request: Mapping[str, Any]) -> frozenset[str]:
 def claims_of(scopes: Iterable[str]) -> frozenset[str]:
     """Return the personal claims that scopes bring (§5.4)."""
     return frozenset(name for scope in scopes for name in BY_SCOPE.get(scope, ()))
+
+
+def claims_given(scopes: Collection[str]) -> frozenset[str]:
+    """Return all claims that scopes give; a scope of a resource server gives none, whatever its name is."""
+    return claims_of(scopes) | ORGANIZATIONAL.intersection(scopes)
 
 
 def limited(claims_request: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:

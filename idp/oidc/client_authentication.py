@@ -23,7 +23,7 @@ CheckAssertion = Callable[[RegisteredClient, str], None]
 
 
 class ClientRefused(OAuth2Error):
-    """``invalid_client`` (RFC 6749 §5.2); the description never tells which part was wrong."""
+    """``invalid_client`` (RFC 6749 §5.2); the description never tells whether client or secret was wrong."""
 
     error = "invalid_client"
     status_code = 401
@@ -125,10 +125,10 @@ def authenticate(
     """Return the authenticated client.
 
     :param check_assertion: asked for a client that signs; everything else was compared before.
-    :raises ClientRefused: unknown, expired, wrong secret, or not its registered method.
+    :raises ClientRefused: unknown, wrong secret, or not its registered method.
     """
     client = clients.get(credentials.client_id)
-    if client is None or (client.expires_at is not None and client.expires_at <= now):
+    if client is None:
         raise ClientRefused("client authentication failed", client_id=credentials.client_id)
     if client.token_endpoint_auth_method != credentials.method:
         registered = client.token_endpoint_auth_method

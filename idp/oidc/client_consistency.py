@@ -16,7 +16,7 @@ from idp.oidc.client_fields import (
     WEB,
     ClientMetadata,
 )
-from idp.oidc.client_values import PERSON_SCOPES
+from idp.oidc.client_values import OFFLINE, PERSON_SCOPES
 from idp.oidc.metadata_reader import Problem, shown
 from idp.oidc.public_jwks import usable_keys
 from idp.oidc.redirect_uris import is_loopback, origin_of, web_uri_problem
@@ -29,10 +29,6 @@ def _code(client: ClientMetadata) -> bool:
 
 def _serves_people(client: ClientMetadata) -> bool:
     return _code(client) or DEVICE_GRANT in client.grant_types
-
-
-def _public(client: ClientMetadata) -> bool:
-    return client.kind in PUBLIC_KINDS
 
 
 def _pairwise(client: ClientMetadata) -> bool:
@@ -71,7 +67,7 @@ _DEVICE_GRANTS: Final = {DEVICE_GRANT, "refresh_token"}
 _RULES: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...]] = (
     (
         "token_endpoint_auth_method",
-        lambda client: _public(client) and client.token_endpoint_auth_method != PUBLIC,
+        lambda client: client.kind in PUBLIC_KINDS and client.token_endpoint_auth_method != PUBLIC,
         "must be none: a spa or native client keeps no secret (RFC 6749 §2.1)",
     ),
     (
@@ -81,7 +77,7 @@ _RULES: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...]] = (
     ),
     (
         "require_pkce",
-        lambda client: _public(client) and not client.require_pkce,
+        lambda client: client.kind in PUBLIC_KINDS and not client.require_pkce,
         "must be true for a spa or native client (RFC 9700 §2.1.1)",
     ),
     (
@@ -103,7 +99,7 @@ _RULES: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...]] = (
     ),
     (
         "grant_types",
-        lambda client: _public(client) and "client_credentials" in client.grant_types,
+        lambda client: client.kind in PUBLIC_KINDS and "client_credentials" in client.grant_types,
         "must not have client_credentials: a spa or native client keeps no secret (RFC 6749 §4.4)",
     ),
     ("grant_types", lambda client: not client.grant_types, "must name a grant"),
@@ -149,8 +145,8 @@ _RULES: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...]] = (
     ),
     (
         "scope",
-        lambda client: "offline_access" in client.scope.split() and "refresh_token" not in client.grant_types,
-        "must not have offline_access without the grant refresh_token",
+        lambda client: OFFLINE in client.scope.split() and "refresh_token" not in client.grant_types,
+        f"must not have {OFFLINE} without the grant refresh_token",
     ),
     (
         "audiences",
@@ -159,8 +155,8 @@ _RULES: Final[tuple[tuple[str, Callable[[ClientMetadata], bool], str], ...]] = (
     ),
     (
         "userinfo_signed_response_alg",
-        lambda client: client.userinfo_signed_response_alg is not None and not _code(client),
-        "must be absent without authorization_code",
+        lambda client: client.userinfo_signed_response_alg is not None and not _serves_people(client),
+        f"must be absent without authorization_code or {DEVICE_GRANT}: it knows no person",
     ),
     (
         "jwks_uri",

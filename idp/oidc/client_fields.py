@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from idp.authentication.assurance import AAL1, AAL2, AAL2_PHR
+from idp.oidc.client_values import OPENID_SCOPES
 from idp.oidc.signing import ALGORITHMS
 
 WEB, SPA, NATIVE, MACHINE, DEVICE = "web", "spa", "native", "machine", "device"
@@ -15,7 +16,8 @@ PUBLIC: Final = "none"
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 KEY_METHOD: Final = "private_key_jwt"
 CONFIDENTIAL_METHODS: Final = (*SECRET_METHODS, KEY_METHOD)
-DEFAULT_SCOPE: Final = "openid profile email phone address organization permissions"
+AUTH_METHODS: Final = (*CONFIDENTIAL_METHODS, PUBLIC)
+DEFAULT_SCOPE: Final = " ".join(OPENID_SCOPES)
 ACR_VALUES: Final = (AAL1, AAL2, AAL2_PHR)
 SUBJECT_TYPES: Final = ("public", "pairwise")
 TOKEN_FORMATS: Final = ("jwt", "opaque")
@@ -54,6 +56,7 @@ class ClientMetadata:
     policy_uri: str | None
     tos_uri: str | None
     backchannel_logout_uri: str | None
+    #: either value is satisfied, here and below, since ``sid`` is always sent (decision 13)
     backchannel_logout_session_required: bool
     frontchannel_logout_uri: str | None
     frontchannel_logout_session_required: bool

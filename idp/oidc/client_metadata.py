@@ -10,7 +10,7 @@ from typing import Any, Final
 from idp.oidc.client_consistency import consistency_problems
 from idp.oidc.client_fields import (
     ACR_VALUES,
-    CONFIDENTIAL_METHODS,
+    AUTH_METHODS,
     DEFAULT_SCOPE,
     DEVICE,
     DEVICE_GRANT,
@@ -26,20 +26,12 @@ from idp.oidc.client_fields import (
     WEB,
     ClientMetadata,
 )
-from idp.oidc.client_values import (
-    is_key,
-    is_slug,
-    name_problem,
-    one_of,
-    scope_problem,
-    slug_problem,
-)
-from idp.oidc.metadata_reader import InvalidMetadata, MetadataReader, Problem, shown
+from idp.oidc.client_values import name_problem, one_of, scope_problem, slug_problem
+from idp.oidc.metadata_reader import InvalidMetadata, MetadataReader
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS, jwks_problem
 from idp.oidc.redirect_uris import (
     origin_of,
     origin_problem,
-    redirect_uri_matches,
     redirect_uri_problem,
     web_uri_problem,
 )
@@ -103,7 +95,7 @@ def _read(reader: MetadataReader) -> ClientMetadata:
         token_endpoint_auth_method=reader.text(
             "token_endpoint_auth_method",
             PUBLIC if kind in PUBLIC_KINDS or kind == DEVICE else "client_secret_basic",
-            one_of((PUBLIC, *CONFIDENTIAL_METHODS)),
+            one_of(AUTH_METHODS),
         ),
         **_signed_for_it(reader),
         require_pkce=reader.flag("require_pkce", True),
@@ -160,7 +152,7 @@ def _links(reader: MetadataReader) -> dict[str, Any]:
 def _signing(reader: MetadataReader) -> dict[str, Any]:
     """Read what the client signs with; received keys are not shown, for one may be private."""
     return dict(
-        jwks=reader.sealed_table("jwks", jwks_problem),
+        jwks=reader.secret_table("jwks", jwks_problem),
         jwks_uri=reader.optional("jwks_uri", web_uri_problem),
         token_endpoint_auth_signing_alg=reader.optional(
             "token_endpoint_auth_signing_alg", one_of(CLIENT_ALGORITHMS)
@@ -187,15 +179,3 @@ def _scope(reader: MetadataReader, default: str) -> str:
     """Read the ``scope`` field, a text of words with single spaces (RFC 6749 §3.3)."""
     words = reader.text("scope", default, scope_problem).split()
     return " ".join(dict.fromkeys(words))
-
-
-__all__ = [
-    "SERVER_FIELDS",
-    "InvalidMetadata",
-    "Problem",
-    "is_key",
-    "is_slug",
-    "redirect_uri_matches",
-    "shown",
-    "validate",
-]

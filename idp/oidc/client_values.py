@@ -6,16 +6,12 @@ import unicodedata
 from collections.abc import Callable, Collection
 from typing import Final
 
-PERSON_SCOPES: Final = (
-    "openid",
-    "profile",
-    "email",
-    "phone",
-    "address",
-    "offline_access",
-    "organization",
-    "permissions",
-)
+OPENID_SCOPES: Final = ("openid", "profile", "email", "phone", "address", "organization", "permissions")
+"""Scopes with a meaning of our own; a client's other scopes belong to its resource servers."""
+OFFLINE: Final = "offline_access"
+"""Needs the refresh grant, and the person's consent at every client (OIDC Core §11)."""
+PERSON_SCOPES: Final = frozenset({*OPENID_SCOPES, OFFLINE})
+"""Scopes that mean nothing where no person takes part."""
 MAX_SCOPES: Final = 50
 _SLUG: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _KEY: Final = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")

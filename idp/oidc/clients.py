@@ -11,19 +11,12 @@ from sqlalchemy.orm import Session, selectinload
 
 from idp.crypto import same, sha256
 from idp.oidc.claims import permitted_claims
-from idp.oidc.client_metadata import redirect_uri_matches
+from idp.oidc.client_fields import PUBLIC
+from idp.oidc.client_values import OFFLINE
 from idp.oidc.facts import AuthorizationFacts
 from idp.oidc.models import Client
+from idp.oidc.redirect_uris import redirect_uri_matches
 from idp.oidc.sector import sector_of
-
-#: scopes with a meaning of our own; a client's other scopes belong to its resource servers
-OPENID_SCOPES = ("openid", "profile", "email", "phone", "address", "organization", "permissions")
-
-#: needs the refresh grant, and the person's consent at every client (OIDC Core §11)
-OFFLINE = "offline_access"
-
-#: scopes that mean nothing where no person takes part
-PERSON_SCOPES = frozenset({*OPENID_SCOPES, OFFLINE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +54,6 @@ class RegisteredClient(ClientMixin):
     frontchannel_logout_uri: str | None
     allowed_origins: tuple[str, ...]
     secrets: tuple[tuple[bytes, datetime | None], ...]
-    expires_at: datetime | None
     #: public keys by value, as JSON, or where they are published
     jwks: str | None
     jwks_uri: str | None
@@ -75,7 +67,7 @@ class RegisteredClient(ClientMixin):
     @property
     def public(self) -> bool:
         """Tell whether the client cannot keep a secret (RFC 6749 §2.1)."""
-        return self.token_endpoint_auth_method == "none"  # noqa: S105  (a method)
+        return self.token_endpoint_auth_method == PUBLIC
 
     def check_secret(self, secret: str, now: datetime) -> bool:
         """Compare with each secret that is still valid, in constant time."""
@@ -110,6 +102,10 @@ class RegisteredClient(ClientMixin):
         if scope == facts.scope and not asked:
             return facts
         return facts._replace(scope=scope, claims_request=permitted_claims(asked or {}, self.scopes) or None)
+
+    def lets_stand(self, facts: AuthorizationFacts) -> bool:
+        """Tell whether an authorization may go on: one that outlives its session ends with that scope."""
+        return OFFLINE in self.scopes or OFFLINE not in facts.scope.split()
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """Compare with the registered values (req 1)."""
@@ -164,7 +160,6 @@ def registered(row: Client) -> RegisteredClient:
         frontchannel_logout_uri=row.frontchannel_logout_uri,
         allowed_origins=tuple(row.allowed_origins),
         secrets=tuple((secret.hash, secret.expires_at) for secret in row.secrets),
-        expires_at=row.expires_at,
         **_signing(row),
         require_pushed_authorization_requests=row.require_pushed_authorization_requests,
         sector=sector_of_row(row),

@@ -16,8 +16,9 @@ from idp.audit.log import record
 from idp.context import Context
 from idp.db import new_id
 from idp.errors import Refusal
-from idp.oidc.claims import claims_of, limited, requested_names, requested_scopes
-from idp.oidc.clients import OFFLINE, RegisteredClient
+from idp.oidc.claims import claims_given, claims_of, limited, requested_names, requested_scopes
+from idp.oidc.client_values import OFFLINE
+from idp.oidc.clients import RegisteredClient
 from idp.oidc.models import Consent
 from idp.prepared import Prepared, insert_rows
 
@@ -117,7 +118,7 @@ def granted(
     words = client.get_allowed_scope(scope).split()
     return Granted(
         scope=" ".join(word for word in words if word in allowed.scopes),
-        claims=limited(claims, allowed.claims | claims_of(allowed.scopes) | allowed.scopes),
+        claims=limited(claims, allowed.claims | claims_given(allowed.scopes)),
     )
 
 

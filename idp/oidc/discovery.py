@@ -12,8 +12,9 @@ from typing import Any
 from idp.authentication.assurance import AAL1, AAL2
 from idp.oidc.authorization_response import RESPONSE_MODES
 from idp.oidc.claims import CLAIMS_SUPPORTED
-from idp.oidc.client_fields import GRANT_TYPES, SUBJECT_TYPES
-from idp.oidc.clients import OFFLINE, OPENID_SCOPES, PERSON_SCOPES, RegisteredClient
+from idp.oidc.client_fields import AUTH_METHODS, CONFIDENTIAL_METHODS, GRANT_TYPES, SUBJECT_TYPES
+from idp.oidc.client_values import OFFLINE, OPENID_SCOPES, PERSON_SCOPES
+from idp.oidc.clients import RegisteredClient
 from idp.oidc.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from idp.oidc.public_jwks import CLIENT_ALGORITHMS
 from idp.oidc.signing import ALGORITHMS
@@ -30,7 +31,6 @@ DEVICE_AUTHORIZATION_PATH = "/device_authorization"
 JWKS_PATH = "/jwks"
 END_SESSION_PATH = "/logout"
 METADATA_PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
-AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 METADATA_MAX_AGE = 300
 
 
@@ -112,7 +112,7 @@ def _client_authentication() -> dict[str, list[str]]:
     return {
         "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
         "token_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
-        "introspection_endpoint_auth_methods_supported": list(AUTH_METHODS[:-1]),
+        "introspection_endpoint_auth_methods_supported": list(CONFIDENTIAL_METHODS),
         "introspection_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": list(AUTH_METHODS),
         "revocation_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),

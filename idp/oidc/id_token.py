@@ -1,15 +1,13 @@
 """The ID token (OIDC Core §2, §3.1.3.6)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256, sha512
 from typing import Any
 
 from idp.crypto import b64url
-from idp.oidc.claims import organization_names
 from idp.oidc.clients import RegisteredClient
+from idp.oidc.facts import AuthorizationFacts
 from idp.oidc.signing import KeyRing
-from idp.oidc.statements import AuthorizationFacts
-from idp.oidc.tokens import organization_claims
 
 
 def token_hash(token: str, alg: str) -> str:
@@ -30,22 +28,18 @@ def mint_id_token(
     now: int,
     lifetime: int,
     access_token: str,
-    scope: str,
-    permissions: Sequence[str],
-    personal: Mapping[str, Any],
+    told: Mapping[str, Any],
     with_nonce: bool,
 ) -> str:
     """Return the signed ID token of an authorization.
 
     ``auth_time``, ``acr`` and ``amr`` are those of the authorization and never move (OIDC Core §12.2).
 
-    :param personal: claims asked for by name in the ``claims`` parameter; our own cannot be overwritten.
-    :param with_nonce: the code exchange repeats the request's nonce, a refresh does not need to.
+    :param told: claims about person and organisation; our own cannot be overwritten.
+    :param with_nonce: the first ID token repeats the request's nonce, a refresh does not need to.
     """
-    claims: dict[str, Any] = dict(personal)
-    told = organization_names(scope.split(), facts.requested_claims, "id_token")
-    claims |= organization_claims(told, facts, permissions)
-    claims |= {
+    claims: dict[str, Any] = {
+        **told,
         "iss": issuer,
         "sub": facts.sub,
         "aud": client.client_id,

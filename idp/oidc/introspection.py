@@ -59,8 +59,11 @@ def _worth(provider: Provider, exchange: Exchange, client: RegisteredClient, tok
     found = (_stored if is_opaque(token) else _read)(provider, exchange, client, token)
     if found is None:
         return None
-    _, facts = found
-    return found if facts is None or principal_may_act(facts.standing) else None
+    claims, facts = found
+    if facts is None:
+        return found
+    issued_to = exchange.snapshot.clients[claims["client_id"]]
+    return found if issued_to.lets_stand(facts) and principal_may_act(facts.standing) else None
 
 
 def _stored(provider: Provider, exchange: Exchange, client: RegisteredClient, token: str) -> _Found | None:
@@ -86,11 +89,17 @@ def _read(provider: Provider, exchange: Exchange, client: RegisteredClient, toke
 
 
 def _concerns(exchange: Exchange, claims: dict[str, Any], client: RegisteredClient) -> bool:
-    """Tell whether a token of a client that there still is was made for, or issued to, the one that asks."""
+    """Tell whether a token of a client that there still is was issued to the one that asks, or is for it.
+
+    For it is a token that names it, as long as the registration of whose token it is does so too.
+    """
+    issued_to = exchange.snapshot.clients.get(claims["client_id"])
+    if issued_to is None:
+        return False
     audience = claims.get("aud")
     named = audience if isinstance(audience, list) else [audience]
-    mine = client.client_id in named or claims["client_id"] == client.client_id
-    return mine and claims["client_id"] in exchange.snapshot.clients
+    made_for = client.client_id in named and client.client_id in issued_to.audiences
+    return made_for or issued_to.client_id == client.client_id
 
 
 def _own_stands(provider: Provider, exchange: Exchange, claims: dict[str, Any], token: str) -> bool:

@@ -21,7 +21,7 @@ from idp.db import new_id
 from idp.delivery import outbox
 from idp.oidc import subject
 from idp.oidc.authorization import revoke
-from idp.oidc.authorization_request import RelyingPartyMistake
+from idp.oidc.authorization_request import Received, RelyingPartyMistake
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.models import Client
 from idp.oidc.provider import Provider
@@ -59,12 +59,11 @@ def read_logout_request(
 
     :raises RelyingPartyMistake: hint not ours, unknown client, or a URI that is not registered.
     """
-    values: dict[str, str] = {}
-    for name, value in parameters:
-        if name in values:
-            raise _mistake(name, value, "this parameter once")
-        if value:  # as at the authorization endpoint: a parameter without a value counts as left out
-            values[name] = value
+    received = Received.of(parameters)
+    values = received.parameters
+    if received.repeated:
+        twice = received.repeated[0]
+        raise _mistake(twice, values.get(twice, ""), "this parameter once")
     hint = _hint(exchange.snapshot.keys, issuer, values.get("id_token_hint"))
     client_id = values.get("client_id") or (hint or {}).get("aud")
     client = exchange.snapshot.clients.get(client_id) if isinstance(client_id, str) else None

@@ -124,7 +124,7 @@ class MetadataReader:
         self.problem(field, value, "must be a table")
         return {}
 
-    def sealed_table(self, field: str, check: Callable[[object], str | None]) -> dict[str, object] | None:
+    def secret_table(self, field: str, check: Callable[[object], str | None]) -> dict[str, object] | None:
         """Return a table, or None where the field is absent; a refusal does not show what was received."""
         if field not in self._registration:
             return None

@@ -35,7 +35,9 @@ class Provider:
         return self.services.context(db, now=exchange.now, origin=exchange.origin, actor=actor)
 
     def authenticate(self, request: ProtocolRequest) -> RegisteredClient:
-        """Return the authenticated client of a request; failures are counted against guessing (req 55).
+        """Return the authenticated client of a request, which knows it from then on.
+
+        Failures are counted against guessing (req 55).
 
         Comes before the first statement of the request's own transaction: a client's keys may have to be
         fetched.
@@ -56,7 +58,7 @@ class Provider:
                 refused.client_id or "", exchange.origin.ip, now=exchange.now
             )
             raise
-        request.auth_method, request.authenticated = credentials.method, client
+        request.client = client
         return client
 
 

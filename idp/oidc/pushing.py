@@ -22,7 +22,6 @@ PARAMETERS: Final = frozenset(
         "client_id",
         "code_challenge",
         "code_challenge_method",
-        "display",
         "dpop_jkt",
         "id_token_hint",
         "login_hint",

@@ -29,7 +29,7 @@ def redirect_uri_matches(registered: str, received: str, *, kind: str) -> bool:
     The one exception is the port of ``http://127.0.0.1`` and ``http://[::1]`` for native clients, which learn
     their port from the system (RFC 8252 §7.3); host, path and query stay equal.
 
-    :param kind: the client's kind, ``web``, ``spa``, ``native`` or ``machine``.
+    :param kind: the client's kind, ``web``, ``spa``, ``native``, ``machine`` or ``device``.
     """
     if received == registered:
         return True

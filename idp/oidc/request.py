@@ -42,6 +42,7 @@ class Exchange:
 class ProtocolRequest(OAuth2Request):
     """A parsed request: parameters come once and only from where the endpoint reads them."""
 
+    #: None until it is authenticated
     client: RegisteredClient
 
     def __init__(
@@ -59,7 +60,6 @@ class ProtocolRequest(OAuth2Request):
         self.exchange = exchange
         self.authorization_header = authorization
         self.proof = proof
-        self.authenticated: RegisteredClient | None = None
         #: thumbprint of the key that was proven, which the tokens will be bound to (RFC 9449 §5)
         self.jkt: str | None = None
 

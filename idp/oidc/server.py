@@ -126,7 +126,6 @@ class ProtocolServer(AuthorizationServer):
         """Return a client of the current snapshot."""
         return self.provider.snapshots.current().clients.get(client_id)
 
-    def handle_response(self, status: int, body: Any, headers: list[tuple[str, str]]) -> Answer:
-        """Return the answer with our own caching rule."""
-        extra = [(name, value) for name, value in headers if name in ("WWW-Authenticate", "Location")]
-        return json_answer(body or {}, status, extra)
+    def handle_response(self, status: int, body: Mapping[str, Any], _headers: object) -> Answer:
+        """Return a token answer with our own caching rule, in place of Authlib's headers."""
+        return json_answer(body, status)

@@ -60,7 +60,7 @@ class JwtProfile:
 
 #: not None: an answer of the userinfo endpoint has no type, and must not pass as a hint
 ID_TOKEN = JwtProfile(frozenset({"JWT"}))
-ACCESS_TOKEN = JwtProfile(frozenset({"at+jwt", "application/at+jwt"}))
+ACCESS_TOKEN = JwtProfile(frozenset({"at+jwt"}))
 
 
 class SigningKeyPair:

@@ -85,16 +85,13 @@ def retire(ctx: Context, kid: str) -> None:
     key = ctx.db.get(SigningKey, kid)
     if key is None or key.state == REMOVED:
         raise Refusal("keys.unknown", kid=kid)
+    successor = None
     if key.state == ACTIVE:
-        successor = ctx.db.scalars(
-            select(SigningKey).where(SigningKey.alg == key.alg, SigningKey.state == NEXT)
-        ).first()
-        _remove(ctx, key)
-        if successor is not None:
-            successor.state, successor.activated_at = ACTIVE, ctx.now
-            ctx.db.flush()
-    else:
-        _remove(ctx, key)
+        following = select(SigningKey).where(SigningKey.alg == key.alg, SigningKey.state == NEXT)
+        successor = ctx.db.scalars(following).first()
+    _remove(ctx, key)
+    if successor is not None:
+        _promote(ctx, successor)
     ensure(ctx)
 
 

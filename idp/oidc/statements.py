@@ -36,7 +36,7 @@ _OLDEST = """
     SELECT s.id FROM identifier s
     WHERE s.account_id = u.id AND s.kind = '{kind}' AND s.purpose = 'sign_in' AND NOT s.pending
     ORDER BY s.created_at, s.id LIMIT 1)"""
-_ADDRESSES = _OLDEST.format(alias="e", kind="email") + _OLDEST.format(alias="p", kind="phone")
+_IDENTIFIERS = _OLDEST.format(alias="e", kind="email") + _OLDEST.format(alias="p", kind="phone")
 
 _FACTS = """
   a.id, a.client_id, a.account_id, u.sub, a.scope, a.acr, a.amr, a.auth_time, a.nonce, a.sid, a.redirect_uri,
@@ -88,7 +88,7 @@ _AUTHORIZATION_AND_JTI = """
 
 _PERSON_AND_JTI = """
   SELECT {facts}, EXISTS (SELECT 1 FROM revoked_jti r WHERE r.jti = :jti), {person}
-  FROM "authorization" a {joins} {addresses} WHERE a.id = :id"""
+  FROM "authorization" a {joins} {identifiers} WHERE a.id = :id"""
 # A token that a client got for itself names no authorization, hence no account.
 _OPAQUE = """
   SELECT {facts}, t.claims FROM access_token t
@@ -97,7 +97,7 @@ _OPAQUE = """
 
 _OPAQUE_AND_PERSON = """
   SELECT {facts}, t.claims, {person} FROM access_token t
-  JOIN "authorization" a ON a.id = t.authorization_id {joins} {addresses}
+  JOIN "authorization" a ON a.id = t.authorization_id {joins} {identifiers}
   WHERE t.hash = :hash AND t.expires_at > :now"""
 
 _INSERT_ACCESS = """
@@ -108,7 +108,7 @@ _STRICT = """
   SELECT 1 FROM access_token t
   WHERE t.hash = :hash AND NOT EXISTS (SELECT 1 FROM revoked_jti r WHERE r.jti = :jti)"""
 
-_PERSON_BY_ID = "SELECT {person} FROM account u {addresses} WHERE u.id = :id"
+_PERSON_BY_ID = "SELECT {person} FROM account u {identifiers} WHERE u.id = :id"
 
 _JTI = "SELECT 1 FROM revoked_jti WHERE jti = :jti"
 
@@ -152,7 +152,7 @@ def _texts(dialect: str) -> _Texts:
     one_step = dialect == "postgresql"
 
     def write(text: str) -> Words:
-        parts = {"facts": _FACTS, "joins": _JOINS, "person": _PERSON, "addresses": _ADDRESSES}
+        parts = {"facts": _FACTS, "joins": _JOINS, "person": _PERSON, "identifiers": _IDENTIFIERS}
         text = " ".join(text.format(**parts).split())
         return words(re.sub(r":(\w+)", r"%(\1)s", text) if one_step else text, dialect)
 
@@ -284,8 +284,8 @@ class Transaction:
         if not found or self._texts.one_step:
             return AuthorizationFacts(*found[0]) if found else None
         key, consumed = found[0]
-        (facts,) = self._rows(self._texts.by_id, {"id": key})
-        return AuthorizationFacts(*facts)._replace(consumed_id=consumed)
+        facts = self._rows(self._texts.by_id, {"id": key})
+        return AuthorizationFacts(*facts[0])._replace(consumed_id=consumed) if facts else None
 
     def read_again(self, facts: AuthorizationFacts) -> AuthorizationFacts:
         """Return the facts of what was consumed as they stand now; the authorization is held."""
@@ -392,6 +392,3 @@ class Statements:
             raise
         finally:
             connection.close()
-
-
-__all__ = ["CODE_PURPOSE", "AuthorizationFacts", "PersonFacts", "Statements", "Transaction"]

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from idp.crypto import random_token, sha256
 from idp.oidc.clients import RegisteredClient
+from idp.oidc.facts import AuthorizationFacts
 from idp.oidc.signing import ACCESS_TOKEN, KeyRing, TokenRefused
-from idp.oidc.statements import AuthorizationFacts, Transaction
+from idp.oidc.statements import Transaction
 
 ACCESS_TOKEN_ALG = "ES256"  # noqa: S105  (an algorithm)
 JWT, OPAQUE = "jwt", "opaque"
@@ -86,10 +87,15 @@ def is_opaque(token: str) -> bool:
     return _OPAQUE_TOKEN.fullmatch(token) is not None
 
 
-def token_answer(token: str, jkt: str | None, lifetime: int) -> dict[str, Any]:
-    """Return what each token answer begins with; the type says how to present it (RFC 9449 §5)."""
+def token_answer(token: str, jkt: str | None, lifetime: int, scope: str) -> dict[str, Any]:
+    """Return what each token answer begins with (RFC 6749 §5.1); an empty scope is none (§3.3).
+
+    :param jkt: thumbprint of the token's key; the type says how to present it (RFC 9449 §5).
+    :param lifetime: seconds.
+    """
     kind = "Bearer" if jkt is None else "DPoP"
-    return {"access_token": token, "token_type": kind, "expires_in": lifetime}
+    answer = {"access_token": token, "token_type": kind, "expires_in": lifetime}
+    return answer | {"scope": scope} if scope else answer
 
 
 def read_access_token(keys: KeyRing, token: str, *, issuer: str, now: int) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from idp.oidc.claims import as_wished, granted_claims, organization_names, sign_
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from idp.oidc.dpop import NonceWanted, Presented, ProofRefused
+from idp.oidc.facts import AuthorizationFacts, PersonFacts
 from idp.oidc.provider import Provider
 from idp.oidc.request import Exchange
 from idp.oidc.signing import TokenRefused
-from idp.oidc.statements import AuthorizationFacts, PersonFacts
 from idp.oidc.tokens import is_opaque, organization_claims, read_access_token
 
 # standard claim → what gives it; the other profile claims are columns of their own name
@@ -25,7 +25,7 @@ _COMPUTED: Mapping[str, Callable[[PersonFacts], Any]] = {
     "preferred_username": lambda person: person.username,
     "updated_at": lambda person: person.updated_micros // 1_000_000,
 }
-_ADDRESS_CLAIMS = {"email", "email_verified", "phone_number", "phone_number_verified"}
+_IDENTIFIER_CLAIMS = {"email", "email_verified", "phone_number", "phone_number_verified"}
 
 
 # RFC 6750 §3: a challenge has at least one parameter
@@ -133,8 +133,9 @@ def _authorized(
         if found is None:
             raise TokenNotTaken("invalid_token", "the access token does not speak for a person", 401)
         facts, revoked, person = found
-    known = facts.client_row_id in exchange.snapshot.by_row
-    if revoked or not known or refusal_reason(facts.standing) is not None:
+    client = exchange.snapshot.by_row.get(facts.client_row_id)
+    stands = client is not None and client.lets_stand(facts)
+    if revoked or not stands or refusal_reason(facts.standing) is not None:
         raise TokenNotTaken("invalid_token", "the access token was revoked", 401)
     return facts, person, claims
 
@@ -173,7 +174,7 @@ def personal_claims(vault: Vault, person: PersonFacts, wanted: Iterable[str]) ->
     """Return those of the wanted claims that the account has; the unknown are left out (§5.3.2)."""
     names = set(wanted)
     answer: dict[str, Any] = {}
-    for name in names - _ADDRESS_CLAIMS:
+    for name in names - _IDENTIFIER_CLAIMS:
         compute = _COMPUTED.get(name)
         value = compute(person) if compute else getattr(person, name)
         if value is not None:

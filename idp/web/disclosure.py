@@ -11,7 +11,8 @@ from typing import Any, Final
 from flask_babel import get_locale, gettext, ngettext
 
 from idp.oidc.claims import BY_SCOPE
-from idp.oidc.clients import OFFLINE, OPENID_SCOPES, RegisteredClient
+from idp.oidc.client_values import OFFLINE, OPENID_SCOPES
+from idp.oidc.clients import RegisteredClient
 from idp.oidc.consent import OPENID, Extent
 from idp.oidc.userinfo import personal_claims
 from idp.organizations import permissions

@@ -170,7 +170,8 @@ class Gateway:
         if self._closing:
             headers.append(_CLOSE)
         start_response(_STATUS[answer.status], headers)
-        return [answer.body]
+        # RFC 9110 §9.3.2: the headers of GET, its length too
+        return [b"" if visit.method == "HEAD" else answer.body]
 
 
 class _Visit:

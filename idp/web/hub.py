@@ -186,12 +186,12 @@ class Hub:
         if flow is not None and not engine.finish(self._ctx, flow):
             raise Refusal("flow.expired", client_id=client.row_id)
         acting = self._ctx.acting(Actor("account", held.live.account.id))
-        issued = issue(acting, wanted, client, held, step.membership_id)
+        code = issue(acting, wanted, client, held, step.membership_id)
         answer = success_response(
             wanted.redirect_uri,
             wanted.response_mode,
             self._provider.issuer,
-            code=issued.code,
+            code=code,
             state=wanted.state,
         )
         return Answered(answer, wanted)

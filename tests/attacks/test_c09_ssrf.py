@@ -12,7 +12,7 @@ import pytest
 
 from idp.app import build_duties
 from idp.context import Services
-from idp.oidc.client_metadata import InvalidMetadata
+from idp.oidc.metadata_reader import InvalidMetadata
 from idp.web.gateway import Gateway
 from idp.worker import Worker
 from tests import cast

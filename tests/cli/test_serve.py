@@ -136,7 +136,7 @@ def test_an_answer_that_nobody_reads_is_not_waited_for_without_end() -> None:
 
 
 def test_bodies_framed_in_every_way(start: Start) -> None:
-    """In chunks, cut short, and so long that nobody reads them (req 29)."""
+    """In chunks, cut short, and so long that nobody reads them (req 29); none where a head is asked for."""
     _, port = serve(start, workers=1)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     headers = {"Host": "localhost:8000", "Content-Type": "application/x-www-form-urlencoded"}
@@ -145,6 +145,14 @@ def test_bodies_framed_in_every_way(start: Start) -> None:
         answer = connection.getresponse()
         assert b"invalid_client" in answer.read()
         assert answer.status == status
+    lengths = []
+    for method, path in (("HEAD", "/jwks"), ("HEAD", "/authorize"), ("GET", "/jwks")):
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()  # a body that nobody expects would stand before the next one
+        lengths.append((answer.getheader("Content-Length"), len(answer.read())))
+    (head, nothing), (refused, no_more), (got, real) = lengths
+    assert (head, nothing, no_more) == (got, 0, 0)
+    assert (got, refused) == (str(real), str(len("ask by GET\n")))
     connection.request("POST", "/token", iter([b"x" * 4096] * 16 + [b"x"]), headers)
     assert connection.getresponse().status == 400
     connection.close()

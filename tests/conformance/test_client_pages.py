@@ -2,7 +2,7 @@
 
 import pytest
 
-from idp.oidc.client_metadata import InvalidMetadata
+from idp.oidc.metadata_reader import InvalidMetadata
 from tests import cast
 from tests.conformance.conftest import Op
 from tests.installation import unit_of_work

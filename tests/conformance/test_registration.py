@@ -3,7 +3,7 @@
 import pytest
 
 from idp.management import clients
-from idp.oidc.client_metadata import InvalidMetadata
+from idp.oidc.metadata_reader import InvalidMetadata
 from tests import cast
 from tests.builders import OPERATOR
 from tests.conformance.conftest import Op

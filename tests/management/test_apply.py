@@ -14,8 +14,8 @@ from idp.errors import Refusal
 from idp.installation import Installation
 from idp.management import affiliation, legacy_directories, organizations, permissions
 from idp.management.apply import apply
-from idp.oidc.client_metadata import InvalidMetadata
 from idp.oidc.clients import load_clients
+from idp.oidc.metadata_reader import InvalidMetadata
 from idp.oidc.models import Client
 from idp.organizations.models import Organization, Permission
 from idp.organizations.permissions import catalogue

@@ -13,8 +13,8 @@ from idp.crypto import sha256
 from idp.errors import Refusal
 from idp.installation import Installation
 from idp.management import clients
-from idp.oidc.client_metadata import InvalidMetadata
 from idp.oidc.clients import load_clients
+from idp.oidc.metadata_reader import InvalidMetadata
 from idp.oidc.models import Authorization, Client, ClientSecret, RefreshToken
 from idp.organizations.models import Permission
 from tests.builders import OPERATOR, make_account, make_catalogue, make_client, sign_in

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from idp.oidc.client_metadata import InvalidMetadata, validate
+from idp.oidc.client_metadata import validate
+from idp.oidc.metadata_reader import InvalidMetadata
 
 CALLBACK = ["https://portal.example/callback"]
 

@@ -60,7 +60,7 @@ def test_nothing_is_issued_for_who_may_not_act(desk: Desk) -> None:
         live, *_ = sessions.start(ctx, ctx.db.get_one(Account, desk.account_id), methods=(("pwd", None),))
         wanted = AuthorizationRequest("portal", cast.REDIRECT, "openid", code_challenge=CHALLENGE)
         held = live_sessions.hold(ctx, live.session.id, client.row_id)
-        assert authorization.issue(ctx, wanted, client, held, member).code
+        assert authorization.issue(ctx, wanted, client, held, member)
         for no_session, company in ((True, None), (True, member), (False, foreign), (False, "gone")):
             with pytest.raises(Refusal) as refused:
                 authorization.issue(ctx, wanted, client, None if no_session else held, company)

@@ -127,6 +127,7 @@ def test_what_a_client_may_ask_for() -> None:
     left_out = set(wishes) - set(allowed["userinfo"])
     assert left_out == {*BY_SCOPE["profile"], *BY_SCOPE["phone"], *BY_SCOPE["address"], "permissions"}
     assert permitted_claims({"userinfo": {"address": None}}, {"openid"}) == {}
+    assert permitted_claims({"userinfo": {"gender": None}}, {"openid", "gender"}) == {}, "an API's own scope"
 
 
 @pytest.mark.parametrize(("target", "other"), [("userinfo", "id_token"), ("id_token", "userinfo")])

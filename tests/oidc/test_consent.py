@@ -3,6 +3,7 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
@@ -143,6 +144,15 @@ def test_a_scope_that_is_allowed_answers_for_its_claims(third: RegisteredClient)
     assert not consent.must_ask(third, "openid", claims, by_scope)
     assert consent.must_ask(third, "openid email", {}, by_name)
     assert consent.granted(third, "openid", claims, by_scope).claims == claims
+
+
+def test_a_scope_of_an_api_is_no_claim_of_that_name(third: RegisteredClient) -> None:
+    """Each has its tick."""
+    client = replace(third, scopes=third.scopes | {"gender"})
+    claims = {"userinfo": {"gender": None}}
+    decision = Decision(extent("openid gender"), extent("", "gender"))
+    assert not consent.must_ask(client, "openid gender", claims, decision)
+    assert consent.granted(client, "openid gender", claims, decision) == Granted("openid gender", {})
 
 
 def test_a_limited_request_has_no_empty_parts() -> None:

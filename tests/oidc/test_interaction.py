@@ -63,7 +63,6 @@ CLIENT = RegisteredClient(
     frontchannel_logout_uri=None,
     allowed_origins=(),
     secrets=(),
-    expires_at=None,
     jwks=None,
     jwks_uri=None,
     token_endpoint_auth_signing_alg=None,

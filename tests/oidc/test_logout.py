@@ -60,6 +60,7 @@ def test_what_is_shown_as_a_mistake(desk: Desk) -> None:
     hint = _hint(desk)
     cases = [
         ("state", [("state", "x"), ("state", "x")]),
+        ("state", [("state", ""), ("state", "x")]),
         ("client_id", [("client_id", "unknown")]),
         ("id_token_hint", [_hint(desk, aud="gone")]),
         ("client_id", [URI]),
@@ -130,7 +131,7 @@ def test_nothing_is_issued_in_a_session_that_ended_meanwhile(desk: Desk) -> None
     with desk.work() as ctx:
         live, *_ = sessions.start(ctx, ctx.db.get_one(Account, desk.account_id), methods=[("pwd", None)])
         held = live_sessions.hold(ctx, live.session.id, client.row_id)
-        assert issue(ctx, wanted, client, held, None).code
+        assert issue(ctx, wanted, client, held, None)
         with pytest.raises(Refusal, match=r"principal\.may_not_act"):
             issue(ctx, wanted, client, held, "a membership of nobody")
     with desk.work() as ctx:

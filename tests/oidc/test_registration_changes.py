@@ -8,10 +8,13 @@ import pytest
 from idp.context import Origin
 from idp.errors import Refusal
 from idp.management import clients, permissions
+from idp.oidc import consent
+from idp.oidc.clients import load_clients
 from idp.oidc.logout import read_logout_request
 from idp.oidc.request import Exchange
 from tests import cast
 from tests.builders import OPERATOR, make_catalogue, make_membership, make_organization
+from tests.plain_browser import Portal
 from tests.world import Desk, forget_snapshot, now, verified
 
 
@@ -84,11 +87,55 @@ def test_a_scope_that_was_taken_away_gives_nothing_more(desk: Desk, form: str) -
     assert "email" not in verified(desk.gateway, fresh["id_token"])[1]
 
 
+@pytest.mark.parametrize("form", ["jwt", "opaque"])
+def test_access_while_the_person_is_away_ends_with_its_scope(desk: Desk, form: str) -> None:
+    """It outlives the sign-out, so that nothing else would end it; what the session ends goes on."""
+    scope = "openid email offline_access"
+    _change(desk, access_token_format=form, scope=scope)
+    with desk.work() as ctx:
+        client = load_clients(ctx.db)["portal"]
+        wanted = consent.asked(client, scope, {})
+        consent.decide(ctx, desk.account_id, client, wanted, wanted)
+    spared, tokens, code = desk.tokens(), desk.tokens(scope=scope), desk.code(scope=scope).code
+    assert tokens["scope"] == scope
+    _change(desk, scope="openid email")
+    for answer in (desk.portal.refresh(tokens["refresh_token"]), desk.redeem(code)):
+        assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_grant")
+    assert desk.portal.userinfo(tokens["access_token"]).status_code == 401
+    assert desk.introspect(tokens["access_token"]) == {"active": False}
+    assert desk.portal.refresh(spared["refresh_token"]).status_code == 200
+    _change(desk, scope=scope)  # what comes back is back
+    assert desk.portal.refresh(tokens["refresh_token"]).get_json()["scope"] == scope
+
+
+@pytest.mark.parametrize("form", ["jwt", "opaque"])
+def test_an_api_that_was_taken_away_learns_nothing_more(desk: Desk, form: str) -> None:
+    """Of a person's token and of the client's own; the client still does, and the API that is left."""
+    with desk.work() as ctx:
+        apis = [Portal(desk.gateway, cast.register_api(ctx, name)) for name in ("orders", "stock")]
+    _change(desk, access_token_format=form, audiences=["orders", "stock"])
+    own = desk.portal.call("/token", {"grant_type": "client_credentials"}).get_json()
+    tokens = [desk.tokens()["access_token"], own["access_token"]]
+    asking = [(token, api) for token in tokens for api in (*apis, desk.portal)]
+    assert all(desk.introspect(token, api)["active"] for token, api in asking)
+    _change(desk, audiences=["stock"])
+    assert [desk.introspect(token, api)["active"] for token, api in asking] == [False, True, True] * 2
+
+
 def test_a_code_gives_what_the_client_is_registered_for_when_it_is_redeemed(desk: Desk) -> None:
     """A minute lies between."""
     code = desk.code(scope="openid email").code
     _change(desk, scope="openid profile")
     assert desk.redeem(code).get_json()["scope"] == "openid"
+
+
+def test_where_no_scope_is_left_none_is_said(desk: Desk) -> None:
+    """No empty one (RFC 6749 §3.3)."""
+    tokens = desk.tokens(scope="email")
+    _change(desk, scope="openid profile")
+    answer = desk.portal.refresh(tokens["refresh_token"]).get_json()
+    assert answer.keys() == {"access_token", "token_type", "expires_in", "refresh_token"}
+    assert "scope" not in desk.introspect(answer["access_token"])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idp.oidc.client_fields import ClientMetadata
-from idp.oidc.client_metadata import InvalidMetadata, validate
+from idp.oidc.client_metadata import validate
+from idp.oidc.metadata_reader import InvalidMetadata
 from idp.oidc.redirect_uris import redirect_uri_matches, redirect_uri_problem
 
 FIELDS = st.sampled_from([*ClientMetadata.__dataclass_fields__, "client_secret", "id", "jwks"])

@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from idp.management import clients
 from idp.oidc import resources
-from idp.oidc.client_metadata import InvalidMetadata
 from idp.oidc.clients import load_clients
+from idp.oidc.metadata_reader import InvalidMetadata
 from idp.oidc.models import Authorization
 from tests import cast
 from tests.builders import OPERATOR

@@ -271,7 +271,7 @@ def test_addresses_in_the_header_are_ignored(ring: KeyRing, header: str) -> None
     ("typ", "access", "identity"),
     [
         ("at+jwt", True, False),
-        ("application/at+jwt", True, False),
+        ("application/at+jwt", False, False),
         ("JWT", False, True),
         ("logout+jwt", False, False),
         ("AT+JWT", False, False),

@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
+from idp.audit.events import Event
+from idp.audit.models import AuditEvent
 from idp.context import Context, Services
 from idp.db import Database
 from idp.errors import Refusal
@@ -33,6 +35,12 @@ def _states(ctx: Context) -> list[tuple[str, str]]:
 
 def _key(ctx: Context, alg: str, state: str) -> SigningKey:
     return ctx.db.scalars(select(SigningKey).where(SigningKey.alg == alg, SigningKey.state == state)).one()
+
+
+def _noted(ctx: Context, *events: Event) -> list[tuple[str, str | None]]:
+    """Return events of these kinds and the keys they are about, the oldest first."""
+    found = select(AuditEvent.event, AuditEvent.target_id).where(AuditEvent.event.in_(events))
+    return [(kind, key) for kind, key in ctx.db.execute(found.order_by(AuditEvent.id))]
 
 
 FULL = [("ES256", ACTIVE), ("ES256", NEXT), ("RS256", ACTIVE), ("RS256", NEXT)]
@@ -138,7 +146,7 @@ def test_retired_keys_leave_when_nothing_they_signed_can_count(services: Service
 
 @pytest.mark.parametrize("state", [ACTIVE, NEXT])
 def test_the_emergency_brake(services: Services, state: str) -> None:
-    """A key leaves at once; the next one takes an active key's place, and the set is full again."""
+    """A key leaves at once; the next takes an active one's place, and the set is full again; all noted."""
     with unit_of_work(services) as ctx:
         victim, successor = _key(ctx, "ES256", state).kid, _key(ctx, "ES256", NEXT).kid
         signing_keys.retire(ctx, victim)
@@ -147,6 +155,11 @@ def test_the_emergency_brake(services: Services, state: str) -> None:
         assert victim not in {jwk["kid"] for jwk in published}
         assert (ring.active["ES256"].kid == successor) == (state == ACTIVE)
         assert _states(ctx) == sorted([*FULL, ("ES256", REMOVED)])
+        promoted = [(Event.SIGNING_KEY_ACTIVATED, successor)] if state == ACTIVE else []
+        assert _noted(ctx, Event.SIGNING_KEY_ACTIVATED, Event.SIGNING_KEY_REMOVED) == [
+            (Event.SIGNING_KEY_REMOVED, victim),
+            *promoted,
+        ]
         with pytest.raises(Refusal, match=r"keys\.unknown"):
             signing_keys.retire(ctx, victim)
         with pytest.raises(Refusal, match=r"keys\.unknown"):

@@ -11,9 +11,9 @@ from idp.accounts.models import Account
 from idp.installation import PAIRWISE_SALT, add_secret, prepare
 from idp.management import clients
 from idp.oidc import subject
-from idp.oidc.client_metadata import InvalidMetadata
 from idp.oidc.clients import load_clients
 from idp.oidc.logout import logout_token
+from idp.oidc.metadata_reader import InvalidMetadata
 from tests import cast
 from tests.device_programs import Device, connect
 from tests.plain_browser import Browser, Portal

@@ -44,6 +44,27 @@ def test_challenges(desk: Desk) -> None:
     assert weak.headers["WWW-Authenticate"].startswith('Bearer error="insufficient_scope"')
 
 
+def test_a_malformed_request_has_a_challenge_too(desk: Desk) -> None:
+    """Two tokens, by header and body or in the body, or parameters in the address as well (RFC 6750 §3.1)."""
+    token = desk.tokens()["access_token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    for path, body, headers in (
+        ("/userinfo", f"access_token={token}", bearer),
+        ("/userinfo", f"access_token={token}&access_token={token}", {}),
+        (f"/userinfo?access_token={token}", f"access_token={token}", {}),
+    ):
+        answer = machine(
+            desk.gateway,
+            "POST",
+            path,
+            data=body,
+            headers=headers,
+            content_type="application/x-www-form-urlencoded",
+        )
+        assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
+        assert answer.headers["WWW-Authenticate"].startswith('Bearer error="invalid_request", error_desc')
+
+
 def test_what_is_no_access_token_of_a_person(desk: Desk) -> None:
     """ID tokens, refresh tokens and a client's own token (req 24)."""
     tokens = desk.tokens()

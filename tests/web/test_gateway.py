@@ -34,6 +34,18 @@ def test_another_host(desk: Desk, path: str) -> None:
         assert "evil" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("path", "host", "status"),
+    [("/jwks", None, 200), ("/token", None, 405), ("/authorize", None, 405), ("/jwks", "evil.example", 421)],
+)
+def test_no_answer_to_head_has_a_body(desk: Desk, path: str, host: str | None, status: int) -> None:
+    """Whoever gives it; its length is that of the body left out (RFC 9110 §8.6, §9.3.2)."""
+    headers = {} if host is None else {"Host": host}
+    answer = machine(desk.gateway, "HEAD", path, headers=headers)
+    assert (answer.status_code, answer.data) == (status, b"")
+    assert int(answer.headers["Content-Length"]) > 0
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_raw_bytes_in_the_query(desk: Desk, path: str) -> None:
     """400 at every address: pages read the query as UTF-8 in more places than one (req 29)."""

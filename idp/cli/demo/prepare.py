@@ -25,7 +25,7 @@ from idp.context import Actor, Context
 from idp.db import Database
 from idp.management import accounts, clients, memberships, organizations, permissions
 from idp.management.apply import apply
-from idp.oidc.client_metadata import InvalidMetadata
+from idp.oidc.metadata_reader import InvalidMetadata
 from idp.settings import load_settings
 
 Secrets = dict[str, str]

@@ -10,18 +10,16 @@ from authlib.oauth2.rfc6749.errors import (
     InvalidGrantError,
     InvalidRequestError,
     OAuth2Error,
-    UnauthorizedClientError,
 )
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant as AuthlibCodeGrant
 
 from idp.crypto import sha256
-from idp.db import new_id
 from idp.oidc.authorization import code_misused, code_replayed
 from idp.oidc.clients import RegisteredClient
-from idp.oidc.grants.minting import check_gate, person_tokens, prove_key, store_refresh_token
+from idp.oidc.facts import AuthorizationFacts
+from idp.oidc.grants.minting import admitted, check_gate, first_tokens
 from idp.oidc.provider import HasProvider
 from idp.oidc.request import ProtocolRequest
-from idp.oidc.statements import AuthorizationFacts
 
 
 class AuthorizationCodeGrant(AuthlibCodeGrant):
@@ -35,11 +33,7 @@ class AuthorizationCodeGrant(AuthlibCodeGrant):
 
         A code that was presented wrongly by an authenticated client is burnt (req 7).
         """
-        client = self.server.provider.authenticate(self.request)
-        self.request.client = client
-        if not client.check_grant_type(self.GRANT_TYPE):
-            raise UnauthorizedClientError("this client is not registered for authorization_code")
-        prove_key(self.server.provider, self.request)
+        client = admitted(self.server.provider, self.request, self.GRANT_TYPE)
         code = self.request.form.get("code")
         if not code:
             raise InvalidRequestError("code is missing")
@@ -56,20 +50,7 @@ class AuthorizationCodeGrant(AuthlibCodeGrant):
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """Mint access token, ID token and, for clients registered so, a refresh token."""
         facts: AuthorizationFacts = self.request.authorization_code
-        refresh_token = None
-        if self.request.client.check_grant_type("refresh_token"):
-            refresh_token = store_refresh_token(
-                self.server.provider, self.request, facts, key=new_id(), parent=None
-            )
-        answer = person_tokens(
-            self.server.provider,
-            self.request,
-            facts,
-            scope=facts.scope,
-            with_nonce=True,
-            refresh_token=refresh_token,
-        )
-        return 200, answer, self.TOKEN_RESPONSE_HEADER
+        return 200, first_tokens(self.server.provider, self.request, facts), self.TOKEN_RESPONSE_HEADER
 
     def _consume(self, code: str, client: RegisteredClient) -> AuthorizationFacts:
         exchange = self.request.exchange

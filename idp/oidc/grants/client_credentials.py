@@ -9,8 +9,8 @@ from authlib.oauth2.rfc6749.errors import InvalidScopeError, UnauthorizedClientE
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant as AuthlibClientCredentialsGrant
 
 from idp.oidc import resources
-from idp.oidc.clients import PERSON_SCOPES
-from idp.oidc.grants.minting import prove_key
+from idp.oidc.client_values import PERSON_SCOPES
+from idp.oidc.grants.minting import admitted
 from idp.oidc.provider import HasProvider
 from idp.oidc.request import ProtocolRequest
 from idp.oidc.tokens import mint_access_token, token_answer
@@ -24,11 +24,9 @@ class ClientCredentialsGrant(AuthlibClientCredentialsGrant):
 
     def validate_token_request(self) -> None:
         """Authenticate; a scope the client may not have is refused, not dropped in silence."""
-        client = self.server.provider.authenticate(self.request)
-        self.request.client = client
-        if client.public or not client.check_grant_type(self.GRANT_TYPE):
-            raise UnauthorizedClientError("this client is not registered for client_credentials")
-        prove_key(self.server.provider, self.request)
+        client = admitted(self.server.provider, self.request, self.GRANT_TYPE)
+        if client.public:
+            raise UnauthorizedClientError("client_credentials is for clients that prove who they are")
         asked = (self.request.payload.scope or "").split()
         # there is no person here whom the scopes of OpenID Connect could speak of
         allowed = client.scopes.difference(PERSON_SCOPES)
@@ -53,7 +51,4 @@ class ClientCredentialsGrant(AuthlibClientCredentialsGrant):
             transaction=exchange.transaction,
             jkt=self.request.jkt,
         )
-        answer = token_answer(token, self.request.jkt, lifetime)
-        if self.scope:
-            answer["scope"] = self.scope
-        return 200, answer, self.TOKEN_RESPONSE_HEADER
+        return 200, token_answer(token, self.request.jkt, lifetime, self.scope), self.TOKEN_RESPONSE_HEADER

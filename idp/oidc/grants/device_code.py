@@ -6,17 +6,16 @@ is consumed first, by one statement, so that of any number of parallel polls one
 
 from typing import Any
 
-from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnauthorizedClientError
+from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from authlib.oauth2.rfc8628 import DeviceCodeGrant as AuthlibDeviceCodeGrant
 
 from idp.crypto import sha256
-from idp.db import new_id
 from idp.oidc import device_requests
 from idp.oidc.clients import RegisteredClient
-from idp.oidc.grants.minting import check_gate, person_tokens, prove_key, store_refresh_token
+from idp.oidc.facts import AuthorizationFacts
+from idp.oidc.grants.minting import admitted, check_gate, first_tokens
 from idp.oidc.provider import HasProvider
 from idp.oidc.request import ProtocolRequest
-from idp.oidc.statements import AuthorizationFacts
 
 
 class DeviceCodeGrant(AuthlibDeviceCodeGrant):
@@ -27,11 +26,7 @@ class DeviceCodeGrant(AuthlibDeviceCodeGrant):
 
     def validate_token_request(self) -> None:
         """Authenticate the client, consume the code where it is allowed, else say what it waits for."""
-        client = self.server.provider.authenticate(self.request)
-        self.request.client = client
-        if not client.check_grant_type(self.GRANT_TYPE):
-            raise UnauthorizedClientError(f"this client is not registered for {self.GRANT_TYPE}")
-        prove_key(self.server.provider, self.request)
+        client = admitted(self.server.provider, self.request, self.GRANT_TYPE)
         device_code = self.request.form.get("device_code")
         if not device_code:
             raise InvalidRequestError("device_code is missing")
@@ -40,14 +35,7 @@ class DeviceCodeGrant(AuthlibDeviceCodeGrant):
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """Mint access token, ID token and, for clients registered so, a refresh token."""
         facts: AuthorizationFacts = self.request.credential
-        provider, request = self.server.provider, self.request
-        refresh_token = None
-        if request.client.check_grant_type("refresh_token"):
-            refresh_token = store_refresh_token(provider, request, facts, key=new_id(), parent=None)
-        answer = person_tokens(
-            provider, request, facts, scope=facts.scope, with_nonce=False, refresh_token=refresh_token
-        )
-        return 200, answer, self.TOKEN_RESPONSE_HEADER
+        return 200, first_tokens(self.server.provider, self.request, facts), self.TOKEN_RESPONSE_HEADER
 
     def _consume(self, device_code: str, client: RegisteredClient) -> AuthorizationFacts:
         exchange = self.request.exchange

@@ -1,37 +1,44 @@
-"""What the grants of people share: gate, tokens, and the answer (RFC 6749 §5.1, OIDC Core §3.1.3.3)."""
+"""What the grants share: admission, gate, tokens, and the answer (RFC 6749 §5.1, OIDC Core §3.1.3.3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from authlib.oauth2.rfc6749.errors import InvalidGrantError
+from authlib.oauth2.rfc6749.errors import InvalidGrantError, UnauthorizedClientError
 
 from idp.accounts.principal import refusal_reason
 from idp.crypto import random_token, sha256
+from idp.db import new_id
 from idp.oidc import resources, subject
 from idp.oidc.claims import as_wished, granted_claims, organization_names
+from idp.oidc.clients import RegisteredClient
 from idp.oidc.dpop import ProofRefused
+from idp.oidc.facts import AuthorizationFacts
 from idp.oidc.id_token import mint_id_token
 from idp.oidc.provider import Provider
 from idp.oidc.request import ProtocolRequest
-from idp.oidc.statements import AuthorizationFacts
-from idp.oidc.tokens import mint_access_token, token_answer
+from idp.oidc.tokens import mint_access_token, organization_claims, token_answer
 from idp.oidc.userinfo import personal_claims
 
 MICROS = 1_000_000
 DAY = 86_400 * MICROS
 
 
-def prove_key(provider: Provider, request: ProtocolRequest) -> None:
-    """Take the proof of an authenticated client's token request (RFC 9449 §5).
+def admitted(provider: Provider, request: ProtocolRequest, grant_type: str) -> RegisteredClient:
+    """Return the authenticated client of a token request, its key proven (RFC 6749 §3.2.1, RFC 9449 §5).
 
     Comes before anything is consumed, so that a proof in need of a nonce costs neither code nor token.
 
-    :raises OAuth2Error: ``invalid_dpop_proof``, ``use_dpop_nonce``.
+    :raises OAuth2Error: ``invalid_client``, ``invalid_request``, ``unauthorized_client``,
+        ``invalid_dpop_proof``, ``use_dpop_nonce``.
     """
+    client = provider.authenticate(request)
+    if not client.check_grant_type(grant_type):
+        raise UnauthorizedClientError(f"this client is not registered for {grant_type}")
     if request.proof is not None:
         request.jkt = provider.proofs.accept(request.proof, request.exchange.now)
-    elif request.client.dpop_bound_access_tokens:
+    elif client.dpop_bound_access_tokens:
         raise ProofRefused("the DPoP header is missing, and this client gets no tokens without it")
+    return client
 
 
 def check_gate(request: ProtocolRequest, facts: AuthorizationFacts) -> AuthorizationFacts:
@@ -39,14 +46,15 @@ def check_gate(request: ProtocolRequest, facts: AuthorizationFacts) -> Authoriza
 
     They hold what the client is registered for today: what was taken from it since ends with it.
 
-    :raises InvalidGrantError: the person may no longer act here; the reason stays with us.
+    :raises InvalidGrantError: the person may no longer act here, or the client have no more offline access;
+        the reason stays with us.
     """
     exchange = request.exchange
     assert exchange.transaction is not None  # noqa: S101  (create_token_response opened it)
     if not _passes(facts, exchange.micros):
         # who waited for the authorization's row sees it anew, but all else as it was before (PostgreSQL)
         facts = exchange.transaction.read_again(facts)
-    if not _passes(facts, exchange.micros):
+    if not _passes(facts, exchange.micros) or not request.client.lets_stand(facts):
         raise InvalidGrantError(
             "the authorization has ended: send the person through the authorization endpoint again"
         )
@@ -55,6 +63,19 @@ def check_gate(request: ProtocolRequest, facts: AuthorizationFacts) -> Authoriza
 
 def _passes(facts: AuthorizationFacts, now: int) -> bool:
     return refusal_reason(facts.standing) is None and facts.authorization_expires_at > now
+
+
+def first_tokens(provider: Provider, request: ProtocolRequest, facts: AuthorizationFacts) -> dict[str, Any]:
+    """Return the token answer to a code of either kind: a refresh token for clients registered so.
+
+    :raises InvalidTarget: as :func:`person_tokens`.
+    """
+    refresh_token = None
+    if request.client.check_grant_type("refresh_token"):
+        refresh_token = store_refresh_token(provider, request, facts, key=new_id(), parent=None)
+    return person_tokens(
+        provider, request, facts, scope=facts.scope, with_nonce=True, refresh_token=refresh_token
+    )
 
 
 def person_tokens(
@@ -73,12 +94,12 @@ def person_tokens(
     exchange, tokens = request.exchange, provider.settings.tokens
     if request.client.sector is not None:
         facts = facts._replace(sub=subject.seen_by(provider.services.vault, request.client, facts.sub))
-    told = organization_names(scope.split(), facts.requested_claims, "id_token")
+    names = organization_names(scope.split(), facts.requested_claims, "id_token")
     permissions: Sequence[str] = ()
-    if "permissions" in told:
+    if "permissions" in names:
         permissions = provider.statements.permissions(facts, exchange.snapshot.version)
     access_token = _access_token(provider, request, facts, scope, permissions)
-    answer = token_answer(access_token, request.jkt, tokens.access_token_seconds) | {"scope": scope}
+    answer = token_answer(access_token, request.jkt, tokens.access_token_seconds, scope)
     answer |= {} if refresh_token is None else {"refresh_token": refresh_token}
     if "openid" in scope.split():
         answer["id_token"] = mint_id_token(
@@ -89,9 +110,7 @@ def person_tokens(
             now=exchange.seconds,
             lifetime=tokens.id_token_seconds,
             access_token=access_token,
-            scope=scope,
-            permissions=permissions,
-            personal=_asked_by_name(provider, facts),
+            told=_asked_by_name(provider, facts) | organization_claims(names, facts, permissions),
             with_nonce=with_nonce,
         )
     return answer
@@ -145,7 +164,7 @@ def store_refresh_token(
     return token
 
 
-def _asked_by_name(provider: Provider, facts: AuthorizationFacts) -> Mapping[str, Any]:
+def _asked_by_name(provider: Provider, facts: AuthorizationFacts) -> dict[str, Any]:
     asked = facts.requested_claims
     wanted = granted_claims((), asked, "id_token")
     person = provider.statements.person(facts.account_id) if wanted else None

@@ -6,7 +6,6 @@ from authlib.oauth2.rfc6749.errors import (
     InvalidGrantError,
     InvalidRequestError,
     InvalidScopeError,
-    UnauthorizedClientError,
 )
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant as AuthlibRefreshTokenGrant
 
@@ -14,10 +13,10 @@ from idp.crypto import sha256
 from idp.db import new_id
 from idp.oidc.authorization import refresh_token_reused
 from idp.oidc.clients import RegisteredClient
-from idp.oidc.grants.minting import check_gate, person_tokens, prove_key, store_refresh_token
+from idp.oidc.facts import AuthorizationFacts
+from idp.oidc.grants.minting import admitted, check_gate, person_tokens, store_refresh_token
 from idp.oidc.provider import HasProvider
 from idp.oidc.request import ProtocolRequest
-from idp.oidc.statements import AuthorizationFacts
 
 
 class RefreshTokenGrant(AuthlibRefreshTokenGrant):
@@ -31,11 +30,7 @@ class RefreshTokenGrant(AuthlibRefreshTokenGrant):
 
         A refusal after the consumption rolls it back: a wish for too much scope costs no token.
         """
-        client = self.server.provider.authenticate(self.request)
-        self.request.client = client
-        if not client.check_grant_type(self.GRANT_TYPE):
-            raise UnauthorizedClientError("this client is not registered for refresh_token")
-        prove_key(self.server.provider, self.request)
+        client = admitted(self.server.provider, self.request, self.GRANT_TYPE)
         token = self.request.form.get("refresh_token")
         if not token:
             raise InvalidRequestError("refresh_token is missing")
@@ -91,10 +86,10 @@ class RefreshTokenGrant(AuthlibRefreshTokenGrant):
             )
 
     def _scope(self, facts: AuthorizationFacts) -> str:
-        wanted = self.request.payload.scope
+        wanted = (self.request.payload.scope or "").split()
         if not wanted:
             return facts.scope
         granted = facts.scope.split()
-        if not set(wanted.split()) <= set(granted):
+        if not set(wanted) <= set(granted):
             raise InvalidScopeError("scope exceeds what was granted, or what the client is registered for")
-        return " ".join(word for word in granted if word in wanted.split())
+        return " ".join(word for word in granted if word in wanted)

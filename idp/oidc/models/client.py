@@ -22,6 +22,7 @@ class Client(Base):
     version: Mapped[int] = mapped_column(Integer, default=1)
     first_party: Mapped[bool] = mapped_column(Boolean, default=False)
     disabled_at: Mapped[datetime | None]
+    #: for dynamic registration; until then nothing sets or reads it
     expires_at: Mapped[datetime | None]
     redirect_uris: Mapped[list[str]] = mapped_column(JSON, default=list)
     post_logout_redirect_uris: Mapped[list[str]] = mapped_column(JSON, default=list)

@@ -41,8 +41,7 @@ class Dispatcher:
             if method == "OPTIONS" and origin is not None and path in cors.PATHS:
                 return cors.preflight(origin, self._origins(), allowed)
             return plain(405, "method not allowed\n", [("Allow", allowed)])
-        answer = handler(request)
-        return answer if request.method != "HEAD" else Answer(answer.status, b"", answer.headers)
+        return handler(request)
 
     def readable(self, answer: Answer, path: str, origin: str) -> Answer:
         """Return an answer to a script of another origin, which reads it where that is registered."""

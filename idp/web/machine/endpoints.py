@@ -1,4 +1,4 @@
-"""Token, introspection, revocation and userinfo endpoints: request in, answer out."""
+"""Endpoints that programs call with a form, and userinfo: request in, answer out."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from idp.oidc.client_authentication import ClientRefused
+from idp.oidc.clients import RegisteredClient
 from idp.oidc.device_authorization import request_codes
 from idp.oidc.dpop import Presented
 from idp.oidc.introspection import introspect
@@ -92,8 +93,9 @@ def _asked(
     try:
         return answer(asked)
     except OAuth2Error as refused:
-        claimed = refused.client_id if isinstance(refused, ClientRefused) else None
-        client = asked.authenticated or exchange.snapshot.clients.get(claimed or "")
+        client: RegisteredClient | None = asked.client
+        if isinstance(refused, ClientRefused):
+            client = exchange.snapshot.clients.get(refused.client_id or "")
         note_refusal(refused, None if client is None else client.client_id, exchange.origin.request_id)
         return error_answer(refused)
 
@@ -109,8 +111,7 @@ def _exchange(provider: Provider, request: MachineRequest) -> Exchange:
 
 def _presented(provider: Provider, request: MachineRequest) -> PresentedToken:
     header = request.authorization
-    content_type: Any = request.environ.get("CONTENT_TYPE") or ""
-    posted = request.form().get("access_token") if _is_form(request.method, content_type) else None
+    posted = _posted_token(request)
     if header is None:
         if posted is None:
             raise TokenNotTaken("invalid_token", "the access token is missing", 401, presented=False)
@@ -120,9 +121,15 @@ def _presented(provider: Provider, request: MachineRequest) -> PresentedToken:
     if not (dpop or scheme.lower() == "bearer") or not token_text.strip():
         raise TokenNotTaken("invalid_token", "the Authorization header must use Bearer or DPoP", 401)
     if posted is not None:
-        raise InvalidRequestError("two access tokens in one request")
+        raise TokenNotTaken("invalid_request", "two access tokens in one request", 400)
     return PresentedToken(token_text.strip(), dpop, _proof(provider, request) if dpop else None)
 
 
-def _is_form(method: str, content_type: str) -> bool:
-    return method == "POST" and content_type.partition(";")[0].strip().lower() == FORM
+def _posted_token(request: MachineRequest) -> str | None:
+    content_type: Any = request.environ.get("CONTENT_TYPE") or ""
+    if request.method != "POST" or content_type.partition(";")[0].strip().lower() != FORM:
+        return None
+    try:
+        return request.form().get("access_token")
+    except InvalidRequestError as malformed:  # with a challenge, as RFC 6750 §3.1 has it
+        raise TokenNotTaken(malformed.error, malformed.description, 400) from malformed

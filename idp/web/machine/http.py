@@ -3,15 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from idp.context import Origin
-from idp.oidc.authorization_request import safe_name
-from idp.oidc.resources import joined
+from idp.oidc.authorization_request import Received, refuse_repeated
 from idp.oidc.server import Answer
-from idp.web.parameters import FORM, MAX_PARAMETERS
+from idp.web.parameters import FORM, Unreadable, query_pairs
 
 MAX_BODY = 65_536
 
@@ -47,8 +45,8 @@ class MachineRequest:
         header: str | None = self.environ.get("HTTP_DPOP")
         return header
 
-    def form(self) -> dict[str, str]:
-        """Return the parameters of the body, each once.
+    def form(self) -> Mapping[str, str]:
+        """Return the parameters of the body, each once; one without a value counts as left out.
 
         :raises InvalidRequestError: another content type, a query, not UTF-8, too much, or one sent twice.
         """
@@ -75,24 +73,15 @@ class MachineRequest:
         return text
 
 
-def _once(body: str) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(
-            body, keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=MAX_PARAMETERS
-        )
-    except UnicodeDecodeError as error:
-        raise InvalidRequestError("the body is not form-encoded UTF-8") from error
-    except ValueError as error:
-        raise InvalidRequestError(f"the body has over {MAX_PARAMETERS} parameters") from error
-    pairs = joined(pairs)
-    form = dict(pairs)
-    if len(form) != len(pairs):
-        name = next(name for place, (name, _) in enumerate(pairs) if name in dict(pairs[:place]))
-        raise InvalidRequestError(f"parameter sent more than once: {safe_name(name)}")
-    if any("\0" in value for value in form.values()):
+def _once(body: str) -> Mapping[str, str]:
+    if "%00" in body or "\0" in body:
         raise InvalidRequestError("a parameter holds a NUL character")
-    # RFC 6749 §3.2: a parameter without a value counts as left out
-    return {name: value for name, value in form.items() if value}
+    try:
+        received = Received.of(query_pairs(body))
+    except Unreadable as unreadable:
+        raise InvalidRequestError(f"the body must be {unreadable}") from unreadable
+    refuse_repeated(received)
+    return received.parameters
 
 
 def plain(status: int, text: str, headers: list[tuple[str, str]] | None = None) -> Answer:

@@ -20,7 +20,8 @@ from idp.flows import engine
 from idp.flows.models import Flow
 from idp.oidc import consent, device_requests, interaction, user_codes
 from idp.oidc.authorization_request import AuthorizationRequest
-from idp.oidc.clients import OFFLINE, RegisteredClient
+from idp.oidc.client_values import OFFLINE
+from idp.oidc.clients import RegisteredClient
 from idp.oidc.device_requests import Waiting
 from idp.organizations import memberships
 from idp.web import disclosure

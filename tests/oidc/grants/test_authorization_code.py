@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 
 from idp.audit.events import Event
 from idp.audit.models import AuditEvent
@@ -36,6 +36,14 @@ def _events(services: Services, event: Event) -> list[AuditEvent]:
 def test_rfc_7636_appendix_b(desk: Desk) -> None:
     """The verifier and challenge of the specification fit."""
     assert desk.redeem(desk.code(code_challenge=CHALLENGE).code, code_verifier=VERIFIER).status_code == 200
+
+
+def test_a_code_whose_authorization_is_gone(desk: Desk) -> None:
+    """It opens nothing, and that is no fault of ours."""
+    issued = desk.code()
+    with desk.work() as ctx:
+        ctx.db.execute(delete(Authorization).where(Authorization.id == issued.authorization_id))
+    assert _outcome(desk.redeem(issued.code)) == INVALID
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,19 @@ def test_without_openid_there_is_no_id_token(device: Device, services: Services)
     assert "id_token" not in device.poll().get_json()
 
 
+def test_userinfo_is_signed_for_devices_too(device: Device, services: Services) -> None:
+    """As for portals that are registered so (OIDC Core §5.3.2)."""
+    with unit_of_work(services) as ctx:
+        registered = cast.register_device(ctx, "signed", userinfo_signed_response_alg="ES256")
+    forget_snapshot(device.gateway)
+    signed = Device(device.gateway, registered)
+    signed.ask()
+    _decide(services)
+    answer = signed.userinfo(signed.poll().get_json()["access_token"])
+    assert answer.content_type == "application/jwt"
+    assert verified(device.gateway, answer.text)[1]["aud"] == "signed"
+
+
 def test_who_polls_too_fast_is_slowed_down(device: Device, services: Services) -> None:
     """Five seconds more each time, for this and all later polls (RFC 8628 §3.5)."""
     assert device.hears() == "authorization_pending"

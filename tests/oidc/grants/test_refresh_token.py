@@ -95,6 +95,14 @@ def test_a_narrower_scope_is_for_this_access_token_alone(desk: Desk) -> None:
     assert whole["scope"] == "openid profile email"
 
 
+def test_a_scope_of_spaces_is_none(desk: Desk) -> None:
+    """It asks for no other than the granted one (RFC 6749 §6)."""
+    first = desk.tokens(scope="openid profile email")
+    again = desk.portal.refresh(first["refresh_token"], scope=" ").get_json()
+    assert again["scope"] == "openid profile email"
+    assert "id_token" in again
+
+
 @pytest.mark.parametrize("scope", ["openid phone", "openid profile email phone", "made-up"])
 def test_a_wider_scope_costs_no_token(desk: Desk, scope: str) -> None:
     """invalid_scope, and the token can still be used (scope only shrinks)."""

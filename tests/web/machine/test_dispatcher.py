@@ -33,10 +33,11 @@ def test_other_methods(desk: Desk, path: str, allowed: str) -> None:
 
 @pytest.mark.parametrize("path", ["/jwks", "/.well-known/oauth-authorization-server", "/health/live"])
 def test_head_is_get_without_a_body(desk: Desk, path: str) -> None:
-    """Same status and headers (RFC 9110 §9.3.2)."""
+    """Same status and headers (RFC 9110 §9.3.2), the length too (§8.6)."""
     got, head = machine(desk.gateway, "GET", path), machine(desk.gateway, "HEAD", path)
     assert (head.status_code, head.data) == (got.status_code, b"")
-    assert head.headers["Content-Type"] == got.headers["Content-Type"]
+    for name in ("Content-Type", "Content-Length"):
+        assert head.headers[name] == got.headers[name]
 
 
 @pytest.mark.parametrize("path", ["/token/", "/TOKEN", "/jwks.json", "/health"])

@@ -32,6 +32,7 @@ MALFORMED: list[tuple[str, bytes, str]] = [
     ("no UTF-8", b"grant_type=client_credentials&token=%ff", FORM),
     ("bytes that are no form", b"grant_type=client_credentials&token=\xff", FORM),
     ("NUL", b"grant_type=client_credentials&token=a%00b", FORM),
+    ("NUL in a name", b"grant_type=client_credentials&token=x&a%00b=x", FORM),
     ("101 parameters", "&".join(f"p{n}=1" for n in range(101)).encode(), FORM),
     ("JSON", b'{"grant_type": "client_credentials", "token": "x"}', "application/json"),
     ("multipart", b"--x--", "multipart/form-data; boundary=x"),
