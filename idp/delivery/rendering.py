@@ -33,7 +33,6 @@ _PAGES = {
     "security": "/account/security",
     "recovery": "/account/recovery",
     "sessions": "/account/sessions",
-    "members": "/organization/users",
 }
 _GAPS = re.compile(r"\n{3,}")
 
