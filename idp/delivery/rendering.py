@@ -30,7 +30,6 @@ _PAGES = {
     "forgot": "/password/forgot",
     "account": "/account",
     "portals": "/account/portals",
-    "security": "/account/security",
     "recovery": "/account/recovery",
     "sessions": "/account/sessions",
 }
