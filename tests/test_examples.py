@@ -1,8 +1,10 @@
 """The examples of the documentation sign people in, as their pages say."""
 
 import importlib.util
+import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from html import unescape
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import httpx
 import pytest
+import requests
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from click.testing import CliRunner
 from flask.testing import FlaskClient
@@ -168,6 +171,48 @@ def test_tokens_are_bound_to_a_key_as_the_page_says(demo: Demo) -> None:
     assert httpx.get(server["userinfo_endpoint"], headers=bearer).status_code == 401
 
 
+def _answer(status: int, **body: object) -> requests.Response:
+    made = requests.Response()
+    made.status_code, made._content = status, json.dumps(body).encode()
+    return made
+
+
+def test_a_device_goes_on_while_the_server_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code of docs/how-to/device.md: what its table says, then the tokens; a refusal ends it."""
+    page = "docs/how-to/device.md"
+    (text,) = (text for where, text in blocks("python") if where == page)
+    snippet: dict[str, Any] = {}
+    exec(compile(text, page, "exec"), snippet)  # noqa: S102  (our own page)
+    answers: list[requests.Response | Exception] = [
+        _answer(400, error="authorization_pending"),
+        _answer(400, error="slow_down"),
+        requests.ConnectionError(),
+        requests.Timeout(),
+        _answer(503, error="temporarily_unavailable"),
+        _answer(429, error="temporarily_unavailable"),
+        _answer(200, access_token="made up"),
+        _answer(400, error="access_denied"),
+    ]
+
+    def post(_address: str, **_given: object) -> requests.Response:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    waited: list[float] = []
+    monkeypatch.setattr("requests.post", post)
+    monkeypatch.setattr("time.sleep", waited.append)
+    codes = {"interval": 5, "expires_in": 600, "device_code": "made up"}
+    poll = partial(snippet["poll"], {"token_endpoint": "https://login.example.de/token"}, "till")
+    assert poll(codes) == {"access_token": "made up"}
+    assert waited == [5, 5, 10, 20, 40, 60, 60]
+    with pytest.raises(RuntimeError, match="access_denied"):
+        poll(codes)
+    with pytest.raises(RuntimeError, match="expired_token"):
+        poll(codes | {"expires_in": 0})
+
+
 def test_the_tutorial_works(demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its commands in their order, then its portal: a name, permissions, a refusal in words, sign-out."""
     tutorial = "docs/tutorials/first-portal.md"
@@ -196,6 +241,11 @@ def test_the_tutorial_works(demo: Demo, tmp_path: Path, monkeypatch: pytest.Monk
     refused = portal.get("/callback?error=access_denied", base_url=PORTAL)
     assert refused.status_code == 400
     assert "access_denied" in refused.text
+    with monkeypatch.context() as patch:
+        lotse = portal.application.extensions["authlib.integrations.flask_client"].lotse
+        patch.setattr(lotse, "userinfo", lambda **_: {"sub": "somebody else", "name": "Eve"})
+        assert _sign_in(portal, demo, "ben").status_code == 400
+        assert "Hello Paul" in portal.get("/", base_url=PORTAL).text
 
     assert "Ended with it:" in _run(demo, block)
     with pytest.raises(KeyError, match="Location"):  # a page at the provider, no way back to the portal

@@ -63,29 +63,52 @@ def test_commands_get_what_the_unit_gets(tmp_path: Path) -> None:
     }
     for name, text in secrets.items():
         (tmp_path / name).write_text(text + "\n")
-    script = (FOLDER / "lotse-idp").read_text("utf-8")
-    to_user = "setpriv --reuid=lotse --regid=lotse --init-groups --no-new-privs "
-    assert f"exec {to_user}/opt/lotse/bin/idp " in script  # not every machine of tests has the user
-    script = script.replace(to_user, "").replace("/etc/lotse", str(tmp_path))
-    shown = f"{sys.executable} -c 'import json, os, sys; print(json.dumps([dict(os.environ), sys.argv]))'"
-    command = ["sh", "-c", script.replace("/opt/lotse/bin/idp", shown), "lotse-idp", "account", "show", "a b"]
-    own = {key: value for key, value in os.environ.items() if not key.startswith("LOTSE_")}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=own)
-    environment, arguments = json.loads(done.stdout)
+    environment, arguments = _as_root((FOLDER / "lotse-idp").read_text("utf-8"), tmp_path)
     assert arguments == ["-c", "account", "show", "a b"]
-    assert {key: value for key, value in environment.items() if key.startswith("LOTSE_")} == {
+    assert environment == {
         "LOTSE_CONFIG": f"{tmp_path}/lotse.toml",
         "LOTSE_DATABASE__URL": secrets["database-url"],
         "LOTSE_KEYS__MASTER_KEY": secrets["master-key"],
         "LOTSE_MAIL__PASSWORD": secrets["mail-password"],
     }
     drill = {"LOTSE_DATABASE__URL": "postgresql://l@db/restored", "LOTSE_CONFIG": "other.toml"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=own | drill)
-    environment, _ = json.loads(done.stdout)
+    environment, _ = _as_root((FOLDER / "lotse-idp").read_text("utf-8"), tmp_path, **drill)
     assert drill.items() <= environment.items()  # what the caller sets holds, as in a drill of a restore
     (tmp_path / "master-key").unlink()
-    failed = subprocess.run(command, capture_output=True, text=True, check=False, env=own)
-    assert (failed.returncode != 0, failed.stdout) == (True, "")
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        _as_root((FOLDER / "lotse-idp").read_text("utf-8"), tmp_path)
+    assert failed.value.stdout == ""
+
+
+def test_a_mail_server_without_a_password(tmp_path: Path) -> None:
+    """What the page takes out leaves files that ask for none, and settings that are sound."""
+    for name in ("lotse.toml", "lotse.service", "lotse-idp"):
+        shutil.copy(FOLDER / name, tmp_path)
+    (tmp_path / "database-url").write_text("postgresql://lotse:x@127.0.0.1/lotse")
+    (tmp_path / "master-key").write_text("A" * 43 + "=")
+    page = (FOLDER.parent / "production.md").read_text("utf-8")
+    commands = "\n".join(re.findall(r"^sed .+$", page, re.MULTILINE))
+    commands = commands.replace("/etc/lotse", str(tmp_path)).replace("/usr/local/sbin", str(tmp_path))
+    subprocess.run(["sh", "-euc", commands], check=True, cwd=tmp_path)
+    environment, _ = _as_root((tmp_path / "lotse-idp").read_text("utf-8"), tmp_path)
+    assert environment.keys() == {"LOTSE_CONFIG", "LOTSE_DATABASE__URL", "LOTSE_KEYS__MASTER_KEY"}
+    assert load_settings(Path(environment["LOTSE_CONFIG"]), environment).mail.password is None
+    unit = (tmp_path / "lotse.service").read_text("utf-8")
+    assert "MAIL" not in unit
+    assert "mail" not in "".join(re.findall(r"LoadCredential=.+", unit))
+
+
+def _as_root(script: str, folder: Path, **given: str) -> tuple[dict[str, str], list[str]]:
+    """Return the settings and arguments that idp gets from a script, with *folder* for ``/etc/lotse``."""
+    to_user = "setpriv --reuid=lotse --regid=lotse --init-groups --no-new-privs "
+    assert f"exec {to_user}/opt/lotse/bin/idp " in script  # not every machine of tests has the user
+    script = script.replace(to_user, "").replace("/etc/lotse", str(folder))
+    shown = f"{sys.executable} -c 'import json, os, sys; print(json.dumps([dict(os.environ), sys.argv]))'"
+    command = ["sh", "-c", script.replace("/opt/lotse/bin/idp", shown), "lotse-idp", "account", "show", "a b"]
+    own = {key: value for key, value in os.environ.items() if not key.startswith("LOTSE_")}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=own | given)
+    environment, arguments = json.loads(done.stdout)
+    return {key: value for key, value in environment.items() if key.startswith("LOTSE_")}, arguments
 
 
 def test_the_page_runs_no_command_without_its_secrets() -> None:

@@ -39,6 +39,8 @@ def callback():
     lotse.load_server_metadata()["id_token_signing_alg_values_supported"] = ["ES256"]
     token = lotse.authorize_access_token()
     claims, about = token["userinfo"], lotse.userinfo(token=token)
+    if about["sub"] != claims["sub"]:  # the answer for another access token (OpenID Connect Core 1.0 §5.3.2)
+        raise OAuthError("wrong_subject")
     session.clear()
     session.update(
         name=about.get("name") or about.get("preferred_username"),

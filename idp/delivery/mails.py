@@ -130,9 +130,9 @@ class RemoveSecondFactor(Mail):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessWaiting(Mail):
-    """M11, to an administrator: *person*, and so many others, want to join the company.
+    """M11: *person*, and so many others, want to join the company.
 
-    :param customer_number: set where the company has no administrator: then our own people decide.
+    :param customer_number: set for our own people, who decide.
     """
 
     name: ClassVar[str] = "access_waiting"
@@ -144,7 +144,7 @@ class AccessWaiting(Mail):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessActivated(Mail):
-    """M12: an administrator let the person in."""
+    """M12: the person was let in."""
 
     name: ClassVar[str] = "access_activated"
     organization: str
@@ -153,7 +153,7 @@ class AccessActivated(Mail):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessDeclined(Mail):
-    """M12: an administrator did not let the person in."""
+    """M12: the person was not let in."""
 
     name: ClassVar[str] = "access_declined"
     organization: str

@@ -30,10 +30,8 @@ _PAGES = {
     "forgot": "/password/forgot",
     "account": "/account",
     "portals": "/account/portals",
-    "security": "/account/security",
     "recovery": "/account/recovery",
     "sessions": "/account/sessions",
-    "members": "/organization/users",
 }
 _GAPS = re.compile(r"\n{3,}")
 

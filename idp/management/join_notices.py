@@ -1,4 +1,4 @@
-"""Telling those who decide that somebody waits (M11), by the worker (req 59).
+"""Telling our own people and a company's administrators that somebody waits (M11), by the worker (req 59).
 
 Not in the request that asks: there, mails would tell a number we have from one nobody has.  A company hears
 at most every quarter of an hour, in one mail about all who came meanwhile, so that a flood of requests is
@@ -25,13 +25,13 @@ _AT_ONCE: Final = 20
 
 
 def step(services: Services, now: datetime | None = None) -> int:
-    """Tell the administrators of some companies and return of how many people."""
+    """Tell of those who wait for some companies and return how many people that are."""
     with services.database.session() as db, db.begin():
         return tell(services.context(db, now=now, actor=Actor(kind="system")))
 
 
 def tell(ctx: Context) -> int:
-    """Tell those who decide of everybody they have not been told of, and return how many that are."""
+    """Tell of everybody who has not been told of, and return how many that are."""
     return sum(_tell(ctx, organization_id) for organization_id in _due(ctx))
 
 
@@ -68,17 +68,16 @@ def _tell(ctx: Context, organization_id: str) -> int:
     mail = mails.AccessWaiting(
         person=first.name or first.username or "", organization=organization.name, others=len(told) - 1
     )
-    recipients = list(_administrators(ctx, organization_id))
-    for address, locale in recipients:
+    for address, locale in _administrators(ctx, organization_id):
         mails.post(ctx, mail, to=address, locale=locale)
     support = ctx.settings.support.mail
-    if not recipients and support is not None:
+    if support is not None:
         mails.post(ctx, replace(mail, customer_number=organization.customer_number), to=support, locale=None)
     return len(told)
 
 
 def _administrators(ctx: Context, organization_id: str) -> Iterator[tuple[str, str | None]]:
-    """Yield address and language of each administrator who can decide and be reached."""
+    """Yield address and language of each administrator who can be reached."""
     found = (
         select(Account)
         .join(Membership, Membership.account_id == Account.id)

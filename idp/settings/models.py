@@ -225,7 +225,7 @@ class Mail(_Section):
 
 
 class Legal(_Section):
-    """Links at the foot of each page, shown where set."""
+    """Links at the foot of each page, and of terms where an account is made; shown where set."""
 
     imprint_url: WebAddress | None = None
     privacy_url: WebAddress | None = None

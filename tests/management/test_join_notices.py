@@ -1,4 +1,4 @@
-"""Those who decide are told: by the worker, once, in few mails (M11; req 59)."""
+"""Our own people and administrators are told: by the worker, once, in few mails (M11; req 59)."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +22,7 @@ def ids(services: Services) -> dict[str, str]:
 
 
 def test_administrators_are_told_once(services: Services, ids: dict[str, str]) -> None:
-    """Who can decide and be reached: not members, not the blocked; nothing is told of a number nobody has."""
+    """Who can be reached: not members, not the blocked; nothing is told of a number nobody has."""
     with unit_of_work(services, actor=OPERATOR) as ctx:
         for name in ("adam", "blocked", "ended", "unreachable"):
             address = [] if name == "unreachable" else [f"{name}@muster.example"]
@@ -65,10 +65,8 @@ def test_a_flood_of_requests_is_none_of_mails(services: Services, ids: dict[str,
     assert len(mails(services)) == 2
 
 
-def test_our_own_people_are_told_where_there_is_no_administrator(
-    services: Services, ids: dict[str, str]
-) -> None:
-    """At the installation's support address; without one nobody is, and the list has it."""
+def test_our_own_people_are_told_of_everybody(services: Services, ids: dict[str, str]) -> None:
+    """At the installation's support address, for it is they who decide; without one the list has it."""
     support = Support(mail="hilfe@lotse.example")
     staffed = replace(services, settings=services.settings.model_copy(update={"support": support}))
     with unit_of_work(services, actor=OPERATOR) as ctx:
@@ -77,9 +75,15 @@ def test_our_own_people_are_told_where_there_is_no_administrator(
     tell(staffed)
     assert mails(services) == [("access_waiting", "hilfe@lotse.example")]
     assert facts(services)["customer_number"] == BEISPIEL
+    ask(services, ids["ben"], later=QUARTER)
+    tell(staffed, later=QUARTER)
+    assert sorted(mails(services)[1:]) == [
+        ("access_waiting", "anna@muster.example"),
+        ("access_waiting", "hilfe@lotse.example"),
+    ]
     ask(services, ids["clara"], BEISPIEL, later=QUARTER)
     assert tell(services, later=QUARTER) == 1
-    assert len(mails(services)) == 1
+    assert len(mails(services)) == 3
 
 
 def test_what_waits_no_more_is_not_told(services: Services, ids: dict[str, str]) -> None:

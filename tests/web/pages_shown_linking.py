@@ -34,6 +34,7 @@ def _link(errors: list[tuple[str, str]] | None = None, **values: Any) -> Page:
         "number_action": "/link/number",
         "legacy_username": HOSTILE,
         "customer_number": HOSTILE,
+        "number_digits": 9,
         "affiliation_url": "/affiliation",
         "back_url": None,
         "portal": PORTAL,

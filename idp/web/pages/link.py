@@ -157,5 +157,6 @@ def _page(
         back_url=None if flow else url_for("linked_accounts.show"),
         legacy_username=before.get("legacy_username"),
         customer_number=before.get("customer_number"),
+        number_digits=current().settings.organizations.number_digits,
         errors=tuple(errors),
     )

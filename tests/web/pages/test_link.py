@@ -280,6 +280,20 @@ class TestCustomerNumber:
         browser.send(form=_form(browser, "customer_number"), customer_number="100200300", csrf_token="x")
         assert 'value="100200300"' in browser.text
 
+    def test_a_phone_offers_digits_where_numbers_have_no_others(
+        self, house: House, browser: Browser, ben: Person
+    ) -> None:
+        at_link(browser, ben)
+        assert 'inputmode="numeric"' in browser.text
+        own = house.settings.organizations.model_copy(update={"number_digits": None})
+        house.restart(house.settings.model_copy(update={"organizations": own}))
+        other = house.browser()
+        other.get("/login")
+        other.sign_in(ben)
+        other.get("/link")
+        assert 'name="customer_number"' in other.text
+        assert "inputmode" not in other.text
+
     def test_the_number_alone_where_it_is_enough(self, house: House, browser: Browser, ben: Person) -> None:
         with house.work() as ctx:
             company = make_organization(ctx, "100200400", name="Beispiel AG")

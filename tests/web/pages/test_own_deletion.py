@@ -1,5 +1,6 @@
 """K-14: deleting one's account, and the two ways to undo it (screens §1.4; req 40, 68, 73, 98, 109)."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -52,6 +53,7 @@ def test_the_whole_way_and_back_by_the_mail(house: House, browser: Browser, ben:
     for _ in range(2):
         other.get(link(house))
         assert other.heading == "Löschung zurücknehmen"
+        assert not re.search(r'href="[^"]*token=', other.text)
         assert status(house, ben) == "deleted"
     other.send()
     assert other.heading == "Ihr Konto bleibt bestehen"
@@ -68,6 +70,7 @@ def test_back_by_the_sign_in(house: House, browser: Browser, ben: Person) -> Non
     browser.ask()
     browser.give_password(ben)
     assert browser.heading == "Löschung zurücknehmen"
+    assert "theme=dark" in browser.text
     assert status(house, ben) == "deleted"
     browser.send()
     assert browser.heading == "Ihr Konto bleibt bestehen"
