@@ -83,8 +83,11 @@ def _let_portals_hear(group: str | None) -> None:
 
 
 def return_address(wanted: LogoutRequest) -> str | None:
-    """Return the registered address with the request's state."""
+    """Return the address, if the client is still registered with it, with the request's state."""
     uri = wanted.post_logout_redirect_uri
-    if uri is None or wanted.state is None:
+    client = provider().snapshots.current().clients.get(wanted.client_id or "")
+    if uri is None or client is None or not client.check_post_logout_redirect_uri(uri):
+        return None
+    if wanted.state is None:
         return uri
     return f"{uri}{'&' if '?' in uri else '?'}{urlencode({'state': wanted.state})}"

@@ -4,15 +4,18 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import select
 
 from idp.context import Services
 from idp.flows.models import Flow
+from idp.installation import snapshot_changed
+from idp.oidc.models import Client
 from idp.web.gateway import Gateway
 from tests import cast
 from tests.cast import SIGNED_OUT
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal
-from tests.world import move_back
+from tests.world import forget_snapshot, move_back
 
 
 @pytest.fixture
@@ -135,6 +138,26 @@ def test_the_second_of_two_clicks_is_answered_like_the_first(
         browser.url, browser.page = question, page
         browser.submit(expect_action="/logout/", choice=choice)
         assert browser.url == address
+
+
+def test_an_address_that_was_taken_back_is_led_to_by_no_old_question(
+    portal: Portal, services: Services
+) -> None:
+    """(req 46): neither by the first answer nor by a second click."""
+    browser = Browser(portal.gateway)
+    portal.sign_in(browser)
+    browser.get("/logout", client_id="portal", post_logout_redirect_uri=SIGNED_OUT)
+    page, question = browser.page, browser.url
+    with unit_of_work(services) as ctx:
+        client = ctx.db.scalars(select(Client).where(Client.client_id == "portal")).one()
+        client.post_logout_redirect_uris = []
+        snapshot_changed(ctx.db)
+    forget_snapshot(portal.gateway)
+    for _ in range(2):
+        browser.page, browser.url = page, question
+        answer = browser.submit(expect_action="/logout/", choice="logout")
+        assert browser.url.startswith(f"{browser.issuer}/logged-out/")
+        assert SIGNED_OUT not in answer.text
 
 
 def test_back_to_the_question_after_a_sign_out(portal: Portal) -> None:

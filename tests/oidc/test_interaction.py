@@ -327,6 +327,42 @@ def test_a_silent_request_hears_that_consent_is_missing() -> None:
     assert caught.value.error == "consent_required"
 
 
+KNOWS_COMPANIES = Decision(Extent(frozenset({"openid", "organization"})))
+
+
+@pytest.mark.parametrize(
+    ("request_", "decision", "person"),
+    [
+        ({"organization": "100200300"}, None, PERSON),
+        ({"organization": "100200300"}, None, _members(PERSON, FIRST)),
+        ({"organization": "100200300"}, LESS, PERSON),
+        ({"organization": "100200300"}, LESS, _members(PERSON, FIRST)),
+        ({}, None, _members(PERSON, BLOCKED)),
+        ({}, None, _members(PERSON, FIRST, OTHER)),
+        (DEMANDED, None, PERSON),
+        (DEMANDED, None, STRONG),
+        (WANTED, None, LAPSED),
+    ],
+)
+def test_a_third_party_that_asks_unseen_learns_nothing(
+    request_: dict[str, Any], decision: Decision | None, person: Person
+) -> None:
+    """(req 16, 59): neither which company somebody belongs to, nor what protects the account."""
+    with pytest.raises(OAuth2Error) as caught:
+        _step({"prompt": ("none",)} | request_, replace(person, decision=decision), **THIRD)
+    assert caught.value.error == "consent_required"
+
+
+def test_a_third_party_that_may_know_companies_names_one_unseen() -> None:
+    """The person let it know the company it acts for."""
+    allowed = replace(_members(PERSON, FIRST), decision=KNOWS_COMPANIES)
+    named = {"prompt": ("none",), "organization": FIRST.customer_number}
+    assert _step(named, allowed, **THIRD) == Issue("m1")
+    with pytest.raises(OAuth2Error) as caught:
+        _step(named | {"organization": "100200999"}, allowed, **THIRD)
+    assert caught.value.error == "access_denied"
+
+
 SILENT: list[tuple[str, dict[str, Any], Person | None, bool, str]] = [
     ("nobody", {}, None, False, "login_required"),
     ("too old", {"max_age": 1}, PERSON, False, "login_required"),
