@@ -95,14 +95,14 @@ def refused(refusal: Refusal) -> Response:
 
 def cookies_off(error: CookiesOff) -> Response:
     """Say that no form can be sent without cookies, and where to try again."""
-    # the page of a mail's link opens by that link alone
-    again = answers_a_link() and "token" not in request.form
-    return without_cookies(f"?{request.query_string.decode()}" if again else None)
+    by_mail = "token" in request.form  # its page opens by the mail's link alone
+    again = answers_a_link() and not by_mail
+    return without_cookies(f"?{request.query_string.decode()}" if again else None, by_mail=by_mail)
 
 
-def without_cookies(retry_url: str | None) -> Response:
+def without_cookies(retry_url: str | None, *, by_mail: bool = False) -> Response:
     """Say the same, with a way back of one's own."""
-    return _render("errors/cookies_off.html", 400, retry_url=retry_url)
+    return _render("errors/cookies_off.html", 400, retry_url=retry_url, by_mail=by_mail)
 
 
 def stale_form(error: CSRFError) -> Response:

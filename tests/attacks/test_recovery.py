@@ -93,7 +93,7 @@ def test_the_recovery_password_alone_removes_no_factor(stage: Stage) -> None:
         assert code not in page.text
         assert "clara@muster.example" not in page.text
     assert pages[-1] is not None
-    assert pages[-1].url.startswith("/login?") or pages[-1].url == "/login"
+    assert pages[-1].url.startswith("/password/recovery?")  # where it began
     visitor.post(form.target, form.fields)  # the right one, too late
     after = stage.live.rows()
     for table in ("account", "authenticator", "recovery_password", "session"):

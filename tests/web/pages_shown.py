@@ -386,6 +386,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     ),
     "flow-lost-unknown": lambda: ("errors/flow_lost.html", {"portal": None, "restart_url": None}),
     "cookies-off": lambda: ("errors/cookies_off.html", {"retry_url": "?flow=1"}),
+    "cookies-off-by-mail": lambda: ("errors/cookies_off.html", {"retry_url": None, "by_mail": True}),
     "outbox": lambda: _outbox(True),
     "outbox-empty": lambda: _outbox(False),
     **{f"http-{status}": _http(status) for status in (400, 403, 404, 405, 410, 413, 421, 500, 503)},

@@ -17,7 +17,7 @@ from idp.flows.models import Flow
 from idp.management import account_deletion
 from idp.management.account_deletion import Undoable
 from idp.web import own_pages
-from idp.web.browser_session import clear_session, flow_browser, known_flow_browser
+from idp.web.browser_session import clear_session, current_session, flow_browser, known_flow_browser
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.data_forms import DeletionForm, UndoForm
@@ -41,7 +41,8 @@ def _hears_the_first(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(view)
     def asked(*args: Any, **kwargs: Any) -> Any:
-        return _done_before() or view(*args, **kwargs)
+        done = None if current_session() else _done_before()
+        return done or view(*args, **kwargs)
 
     return asked
 
@@ -135,22 +136,25 @@ def _acting(live: LiveSession) -> Context:
 
 
 def _flow() -> Flow:
-    """Return the flow of the form that plans a deletion, begun where none is open."""
+    """Return the flow of the form that plans a deletion, begun where none is open.
+
+    Its address says ``plan``: on every page of the account ``flow`` is the one that the person came in.
+    """
     try:
-        return flow_of(engine.DELETION)
+        return flow_of(engine.DELETION, name="plan")
     except Refusal:
         return engine.start(current(), engine.DELETION, browser_hash=flow_browser(), request={})
 
 
-def _finished(purpose: str) -> Flow:
-    flow_id = request.args.get("flow", "")
+def _finished(purpose: str, *, name: str = "flow") -> Flow:
+    flow_id = request.args.get(name, "")
     return of_purpose(engine.load_finished(current(), flow_id, known_flow_browser()), purpose)
 
 
 def _done_before() -> Response | None:
     """Return the way to what this form's flow has done, None where it has done nothing."""
     try:
-        return go_to("own_deletion.show_planned", flow=_finished(engine.DELETION).id)
+        return go_to("own_deletion.show_planned", flow=_finished(engine.DELETION, name="plan").id)
     except Refusal:
         return None
 
@@ -162,7 +166,7 @@ def _page(live: LiveSession, errors: Errors = ()) -> Response:
         part="own_data",
         found=account_deletion.consequences(_acting(live), live.account.id),
         days=UNDO.days,
-        action=url_for("own_deletion.submit", flow=_flow().id),
+        action=url_for("own_deletion.submit", plan=_flow().id),
         errors=tuple(errors),
     )
 

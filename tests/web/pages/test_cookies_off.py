@@ -41,6 +41,7 @@ def test_where_a_mail_leads(browser: Browser, path: str) -> None:
     """Its link opens the page again, and no other."""
     browser.post(path, {"token": "of-a-mail"})
     _is_told(browser)
+    assert "Öffnen Sie den Link aus der E-Mail noch einmal." in browser.text
     assert AGAIN not in browser.text
     assert "of-a-mail" not in browser.text
 

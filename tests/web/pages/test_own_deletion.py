@@ -213,7 +213,7 @@ def test_a_flow_of_another_kind_says_nothing(house: House, browser: Browser, ben
     browser.post(f"/account/delete/undo?flow={undone}", token)
     assert browser.heading == "Ihr Konto bleibt bestehen"
     assert browser.get(f"/account/delete/planned?flow={undone}").status_code == 400
-    browser.post(f"/account/delete?flow={undone}", token)
+    browser.post(f"/account/delete?plan={undone}", token)
     assert browser.heading == "Anmelden"
 
 
