@@ -13,6 +13,7 @@ import pytest
 from idp.audit.events import Event
 from idp.cli import cli
 from idp.db import Base
+from idp.management.documents import FIELDS
 from idp.migrations import HEAD
 from idp.oidc.claims import CLAIMS_SUPPORTED
 from idp.oidc.client_keys import MEDIA_TYPES
@@ -20,7 +21,7 @@ from idp.settings import load_settings
 from idp.settings.loading import known_keys
 from idp.web.gateway import Gateway
 from tests.documents import BLOCK, EXAMPLES, ROOT, blocks, commands, pages
-from tools import event_reference
+from tools import apply_reference, event_reference
 
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -172,6 +173,13 @@ def test_the_revision_in_the_pages_is_the_newest() -> None:
     ]
     assert len(shown) >= 4
     assert [found for found in shown if found[1] != HEAD] == []
+
+
+def test_the_file_of_apply_is_explained() -> None:
+    """A new field needs ``python tools/apply_reference.py``, and a sentence there."""
+    assert apply_reference.TARGET.read_text("utf-8") == apply_reference.reference()
+    explained = {table: tuple(fields) for table, fields in apply_reference.MEANINGS.items()}
+    assert explained == dict(FIELDS)
 
 
 def test_every_claim_is_explained() -> None:

@@ -48,7 +48,11 @@ def organization() -> None:
     type=click.Choice(organizations.JOIN_POLICIES),
     help="How people become members, unless as organizations.join says.",
 )
-@click.option("--require-second-factor", is_flag=True, help="Its members must use a second factor.")
+@click.option(
+    "--require-second-factor",
+    is_flag=True,
+    help="Its members must use a second factor; no page sets one up yet.",
+)
 @_address_option
 @as_json_option
 @pass_state
@@ -90,7 +94,9 @@ def create(
     help="How people become members from now on.",
 )
 @click.option(
-    "--require-second-factor/--no-require-second-factor", default=None, help="Whether members must use one."
+    "--require-second-factor/--no-require-second-factor",
+    default=None,
+    help="Whether members must use one; no page sets one up yet.",
 )
 @_address_option
 @as_json_option

@@ -13,6 +13,7 @@ name on a letter) and ``permissions``, a table of client to list of keys, ``*`` 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -21,8 +22,10 @@ from idp.context import Context
 from idp.errors import Refusal
 from idp.management import clients, organizations
 from idp.management.affiliation import Family
+from idp.management.family_documents import FIELDS as FAMILY_FIELDS
 from idp.management.family_documents import read_family
 from idp.management.legacy_directories import Wanted as LegacyDirectory
+from idp.management.legacy_documents import FIELDS as DIRECTORY_FIELDS
 from idp.management.legacy_documents import key_problem, read_directory
 from idp.management.permissions import ALL, Entry
 from idp.oidc.client_fields import ClientMetadata
@@ -33,7 +36,6 @@ from idp.oidc.models import Client
 from idp.organizations.memberships import normalized_customer_number
 from idp.organizations.models import Permission
 
-_ENTRY_FIELDS: Final = ("key", "name", "description", "group", "delegable")
 _ORGANIZATION_FIELDS: Final = (
     "customer_number",
     "name",
@@ -42,6 +44,18 @@ _ORGANIZATION_FIELDS: Final = (
     "address",
     "permissions",
 )
+FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "client": tuple(ClientMetadata.__dataclass_fields__),
+        "catalogue": ("client", "group", "permission"),
+        "catalogue.group": ("key", "name", "description"),
+        "catalogue.permission": ("key", "name", "description", "group", "delegable"),
+        "organization": _ORGANIZATION_FIELDS,
+        "legacy_directory": DIRECTORY_FIELDS,
+        "product_family": FAMILY_FIELDS,
+    }
+)
+"""The tables of a file and what each may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +104,7 @@ def read(ctx: Context, document: Mapping[str, Any]) -> Document:
     :raises InvalidMetadata: with every problem of the whole document.
     """
     reader = MetadataReader(document)
-    reader.refuse_unknown(("client", "catalogue", "organization", "legacy_directory", "product_family"))
+    reader.refuse_unknown([table for table in FIELDS if "." not in table])
     problems = reader.problems
     checked = Document(
         [made for table in reader.tables("client") if (made := _client(table, problems))],
@@ -121,12 +135,12 @@ def _placed(place: str, invalid: InvalidMetadata) -> list[Problem]:
 def _catalogue(table: Mapping[str, object], problems: list[Problem]) -> Catalogue:
     place = f"catalogue.{table.get('client', '?')}."
     reader = MetadataReader(table, place=place)
-    reader.refuse_unknown(("client", "group", "permission"))
+    reader.refuse_unknown(FIELDS["catalogue"])
     client_id = reader.text("client", "", _slug)
     groups = {}
     for group in reader.tables("group"):
         inner = MetadataReader(group, place=f"{place}group.{group.get('key', '?')}.")
-        inner.refuse_unknown(("key", "name", "description"))
+        inner.refuse_unknown(FIELDS["catalogue.group"])
         groups[inner.text("key", "", key_problem)] = _group(group, inner, problems)
         problems += inner.problems
     entries = [_entry(entry, place, groups, problems) for entry in reader.tables("permission")]
@@ -156,7 +170,7 @@ def _entry(
     problems: list[Problem],
 ) -> Entry:
     reader = MetadataReader(table, place=f"{place}permission.{table.get('key', '?')}.")
-    reader.refuse_unknown(_ENTRY_FIELDS)
+    reader.refuse_unknown(FIELDS["catalogue.permission"])
     key = reader.text("key", "", key_problem)
     name_de, name_en = _texts(reader, "name", problems)
     description_de, description_en = _texts(reader, "description", problems, longest=512)
@@ -194,7 +208,7 @@ def _texts(
 def _organization(table: Mapping[str, object], problems: list[Problem]) -> Organization:
     place = f"organization.{table.get('customer_number', '?')}."
     reader = MetadataReader(table, place=place)
-    reader.refuse_unknown(_ORGANIZATION_FIELDS)
+    reader.refuse_unknown(FIELDS["organization"])
     number = reader.text("customer_number", "", _accepted_by(organizations.checked_customer_number))
     granted = MetadataReader(reader.table("permissions"), place=f"{place}permissions.")
     organization = Organization(

@@ -12,14 +12,14 @@ from idp.management.affiliation import Family
 from idp.management.legacy_documents import slug_problem, visible_problem
 from idp.oidc.metadata_reader import MetadataReader, Problem
 
-_FIELDS: Final = ("slug", "country", "name", "home")
+FIELDS: Final = ("slug", "country", "name", "home")
 
 
 def read_family(table: Mapping[str, object], problems: list[Problem]) -> Family:
     """Read one family and add what is wrong with it to *problems*."""
     place = f"product_family.{table.get('slug', '?')}."
     reader = MetadataReader(table, place=place)
-    reader.refuse_unknown(_FIELDS)
+    reader.refuse_unknown(FIELDS)
     name = MetadataReader(reader.table("name"), place=f"{place}name.")
     name.refuse_unknown(("de", "en"))
     family = Family(

@@ -14,7 +14,7 @@ from idp.management.legacy_directories import Wanted
 from idp.oidc.client_values import is_key, is_slug
 from idp.oidc.metadata_reader import MetadataReader, Problem
 
-_FIELDS: Final = (
+FIELDS: Final = (
     "slug",
     "name",
     "kind",
@@ -29,7 +29,7 @@ def read_directory(table: Mapping[str, object], problems: list[Problem]) -> Want
     """Read one directory and add what is wrong with it to *problems*."""
     place = f"legacy_directory.{table.get('slug', '?')}."
     reader = MetadataReader(table, place=place)
-    reader.refuse_unknown(_FIELDS)
+    reader.refuse_unknown(FIELDS)
     name = MetadataReader(reader.table("name"), place=f"{place}name.")
     name.refuse_unknown(("de", "en"))
     wanted = Wanted(

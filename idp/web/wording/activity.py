@@ -15,8 +15,8 @@ SENTENCES: Mapping[Event, LazyString] = {
     Event.SIGN_IN_FAILED: _("Eine Anmeldung ist am Passwort gescheitert."),
     Event.SIGN_IN_REFUSED: _("Das Passwort stimmte, aber die Anmeldung wurde nicht zugelassen."),
     Event.SIGN_IN_THROTTLED: _("Nach zu vielen Versuchen haben wir eine Anmeldung nicht mehr geprüft."),
-    Event.SECOND_FACTOR_SUCCEEDED: _("Der zweite Faktor wurde bestätigt."),
-    Event.SECOND_FACTOR_FAILED: _("Ein Code des zweiten Faktors war falsch."),
+    Event.SECOND_FACTOR_SUCCEEDED: _("Die zweite Stufe wurde bestätigt."),
+    Event.SECOND_FACTOR_FAILED: _("Ein Code der zweiten Stufe war falsch."),
     Event.SECOND_FACTOR_LOCKED: _("Nach zu vielen falschen Codes haben wir keinen mehr geprüft."),
     Event.SECOND_PROOF_REQUESTED: _(
         "Nach dem Wiederherstellungspasswort haben wir einen Code gesendet, "
@@ -56,9 +56,9 @@ SENTENCES: Mapping[Event, LazyString] = {
     Event.PASSWORD_CHANGED: _("Ihr Passwort wurde geändert."),
     Event.PASSWORD_RESET: _("Ihr Passwort wurde zurückgesetzt."),
     Event.PASSWORD_REHASHED: _("Ihr Passwort wird jetzt nach einem neueren Verfahren geprüft."),
-    Event.AUTHENTICATOR_ADDED: _("Ein zweiter Faktor kam hinzu."),
-    Event.AUTHENTICATOR_CHANGED: _("Ein zweiter Faktor wurde geändert."),
-    Event.AUTHENTICATOR_REMOVED: _("Ein zweiter Faktor wurde entfernt."),
+    Event.AUTHENTICATOR_ADDED: _("Eine zweite Stufe kam hinzu."),
+    Event.AUTHENTICATOR_CHANGED: _("Eine zweite Stufe wurde geändert."),
+    Event.AUTHENTICATOR_REMOVED: _("Eine zweite Stufe wurde entfernt."),
     Event.RECOVERY_CODES_CREATED: _("Neue Wiederherstellungscodes wurden erzeugt."),
     Event.RECOVERY_CODE_USED: _("Ein Wiederherstellungscode wurde benutzt."),
     Event.RECOVERY_PASSWORD_CREATED: _("Ein Wiederherstellungspasswort wurde gespeichert."),

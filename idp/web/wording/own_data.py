@@ -12,7 +12,7 @@ _ = lazy_gettext
 SECTIONS: Mapping[str, LazyString] = {
     "account": _("Konto und Profil"),
     "addresses": _("Adressen und Nummern"),
-    "authenticators": _("Zweite Faktoren"),
+    "authenticators": _("Zweite Stufen der Anmeldung"),
     "recovery": _("Wiederherstellungspasswort"),
     "companies": _("Unternehmen"),
     "join_requests": _("Angefragte Kundennummern"),

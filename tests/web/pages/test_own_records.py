@@ -90,7 +90,7 @@ class TestSessions:
         browser.get("/account/sessions")
         assert "Gemerkt bis" in browser.text
         press(browser, "/forget")
-        assert "fragen wir wieder nach dem zweiten Faktor" in browser.text
+        assert "fragen wir wieder nach der zweiten Stufe" in browser.text
         assert "Kein Gerät ist gemerkt" in browser.text
         with house.work() as ctx:
             assert ctx.db.query(Device).filter(Device.trust_hash.is_not(None)).count() == 0
