@@ -82,12 +82,15 @@ def _is_needless(live: LiveSession | None) -> bool:
 
 
 def _subject(flow: Flow) -> tuple[Account | None, HalfWay | None]:
-    """Return whose code is asked: who gave the password in this flow, else who is signed in."""
+    """Return whose code is asked: who gave the password in this flow, else who is signed in.
+
+    A reset asks nobody else: what it protects is the new password.
+    """
     half_way = transaction.half_way(current(), flow)
     if half_way is not None:
         return half_way.account, half_way
     live = current_session()
-    if live is None or transaction.restart_reason(flow):
+    if live is None or flow.purpose == engine.RESET or transaction.restart_reason(flow):
         return None, None
     return current().db.get(Account, live.account.id), None
 

@@ -191,6 +191,24 @@ def test_five_wrong_codes_end_it(house: House, browser: Browser, anna: Person) -
     assert browser.arrived["code"]
 
 
+def test_who_is_signed_in_is_not_asked_in_the_place_of_who_resets(
+    house: House, browser: Browser, anna: Person
+) -> None:
+    """(req 71): the ten minutes are over, and another tab has signed in, in a remembered browser."""
+    browser.get("/login")
+    browser.sign_in(anna, remember_device="y")
+    browser.client.delete_cookie("sid", domain="localhost")
+    _ask(browser, "anna@muster.example")
+    _choose(browser, _link(house))
+    address = browser.address
+    house.clock.advance(minutes=11)
+    browser.get("/login")
+    browser.give_password(anna)
+    browser.get(address)
+    assert browser.heading != "Zweistufige Anmeldung"
+    assert _signs_in(house, PASSWORD, "anna")
+
+
 def test_a_browser_can_be_remembered(house: House, browser: Browser, anna: Person) -> None:
     """Those of before are forgotten, this one gave both proofs just now: the next sign-in asks for one."""
     elsewhere = house.browser()
