@@ -112,7 +112,9 @@ class Worker:
         Errors of jobs are raised.
         """
         while self.deliver(now):
-            wait(chain.from_iterable(self._sending.values()))
+            # a signal that comes just before a wait does not end it: it is heard after the next step
+            while wait(chain.from_iterable(self._sending.values()), timeout=STEP).not_done:
+                pass
         self.rotate(now)
         for name in self._duties.purges:
             while self.purge(name, now):
