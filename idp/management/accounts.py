@@ -13,10 +13,12 @@ from idp.accounts.models import ACTIVE, BLOCKED, DELETED, Account, Identifier
 from idp.accounts.password_policy import password_problems
 from idp.audit.events import Event
 from idp.audit.log import record
+from idp.authentication import devices, notices
 from idp.authentication.second_factor import COUNTED
 from idp.context import Context
 from idp.crypto import random_token
 from idp.db import new_id
+from idp.delivery import mails
 from idp.errors import Refusal
 from idp.management.actors import require_operator
 from idp.management.ending import Ended, end_account
@@ -102,6 +104,8 @@ def create(
 def set_password(ctx: Context, account_id: str, password: str) -> Ended:
     """Give an account a password; everything issued before ends, and wrong tries count no more (req 44, 54).
 
+    The person is told (req 72), and remembered browsers are asked for the second factor again.
+
     :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``password.*`` (the first problem).
     :raises Busy: the hash pool is full.
     """
@@ -117,11 +121,13 @@ def set_password(ctx: Context, account_id: str, password: str) -> Ended:
     ctx.throttle.recovered(ctx.db, account.id)
     record(ctx, Event.PASSWORD_CHANGED, target=("account", account.id))
     ctx.db.flush()
+    devices.forget(ctx, account.id)
+    notices.tell(ctx, account.id, mails.PasswordChanged(means="support"))
     return end_account(ctx, account.id, "password changed")
 
 
 def block(ctx: Context, account_id: str, *, reason: str | None = None) -> Ended:
-    """Block an account: at once, everywhere, whatever it belongs to (design §2).
+    """Block an account: at once, everywhere, whatever it belongs to (design §2); no browser is remembered.
 
     One that its owner deleted cannot be brought back while it is blocked.
 
@@ -134,6 +140,7 @@ def block(ctx: Context, account_id: str, *, reason: str | None = None) -> Ended:
     account.epoch += 1
     record(ctx, Event.ACCOUNT_BLOCKED, target=("account", account.id), reason=reason)
     ctx.db.flush()
+    devices.forget(ctx, account.id)
     return end_account(ctx, account.id, "account blocked")
 
 

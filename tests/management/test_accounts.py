@@ -11,6 +11,7 @@ from idp.audit.events import Event
 from idp.audit.log import tail
 from idp.authentication import live_sessions
 from idp.context import Actor, Context, Services
+from idp.delivery import outbox
 from idp.errors import Refusal
 from idp.management import account_deletion, accounts, erasure
 from idp.oidc.models import Authorization
@@ -218,6 +219,15 @@ def test_erasure_leaves_a_tombstone(services: Services, ben: str) -> None:
         again = make_account(ctx, "ben", emails=["ben@muster.example"])
         assert again != ben
         assert accounts.show(ctx, again).sub != sub
+
+
+def test_a_new_password_is_told(services: Services, ben: str) -> None:
+    """At every proven address, that the support set it (req 72)."""
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        accounts.set_password(ctx, ben, NEW_PASSWORD)
+        [mail] = outbox.list_messages(ctx, 5)
+        assert (mail.recipient, mail.payload["mail"]) == ("ben@muster.example", "password_changed")
+        assert mail.payload["facts"]["means"] == "support"
 
 
 def test_lists_are_read_in_pages(services: Services, ben: str) -> None:

@@ -1,6 +1,7 @@
 """What ends the hard stop after too many wrong tries: the page says it, and it does (req 54)."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -51,7 +52,11 @@ def _tried(house: House, person: Person, number: int) -> str:
     """Try a mailed code beside the recovery password; return why none is looked at."""
     try:
         house.services.throttle.second_factor_try(
-            account_id=person.id, factor="mailed_code", flow_id=f"flow {number}", now=house.clock.now
+            account_id=person.id,
+            factor="mailed_code",
+            within=f"flow {number}",
+            lives=timedelta(hours=1),
+            now=house.clock.now,
         )
     except Refusal as refusal:
         return refusal.code
