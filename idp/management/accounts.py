@@ -17,7 +17,7 @@ from idp.authentication import devices, notices
 from idp.authentication.second_factor import COUNTED
 from idp.context import Context
 from idp.crypto import random_token
-from idp.db import new_id
+from idp.db import is_id, new_id
 from idp.delivery import mails
 from idp.errors import Refusal
 from idp.management.actors import require_operator
@@ -203,16 +203,19 @@ def take_along(ctx: Context, membership: Membership, reason: str) -> None:
 
 
 def find(ctx: Context, typed: str) -> str:
-    """Return the id of the account with this user name, verified address or id.
+    """Return the id of the account with this id, user name or verified address.
+
+    The id counts first: nobody hides behind somebody who has taken it as user name (req 106).
 
     :raises Refusal: ``actor.not_allowed``, ``account.unknown``.
     """
     require_operator(ctx)
+    if is_id(typed) and ctx.db.get(Account, typed) is not None:
+        return typed
     found = identifiers.find_account(ctx, typed)
-    account = ctx.db.get(Account, found.id if found else typed)
-    if account is None:
+    if found is None:
         raise Refusal("account.unknown")
-    return account.id
+    return found.id
 
 
 def show(ctx: Context, account_id: str) -> AccountFacts:

@@ -95,6 +95,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"username": "ben"}, "username.taken"),
     ({"username": "BEN"}, "username.taken"),
     ({"username": "a@b"}, "username.format"),
+    ({"username": "01a22cdb5ae29d025171f5c87a633e45"}, "username.reserved"),
     ({"username": "x", "emails": ["ben@muster.example"]}, "email.taken"),
     ({"username": "x", "emails": ["nobody"]}, "email.format"),
     ({"username": "x", "phones": ["110"]}, "phone.format"),
@@ -228,6 +229,19 @@ def test_a_new_password_is_told(services: Services, ben: str) -> None:
         [mail] = outbox.list_messages(ctx, 5)
         assert (mail.recipient, mail.payload["mail"]) == ("ben@muster.example", "password_changed")
         assert mail.payload["facts"]["means"] == "support"
+
+
+def test_an_id_names_its_account(services: Services, ben: str) -> None:
+    """And nobody who took it as a user name, before that was refused (req 44, 106)."""
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        decoy = make_account(ctx, "decoy")
+        row = ctx.db.get_one(Account, decoy)
+        row.username = row.username_key = ben
+        ctx.db.flush()
+        assert accounts.find(ctx, ben) == ben
+        row.username = row.username_key = "0" * 32
+        ctx.db.flush()
+        assert accounts.find(ctx, "0" * 32) == decoy
 
 
 def test_lists_are_read_in_pages(services: Services, ben: str) -> None:
