@@ -68,6 +68,11 @@ def new_id() -> str:
     return f"{milliseconds:012x}{nanoseconds >> 4:04x}{secrets.token_hex(8)}"
 
 
+def is_id(text: str) -> bool:
+    """Tell whether a text looks like a table key."""
+    return len(text) == ID_LENGTH and all(sign in "0123456789abcdef" for sign in text)
+
+
 def to_micros(moment: datetime) -> int:
     """Return microseconds since the epoch of an aware datetime."""
     if moment.tzinfo is None:

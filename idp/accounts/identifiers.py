@@ -11,7 +11,7 @@ from sqlalchemy import Select, bindparam, delete, select, update
 
 from idp.accounts.models import Account, Identifier
 from idp.context import Context
-from idp.db import new_id
+from idp.db import is_id, new_id
 from idp.errors import Refusal
 from idp.prepared import Prepared
 
@@ -106,11 +106,14 @@ def proven_query(ctx: Context, kind: str, key: str) -> Select[Identifier]:
 def username_refusal(ctx: Context, username: str, *, account_id: str = "") -> Refusal | None:
     """Return why an account, or a new one, cannot have a user name; None where it can.
 
-    :returns: ``username.format`` (empty, too long, an ``@`` or a control sign), ``username.taken``.
+    :returns: ``username.format`` (empty, too long, an ``@`` or a control sign); ``username.reserved`` where
+        it looks like an account's id, by which operators find accounts too; ``username.taken``.
     """
     key = username_key(username)
     if not key or max(len(username), len(key)) > LONGEST_USERNAME or "@" in key or not key.isprintable():
         return Refusal("username.format")
+    if is_id(key):
+        return Refusal("username.reserved")
     other = ctx.db.scalar(select(Account.id).where(Account.username_key == key, Account.id != account_id))
     return None if other is None else Refusal("username.taken")
 

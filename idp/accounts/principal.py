@@ -22,6 +22,8 @@ class Standing:
     membership_epoch: int | None = None
     issued_membership_epoch: int | None = None
     organization_status: str | None = None
+    #: the organisation demands a second factor, and none was used
+    second_factor_missing: bool = False
     revoked: bool = False
 
 
@@ -47,6 +49,8 @@ def _membership_reason(standing: Standing) -> str | None:
         return "membership changed since"
     if standing.organization_status != ACTIVE:
         return f"organization {standing.organization_status}"
+    if standing.second_factor_missing:
+        return "organization demands a second factor"
     return None
 
 

@@ -25,6 +25,8 @@ CALL: Final = "tel"
 #: proof of possession of a key in hardware or software, without and with verification of the person
 KEY: Final = "hwk"
 PASSKEY: Final = "user"
+#: beside the methods of aal2 and above
+MULTI_FACTOR: Final = "mfa"
 
 FIRST_FACTORS: Final = frozenset({PASSWORD, PASSKEY})
 _SECOND: Final = frozenset({APP, SMS, CALL, KEY})
@@ -87,7 +89,7 @@ def assess(
         return Assurance(AAL1, (first.method,), first.at)
     methods = {first.method} | second
     acr = AAL2_PHR if methods & _PHISHING_RESISTANT else AAL2
-    return Assurance(acr, (*sorted(methods), "mfa"), first.at)
+    return Assurance(acr, (*sorted(methods), MULTI_FACTOR), first.at)
 
 
 def meets(acr: str, wanted: str) -> bool:

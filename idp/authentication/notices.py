@@ -24,6 +24,8 @@ from idp.wire import Row
 Rows = list[tuple[type[Base], dict[str, Any]]]
 
 _A_DAY: Final = timedelta(days=1)
+#: what who is signed in can do again and again; not a deletion, whose mail has the link to undo it
+_COUNTED: Final = (mails.DataExported, mails.DeletionUndone, mails.RecoveryData)
 _other = aliased(Device)
 _PROVEN = (
     select(Identifier.id, Identifier.sealed, Account.locale)
@@ -60,11 +62,19 @@ def addresses(ctx: Context, account_id: str) -> list[str]:
 
 
 def tell(ctx: Context, account_id: str, *told: mails.Mail) -> None:
-    """Send mails to every proven address of an account, in the current unit of work."""
+    """Send mails to every proven address of an account, in the current unit of work; some so often a day."""
+    told = tuple(mail for mail in told if _may_be_told(ctx, account_id, mail))
     proven = _ADDRESSES.rows(ctx.db, account_id=account_id)
     rows = [row for mail in told for row in _rows(ctx, proven, mail)]
     if rows:
         insert_rows(ctx.db, *rows)
+
+
+def _may_be_told(ctx: Context, account_id: str, mail: mails.Mail) -> bool:
+    if not isinstance(mail, _COUNTED):
+        return True
+    kind = f"{mail.name}.{mail.event}" if isinstance(mail, mails.RecoveryData) else mail.name
+    return ctx.throttle.notice(ctx.db, kind, account_id, now=ctx.now)
 
 
 def of_sign_in(

@@ -52,6 +52,7 @@ _SENTENCES: Final = {
     "profile.unknown": "There is no profile claim {field}.",
     "role.unknown": "There is no role {role}; there are: {roles}.",
     "username.format": "A user name has 1 to 128 visible characters and no @.",
+    "username.reserved": "This user name looks like an account's id.",
     "username.taken": "Another account has this user name.",
 }
 

@@ -69,14 +69,14 @@ class ResetPassword(Mail):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordChanged(Mail):
-    """M04: by its owner's hand, by a link of M03, or with the recovery password.
+    """M04: by its owner's hand, by a link of M03, with the recovery password, or by an operator.
 
     :param signed_out: the other sessions were ended with it.
     :param factors_removed: the second factors went with it (``recovery.reset_mfa``).
     """
 
     name: ClassVar[str] = "password_changed"
-    means: Literal["password", "link", "recovery_password"] = "password"
+    means: Literal["password", "link", "recovery_password", "support"] = "password"
     signed_out: bool = True
     factors_removed: bool = False
 

@@ -21,7 +21,7 @@ from idp.delivery import mails
 from idp.errors import Refusal
 from idp.flows import engine, one_time_secrets
 from idp.flows.models import Flow, OneTimeSecret
-from idp.management import accounts, consents
+from idp.management import accounts, consents, erasure
 from idp.management.actors import require_person_or_operator
 from idp.management.ending import end_account
 from idp.organizations import memberships
@@ -211,7 +211,7 @@ def erase_due(ctx: Context, limit: int) -> int:
     for account_id in sorted(ctx.db.scalars(due)):  # who holds many holds the smaller id first
         account = accounts.locked(ctx, account_id)
         if account.deletion_due_at is not None and account.deletion_due_at <= ctx.now:
-            accounts.erase(ctx, account_id)
+            erasure.erase(ctx, account_id)
             erased += 1
     return erased
 

@@ -1,33 +1,28 @@
-"""Operations on accounts: create, password, block, delete, erase (req 23, 38, 44, 53, 109)."""
+"""Operations on accounts: create, password, block, delete (req 23, 44, 53)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete as sql_delete
 from sqlalchemy import select
 
 from idp.accounts import identifiers
 from idp.accounts.deletion import UNDO
-from idp.accounts.legacy.models import LegacyLink
-from idp.accounts.legacy.retention import forget_owned
 from idp.accounts.models import ACTIVE, BLOCKED, DELETED, Account, Identifier
 from idp.accounts.password_policy import password_problems
 from idp.audit.events import Event
-from idp.audit.log import erase as erase_from_log
 from idp.audit.log import record
-from idp.authentication.models import Authenticator, Device, RecoveryPassword, Session
+from idp.authentication import devices, notices
 from idp.authentication.second_factor import COUNTED
 from idp.context import Context
 from idp.crypto import random_token
-from idp.db import new_id
+from idp.db import is_id, new_id
+from idp.delivery import mails
 from idp.errors import Refusal
-from idp.flows.models import Flow, OneTimeSecret
 from idp.management.actors import require_operator
 from idp.management.ending import Ended, end_account
-from idp.oidc.models import Authorization, Consent
-from idp.organizations.models import ENDED, JoinRequest, Membership, MembershipPermission
+from idp.organizations.models import ENDED, Membership
 
 #: claims of OIDC Core §5.1 that an account keeps as they are
 PROFILE: Final = (
@@ -44,34 +39,6 @@ PROFILE: Final = (
     "zoneinfo",
     "locale",
     "address",
-)
-
-
-#: what of an account's row says something about a person
-_PERSONAL: Final = (
-    *PROFILE,
-    "username",
-    "username_key",
-    "password_hash",
-    "password_changed_at",
-    "home_organization_id",
-    "product_family",
-    "last_sign_in_at",
-    "deletion_due_at",
-    "restore_status",
-)
-#: rows that go with a person, with all that hangs on them; authorizations before the sessions they name
-_OWNED: Final = (
-    Authorization,
-    Session,
-    Device,
-    Identifier,
-    Authenticator,
-    RecoveryPassword,
-    Consent,
-    Flow,
-    LegacyLink,
-    JoinRequest,
 )
 
 
@@ -137,6 +104,8 @@ def create(
 def set_password(ctx: Context, account_id: str, password: str) -> Ended:
     """Give an account a password; everything issued before ends, and wrong tries count no more (req 44, 54).
 
+    The person is told (req 72), and remembered browsers are asked for the second factor again.
+
     :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``password.*`` (the first problem).
     :raises Busy: the hash pool is full.
     """
@@ -152,11 +121,13 @@ def set_password(ctx: Context, account_id: str, password: str) -> Ended:
     ctx.throttle.recovered(ctx.db, account.id)
     record(ctx, Event.PASSWORD_CHANGED, target=("account", account.id))
     ctx.db.flush()
+    devices.forget(ctx, account.id)
+    notices.tell(ctx, account.id, mails.PasswordChanged(means="support"))
     return end_account(ctx, account.id, "password changed")
 
 
 def block(ctx: Context, account_id: str, *, reason: str | None = None) -> Ended:
-    """Block an account: at once, everywhere, whatever it belongs to (design §2).
+    """Block an account: at once, everywhere, whatever it belongs to (design §2); no browser is remembered.
 
     One that its owner deleted cannot be brought back while it is blocked.
 
@@ -169,6 +140,7 @@ def block(ctx: Context, account_id: str, *, reason: str | None = None) -> Ended:
     account.epoch += 1
     record(ctx, Event.ACCOUNT_BLOCKED, target=("account", account.id), reason=reason)
     ctx.db.flush()
+    devices.forget(ctx, account.id)
     return end_account(ctx, account.id, "account blocked")
 
 
@@ -213,52 +185,13 @@ def delete(ctx: Context, account_id: str, *, reason: str | None = None) -> Ended
     memberships = select(Membership).where(Membership.account_id == account.id, Membership.status != ENDED)
     for membership in ctx.db.scalars(memberships.order_by(Membership.id).with_for_update()).all():
         membership.restore_until = ctx.now + UNDO
-        _end_membership(ctx, membership, "account deleted")
+        take_along(ctx, membership, "account deleted")
     record(ctx, Event.ACCOUNT_DELETED, target=("account", account.id), reason=reason)
     ctx.db.flush()
     return end_account(ctx, account.id, "account deleted")
 
 
-def erase(ctx: Context, account_id: str) -> None:
-    """Remove the personal data of a deleted account; a tombstone keeps its ``sub`` from ever coming back.
-
-    Req 38, 109; the personal part of the audit log goes too, its chain still verifies.
-
-    :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``account.status`` (status) before deletion.
-    """
-    require_operator(ctx)
-    account = locked(ctx, account_id)
-    if account.status != DELETED or account.erased_at is not None:
-        raise Refusal("account.status", status=account.status)
-    for field in _PERSONAL:
-        setattr(account, field, None)
-    account.recovery_due = False
-    account.erased_at = account.updated_at = ctx.now
-    _erase_memberships(ctx, account.id)
-    ctx.db.flush()
-    for table in _OWNED:
-        owned = sql_delete(table).where(table.account_id == account.id)
-        ctx.db.execute(owned, execution_options={"synchronize_session": False})
-    made_for = sql_delete(OneTimeSecret).where(OneTimeSecret.target == account.id)
-    ctx.db.execute(made_for, execution_options={"synchronize_session": False})
-    forget_owned(ctx, account.id)
-    record(ctx, Event.ACCOUNT_ERASED, target=("account", account.id))
-    ctx.db.flush()
-    erase_from_log(ctx, account.id)
-
-
-def _erase_memberships(ctx: Context, account_id: str) -> None:
-    """End what of an account's memberships has not ended; that there were any, the companies' logs tell."""
-    mine = select(Membership).where(Membership.account_id == account_id).order_by(Membership.id)
-    for membership in ctx.db.scalars(mine.with_for_update()).all():
-        membership.restore_until = None
-        held = sql_delete(MembershipPermission).where(MembershipPermission.membership_id == membership.id)
-        ctx.db.execute(held, execution_options={"synchronize_session": False})
-        if membership.status != ENDED:
-            _end_membership(ctx, membership, "account erased")
-
-
-def _end_membership(ctx: Context, membership: Membership, reason: str) -> None:
+def take_along(ctx: Context, membership: Membership, reason: str) -> None:
     """End a membership with its account; the company's log tells it (req 91)."""
     membership.status = ENDED
     membership.epoch += 1
@@ -270,16 +203,19 @@ def _end_membership(ctx: Context, membership: Membership, reason: str) -> None:
 
 
 def find(ctx: Context, typed: str) -> str:
-    """Return the id of the account with this user name, verified address or id.
+    """Return the id of the account with this id, user name or verified address.
+
+    The id counts first: nobody hides behind somebody who has taken it as user name (req 106).
 
     :raises Refusal: ``actor.not_allowed``, ``account.unknown``.
     """
     require_operator(ctx)
+    if is_id(typed) and ctx.db.get(Account, typed) is not None:
+        return typed
     found = identifiers.find_account(ctx, typed)
-    account = ctx.db.get(Account, found.id if found else typed)
-    if account is None:
+    if found is None:
         raise Refusal("account.unknown")
-    return account.id
+    return found.id
 
 
 def show(ctx: Context, account_id: str) -> AccountFacts:

@@ -3,22 +3,26 @@
 An import says who belonged to a company; the company's own decisions are newer and stand (req 90, 92):
 
 - a membership begins only where there is none, where the one there was ended when a link was undone, or where
-  its person asked for it by a customer number and nobody has answered;
+  its person asked for it by a customer number, for the first time, and nobody has answered;
 - one that waits otherwise, is blocked or was ended by somebody stays as it is, and gets no permissions;
-- a permission counts only while the company holds it, and one that somebody withdrew from this person does
-  not come back.
+- none begins by an old account that somebody had linked before who was blocked or put out since: a second
+  account is no way around that;
+- a permission counts only while the company holds it, and one that somebody withdrew from this person, or
+  from who had linked the old account before, does not come back.
 
 What a link changed is kept in its row, so that undoing it takes away this and nothing else.  What a second
 link would have brought as well passes to that one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Table, delete, select
+from sqlalchemy import Table, delete, or_, select
 
+from idp.accounts.legacy.directory import LegacyIdentity
 from idp.accounts.legacy.models import LegacyLink
+from idp.accounts.models import BLOCKED as ACCOUNT_BLOCKED
 from idp.accounts.models import Account
 from idp.audit.events import Event
 from idp.audit.log import record, tail
@@ -32,6 +36,7 @@ from idp.organizations import roles
 from idp.organizations.memberships import MEMBER, after, normalized_customer_number
 from idp.organizations.models import (
     ACTIVE,
+    BLOCKED,
     ENDED,
     PENDING,
     Membership,
@@ -58,6 +63,8 @@ class Changes:
     mapped: list[str] = field(default_factory=list)
     #: those of them that the link gave
     granted: list[str] = field(default_factory=list)
+    #: undoing the link ended the membership: what was ended otherwise is somebody's decision
+    ended: bool = False
 
     def document(self) -> dict[str, Any]:
         """Return what is stored."""
@@ -67,38 +74,33 @@ class Changes:
 def grant(
     ctx: Context,
     account: Account,
-    *,
-    customer_number: str | None,
-    names: Sequence[str],
+    legacy_account_id: str,
+    identity: LegacyIdentity,
     permission_map: Mapping[str, Mapping[str, Sequence[str]]],
 ) -> Changes:
     """Bring a person, whose account is locked, what an old account stands for; returns what changed.
 
-    :param names: permissions as the old portal calls them; those without a mapping are left out.
+    Permissions of the old portal without a mapping are left out.
     """
-    organization = _organization(ctx, customer_number)
+    organization = _organization(ctx, identity.customer_number)
     if organization is None:
         return Changes()
     changes = Changes(organization=organization.id)
     membership = _locked_membership(ctx, account.id, organization.id)
-    asked = membership is not None and membership.status == PENDING and membership.asked_at is not None
-    if membership is None or asked or _ended_by_undo(ctx, membership):
+    before = _linked_before(ctx, legacy_account_id)
+    if _may_begin(ctx, membership) and not _put_out(ctx, organization.id, before):
         membership = _begin(ctx, membership, account.id, organization.id)
         changes.begun = True
         if account.home_organization_id is None:
             account.home_organization_id = organization.id
             changes.home = True
-    elif membership.status != ACTIVE:
+    elif membership is None or membership.status != ACTIVE:
         return changes
     changes.membership = membership.id
-    wanted = _wanted(ctx, organization.id, account.id, names, permission_map)
+    wanted = _wanted(ctx, organization.id, {account.id, *before}, identity.permissions, permission_map)
     changes.mapped = sorted(permission_id for found in wanted.values() for permission_id in found.values())
     for client_id, found in wanted.items():
-        given = [
-            key
-            for key, permission_id in found.items()
-            if _give(ctx, membership.id, permission_id, account.id)
-        ]
+        given = [key for key, one in found.items() if _give(ctx, membership.id, one, account.id)]
         changes.granted += [found[key] for key in given]
         if given:
             _record(ctx, Event.PERMISSION_GRANTED, organization.id, account.id, client=client_id, new=given)
@@ -134,7 +136,12 @@ def take_back(ctx: Context, account: Account, link: LegacyLink, others: Sequence
     membership.changed_at = ctx.now
     ctx.db.flush()
     ends = changes.begun and not heirs and (membership.status, membership.role) == (ACTIVE, MEMBER)
-    return _end(ctx, account, membership, changes) if ends else Ended()
+    if not ends:
+        return Ended()
+    # who is blocked does not leave: a block outlasts the account, which may be deleted meanwhile
+    left = ACCOUNT_BLOCKED not in (account.status, account.restore_status)
+    link.changes = {**link.changes, "ended": left}
+    return _end(ctx, account, membership, changes)
 
 
 def _organization(ctx: Context, customer_number: str | None) -> Organization | None:
@@ -155,13 +162,42 @@ def _locked_membership(ctx: Context, account_id: str, organization_id: str) -> M
     return ctx.db.execute(mine.with_for_update(), execution_options=fresh).scalar_one_or_none()
 
 
+def _may_begin(ctx: Context, membership: Membership | None) -> bool:
+    """Tell whether nobody has decided about a person in a company; each end raises the epoch."""
+    if membership is None:
+        return True
+    if membership.status == PENDING:
+        return membership.asked_at is not None and membership.epoch == 1
+    return membership.status == ENDED and _ended_by_undo(ctx, membership)
+
+
 def _ended_by_undo(ctx: Context, membership: Membership) -> bool:
-    if membership.status != ENDED:
-        return False
-    undone = select(LegacyLink.id).where(
+    undone = select(LegacyLink.changes).where(
         LegacyLink.account_id == membership.account_id, LegacyLink.undone_at == membership.ended_at
     )
-    return ctx.db.scalar(undone.limit(1)) is not None
+    return any(changes.get("ended") for changes in ctx.db.scalars(undone))
+
+
+def _linked_before(ctx: Context, legacy_account_id: str) -> list[str]:
+    """Return the accounts that an old account was linked to until it was freed."""
+    before = select(LegacyLink.account_id).where(LegacyLink.legacy_account_id == legacy_account_id)
+    return list(ctx.db.scalars(before.distinct()))
+
+
+def _put_out(ctx: Context, organization_id: str, account_ids: Sequence[str]) -> bool:
+    """Tell whether one of these accounts is blocked, or was blocked or put out of a company (req 23; C7)."""
+    blocked = select(Account.id).where(
+        Account.id.in_(account_ids),
+        or_(Account.status == ACCOUNT_BLOCKED, Account.restore_status == ACCOUNT_BLOCKED),
+    )
+    if ctx.db.scalar(blocked.limit(1)) is not None:
+        return True
+    theirs = select(Membership).where(
+        Membership.account_id.in_(account_ids),
+        Membership.organization_id == organization_id,
+        Membership.status.in_([BLOCKED, ENDED]),
+    )
+    return any(one.status == BLOCKED or not _ended_by_undo(ctx, one) for one in ctx.db.scalars(theirs))
 
 
 def _begin(ctx: Context, membership: Membership | None, account_id: str, organization_id: str) -> Membership:
@@ -195,7 +231,7 @@ def _begin(ctx: Context, membership: Membership | None, account_id: str, organiz
 def _wanted(
     ctx: Context,
     organization_id: str,
-    account_id: str,
+    account_ids: Collection[str],
     names: Sequence[str],
     permission_map: Mapping[str, Mapping[str, Sequence[str]]],
 ) -> dict[str, dict[str, str]]:
@@ -204,8 +240,9 @@ def _wanted(
     for name in names:
         for client_id, keys in permission_map.get(name, {}).items():
             mapped.setdefault(client_id, set()).update(keys)
-    for client_id, keys in _withdrawn(ctx, organization_id, account_id) if mapped else []:
-        mapped.get(client_id, set()).difference_update(keys)
+    for account_id in account_ids if mapped else []:
+        for client_id, keys in _withdrawn(ctx, organization_id, account_id):
+            mapped.get(client_id, set()).difference_update(keys)
     held = (
         select(Client.client_id, Permission.key, Permission.id)
         .join(Permission, Permission.client_id == Client.id)

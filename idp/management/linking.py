@@ -89,13 +89,7 @@ def link(ctx: Context, proof: Proof) -> Linked:
     if proof.reservation is not None:
         ctx.throttle.succeeded(ctx.db, proof.reservation)
     directory = ctx.db.get_one(LegacyDirectory, identity.directory_id)
-    changes = linked_rights.grant(
-        ctx,
-        account,
-        customer_number=identity.customer_number,
-        names=identity.permissions,
-        permission_map=directory.permission_map,
-    )
+    changes = linked_rights.grant(ctx, account, legacy_id, identity, directory.permission_map)
     due = identity.security_question and recovery.make_due(ctx, account)
     row = LegacyLink(
         id=new_id(),

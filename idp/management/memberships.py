@@ -159,6 +159,7 @@ def _begin_again(ctx: Context, organization_id: str, account_id: str, *, role: s
     membership.changed_at = ctx.now
     membership.changed_by = ctx.actor.id
     membership.ended_at = membership.restore_until = None
+    membership.asked_at = None  # whatever its person asked for once, this is somebody's decision
     ctx.db.execute(delete(MembershipPermission).where(MembershipPermission.membership_id == membership.id))
     return membership.id
 

@@ -42,6 +42,14 @@ FORMATS: Final[tuple[Format, ...]] = ("json", "html")
 Section = list[dict[str, Any]]
 
 
+def admit(ctx: Context, account_id: str) -> None:
+    """Count a download; must not be inside a transaction.
+
+    :raises Refusal: ``export.throttled`` (until).
+    """
+    ctx.throttle.own_act("export", account_id, now=ctx.now)
+
+
 def export(ctx: Context, account_id: str, format: Format) -> dict[str, Section]:
     """Return all of it, by sections; the person is told by mail that somebody took it.
 

@@ -60,6 +60,15 @@ def problems(ctx: Context, account_id: str, wanted: Profile) -> list[tuple[str, 
     return found
 
 
+def admit(ctx: Context, account_id: str, wanted: Profile) -> None:
+    """Count another user name: the answer tells whether somebody has it.  Must not be inside a transaction.
+
+    :raises Refusal: ``username.throttled`` (until).
+    """
+    if wanted.username is not None and wanted.username != show(ctx, account_id).username:
+        ctx.throttle.own_act("username", account_id, now=ctx.now)
+
+
 def change(ctx: Context, account_id: str, wanted: Profile) -> list[str]:
     """Store a profile that :func:`problems` found nothing wrong with; returns the fields that changed.
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from idp.accounts.principal import Standing
+from idp.authentication.assurance import MULTI_FACTOR
 
 
 def decoded(stored: Any) -> Any:
@@ -47,6 +48,7 @@ class AuthorizationFacts(NamedTuple):
     customer_number: str | None
     organization_status: str | None
     organization_version: int | None
+    second_factor_demanded: bool | None
     installation_epoch: int
     #: the row that was consumed to get here
     consumed_id: str | None = None
@@ -82,6 +84,8 @@ class AuthorizationFacts(NamedTuple):
             membership_epoch=self.membership_epoch,
             issued_membership_epoch=self.issued_membership_epoch,
             organization_status=self.organization_status,
+            # not by acr, which names no more than a request demanded
+            second_factor_missing=bool(self.second_factor_demanded) and MULTI_FACTOR not in self.amr.split(),
             revoked=self.revoked_at is not None,
         )
 

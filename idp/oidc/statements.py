@@ -42,7 +42,8 @@ _FACTS = """
   a.id, a.client_id, a.account_id, u.sub, a.scope, a.acr, a.amr, a.auth_time, a.nonce, a.sid, a.redirect_uri,
   a.code_challenge, a.expires_at, a.revoked_at, a.account_epoch, a.installation_epoch, a.membership_epoch,
   a.claims_request, a.resources, a.cnf, u.status, u.epoch, m.id, m.status, m.epoch, m.version, m.role,
-  o.id, o.name, o.customer_number, o.status, o.version, i.epoch"""
+  o.id, o.name, o.customer_number, o.status, o.version,
+  o.require_second_factor, i.epoch"""
 
 _JOINS = """
   JOIN account u ON u.id = a.account_id

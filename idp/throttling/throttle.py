@@ -36,6 +36,8 @@ from idp.throttling.limits import Limit, Rule, doubling_delays, network_of
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOTICES_A_DAY = 5
 """Mails of one kind about the same account: whoever did not believe the fifth does not read the sixth."""
+OWN_ACTS_AN_HOUR = {"username": 20, "export": 5}
+"""What a person does that costs others something: user names that are taken, mails ahead of others' codes."""
 _NEVER = 2**31 - 1
 
 
@@ -209,6 +211,15 @@ class Throttle:
         limits = [Limit(self._settings.joins_per_day, DAY)]
         counted = [(self._key(f"join.{typed}.{limit.period}", account_id), limit) for limit in limits]
         _raise_above(limits, self._windows.hit(counted, now), "join.throttled")
+
+    def own_act(self, act: str, account_id: str, *, now: datetime) -> None:
+        """Count what a person does with their own account, one of :data:`OWN_ACTS_AN_HOUR`.
+
+        :raises Refusal: *act* ``.throttled`` (until).
+        """
+        limits = [Limit(OWN_ACTS_AN_HOUR[act], HOUR)]
+        counted = [(self._key(f"own.{act}", account_id), limit) for limit in limits]
+        _raise_above(limits, self._windows.hit(counted, now), f"{act}.throttled")
 
     def recovery_try(
         self, *, account_id: str | None, name: str, ip: str | None, known_device: bool, now: datetime

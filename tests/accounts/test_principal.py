@@ -26,6 +26,7 @@ REASONS: list[tuple[dict[str, Any], str]] = [
     ({"membership_status": None}, "membership gone"),
     ({"membership_epoch": 3}, "membership changed since"),
     ({"organization_status": "suspended"}, "organization suspended"),
+    ({"second_factor_missing": True}, "organization demands a second factor"),
 ]
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from idp.management import accounts
+from idp.management import accounts, erasure
 from tests import cast
 from tests.attacks.live import Answer, Live
 from tests.attacks.parties import Party
@@ -40,7 +40,7 @@ def house(live: Live, portal: Party) -> Party:
         accounts.delete(acting, ids[DELETED])
         accounts.delete(acting, ids[ERASED])
     with unit_of_work(live.services, NOW + timedelta(days=60)) as ctx:
-        accounts.erase(ctx.acting(OPERATOR), ids[ERASED])
+        erasure.erase(ctx.acting(OPERATOR), ids[ERASED])
     return portal
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 
@@ -141,6 +142,30 @@ class TestWrongCodes:
         with unit_of_work(services) as ctx:
             notices.wrong_codes(ctx, account_id, portal="", means="link")
         assert "mit dem Link aus unserer E-Mail" in _shown(services)[0].text
+
+
+@pytest.mark.parametrize(("limited", "told"), [(mails.DeletionUndone(), 5), (mails.PasswordChanged(), 7)])
+def test_what_can_be_done_again_and_again(
+    services: Services, account_id: str, limited: mails.Mail, told: int
+) -> None:
+    """Five mails of a kind a day; a new password is told always (req 72)."""
+    with unit_of_work(services) as ctx:
+        for _ in range(7):
+            notices.tell(ctx, account_id, limited)
+    assert len(_shown(services)) == told * 2
+
+
+def test_each_thing_about_recovery_data_is_told(services: Services, account_id: str) -> None:
+    """That it was used, too, after it was made anew many times (req 72)."""
+    with unit_of_work(services) as ctx:
+        for _ in range(7):
+            notices.tell(ctx, account_id, _recovery("replaced"))
+        notices.tell(ctx, account_id, _recovery("used"))
+    assert len(_shown(services)) == 6 * 2
+
+
+def _recovery(event: Literal["replaced", "used"]) -> mails.Mail:
+    return mails.RecoveryData(secret="recovery_password", event=event)
 
 
 def test_without_a_proven_address_nobody_is_told(services: Services) -> None:

@@ -33,6 +33,7 @@ SAMPLES: dict[str, Mail] = {
     "reset, portal": mails.ResetPassword(link=LINK, portal=PORTAL),
     "changed": mails.PasswordChanged(signed_out=False),
     "changed by link": mails.PasswordChanged(means="link"),
+    "changed by support": mails.PasswordChanged(means="support"),
     "changed by recovery": mails.PasswordChanged(means="recovery_password"),
     "changed, factors gone": mails.PasswordChanged(means="recovery_password", factors_removed=True),
     "recovery password": mails.RecoveryData(secret="recovery_password", event="created"),

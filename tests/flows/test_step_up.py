@@ -13,7 +13,7 @@ from idp.management import memberships, organizations
 from idp.organizations.models import Membership
 from idp.web.gateway import Gateway
 from tests import cast
-from tests.builders import OPERATOR
+from tests.builders import OPERATOR, make_membership
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal
 from tests.world import now, time_passes, verified
@@ -124,3 +124,36 @@ def test_a_block_between_password_and_code_is_seen(portal: Portal, services: Ser
         refused = select(AuditEvent.reason).where(AuditEvent.event == "sign_in.refused")
         assert ctx.db.scalars(refused).all() == ["login.blocked"]
     assert "gesperrt" in browser.sign_in("dora").text
+
+
+def test_a_companys_duty_counts_for_what_was_issued_before(portal: Portal, services: Services) -> None:
+    """Who used one factor gets nothing more for the company once it demands two; who used both does (req 23).
+
+    Also where the portal asked for no more than one, and the answers name no more.
+    """
+    with unit_of_work(services) as ctx:
+        row = ctx.db.get_one(Membership, cast.member(ctx, "dora"))
+        muster = row.organization_id
+        make_membership(ctx, muster, cast.person(ctx, "emil", app=True))
+    one = portal.sign_in(Browser(portal.gateway), "dora", scope="openid organization")
+    browser = Browser(portal.gateway)
+    portal.authorize(browser, scope="openid organization", claims=ESSENTIAL.replace("aal2", "aal1"))
+    browser.sign_in("emil")
+    browser.submit(expect_action="/login/totp", code=_code(services))
+    both = portal.tokens(browser)
+    assert verified(portal.gateway, both["id_token"])[1]["acr"] == AAL1
+
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        organizations.change(ctx, muster, require_second_factor=True)
+
+    assert portal.userinfo(one["access_token"]).status_code == 401
+    assert portal.call("/introspect", {"token": one["access_token"]}).get_json() == {"active": False}
+    refused = portal.refresh(one["refresh_token"])
+    assert (refused.status_code, refused.get_json()["error"]) == (400, "invalid_grant")
+    assert portal.userinfo(both["access_token"]).status_code == 200
+    assert portal.refresh(both["refresh_token"]).status_code == 200
+
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        organizations.change(ctx, muster, require_second_factor=False)
+
+    assert portal.userinfo(one["access_token"]).status_code == 200

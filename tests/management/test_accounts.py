@@ -11,8 +11,9 @@ from idp.audit.events import Event
 from idp.audit.log import tail
 from idp.authentication import live_sessions
 from idp.context import Actor, Context, Services
+from idp.delivery import outbox
 from idp.errors import Refusal
-from idp.management import account_deletion, accounts
+from idp.management import account_deletion, accounts, erasure
 from idp.oidc.models import Authorization
 from idp.oidc.statements import Statements
 from idp.oidc.userinfo import personal_claims
@@ -94,6 +95,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"username": "ben"}, "username.taken"),
     ({"username": "BEN"}, "username.taken"),
     ({"username": "a@b"}, "username.format"),
+    ({"username": "01a22cdb5ae29d025171f5c87a633e45"}, "username.reserved"),
     ({"username": "x", "emails": ["ben@muster.example"]}, "email.taken"),
     ({"username": "x", "emails": ["nobody"]}, "email.format"),
     ({"username": "x", "phones": ["110"]}, "phone.format"),
@@ -161,7 +163,7 @@ def test_unblocking_revives_nothing(services: Services, ben: str) -> None:
 def test_status_changes_have_an_order(services: Services, ben: str) -> None:
     """Nobody is blocked twice, unblocked while active, or brought back from deletion."""
     with unit_of_work(services, actor=OPERATOR) as ctx:
-        for wrong in (accounts.unblock, accounts.erase):
+        for wrong in (accounts.unblock, erasure.erase):
             with pytest.raises(Refusal) as refused:
                 wrong(ctx, ben)
             assert refused.value == Refusal("account.status", status="active")
@@ -193,7 +195,7 @@ def test_the_companys_log_tells_of_a_deletion(services: Services, ben: str, plan
         organization = make_organization(ctx)
         make_membership(ctx, organization, ben)
         (account_deletion.plan if planned else accounts.delete)(ctx, ben)
-        accounts.erase(ctx, ben)
+        erasure.erase(ctx, ben)
         [ended] = tail(ctx, organization=organization, event=Event.MEMBERSHIP_ENDED)
         assert (ended.target_id, ended.actor_kind) == (ben, "operator")
         assert ended.reason == ("account erased" if planned else "account deleted")
@@ -205,9 +207,9 @@ def test_erasure_leaves_a_tombstone(services: Services, ben: str) -> None:
     with unit_of_work(services, actor=OPERATOR) as ctx:
         sub = accounts.show(ctx, ben).sub
         accounts.delete(ctx, ben)
-        accounts.erase(ctx, ben)
+        erasure.erase(ctx, ben)
         with pytest.raises(Refusal, match=r"account\.status"):
-            accounts.erase(ctx, ben)
+            erasure.erase(ctx, ben)
     with unit_of_work(services, actor=OPERATOR) as ctx:
         account = ctx.db.get_one(Account, ben)
         assert account.sub == sub
@@ -220,6 +222,28 @@ def test_erasure_leaves_a_tombstone(services: Services, ben: str) -> None:
         assert accounts.show(ctx, again).sub != sub
 
 
+def test_a_new_password_is_told(services: Services, ben: str) -> None:
+    """At every proven address, that the support set it (req 72)."""
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        accounts.set_password(ctx, ben, NEW_PASSWORD)
+        [mail] = outbox.list_messages(ctx, 5)
+        assert (mail.recipient, mail.payload["mail"]) == ("ben@muster.example", "password_changed")
+        assert mail.payload["facts"]["means"] == "support"
+
+
+def test_an_id_names_its_account(services: Services, ben: str) -> None:
+    """And nobody who took it as a user name, before that was refused (req 44, 106)."""
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        decoy = make_account(ctx, "decoy")
+        row = ctx.db.get_one(Account, decoy)
+        row.username = row.username_key = ben
+        ctx.db.flush()
+        assert accounts.find(ctx, ben) == ben
+        row.username = row.username_key = "0" * 32
+        ctx.db.flush()
+        assert accounts.find(ctx, "0" * 32) == decoy
+
+
 def test_lists_are_read_in_pages(services: Services, ben: str) -> None:
     """In the order of creation, at most a hundred a page (req 104)."""
     with unit_of_work(services, actor=OPERATOR) as ctx:
@@ -230,7 +254,7 @@ def test_lists_are_read_in_pages(services: Services, ben: str) -> None:
         assert {found.id: found.emails for found in first + rest}[ben] == ("ben@muster.example",)
 
 
-@pytest.mark.parametrize("name", ["show", "block", "unblock", "clear_tries", "delete", "erase", "find"])
+@pytest.mark.parametrize("name", ["show", "block", "unblock", "clear_tries", "delete", "find"])
 def test_unknown_accounts(services: Services, name: str) -> None:
     """Are said so."""
     with (
@@ -250,7 +274,7 @@ def test_only_operators_touch_accounts(services: Services, ben: str, kind: str) 
             lambda: accounts.list_all(ctx),
             *(
                 lambda name=name: getattr(accounts, name)(ctx, ben)  # type: ignore[misc]
-                for name in ("block", "unblock", "clear_tries", "delete", "erase", "find", "show")
+                for name in ("block", "unblock", "clear_tries", "delete", "find", "show")
             ),
         ]
         for attempt in attempts:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from idp.audit.models import AuditEvent
 from idp.context import Actor, Context, Services
 from idp.errors import Refusal
-from idp.management import accounts, clients, consents
+from idp.management import accounts, clients, consents, erasure
 from idp.oidc import consent
 from idp.oidc.clients import load_clients
 from idp.oidc.consent import Extent
@@ -125,7 +125,7 @@ def test_consents_go_with_person_and_portal(services: Services, people: dict[str
     """Erasing a person and deleting a portal leave no consent behind (req 109)."""
     with unit_of_work(services, actor=OPERATOR) as ctx:
         accounts.delete(ctx, people["ben"])
-        accounts.erase(ctx, people["ben"])
+        erasure.erase(ctx, people["ben"])
         clients.retire(ctx, "bahn")
         clients.delete(ctx, "bahn")
         left = ctx.db.execute(select(Consent.account_id, func.count()).group_by(Consent.account_id)).all()

@@ -15,7 +15,7 @@ from idp.texts import LANGUAGES
 from idp.web.account_forms import ProfileForm
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
-from idp.web.flow_pages import go_to
+from idp.web.flow_pages import go_to, refused_until
 from idp.web.own_pages import confirmed, signed_in, typed
 from idp.web.own_pages import show as show_page
 from idp.web.wording import word, word_refusal
@@ -47,6 +47,13 @@ def submit(live: LiveSession) -> Response:
         username=form.username.data,
         locale=str(form.locale.data or ""),
     )
+    ctx.db.commit()  # nothing is held while names are counted
+    try:
+        profile.admit(ctx, live.account.id, wanted)
+        ctx.db.commit()
+    except Refusal as refusal:
+        page = _page(live, form, [("username", word_refusal(refusal))], status=429)
+        return refused_until(page, refusal)
     wrong = profile.problems(ctx, live.account.id, wanted)
     if not wrong:
         try:
@@ -63,10 +70,11 @@ def _acting(live: LiveSession) -> Context:
     return current().acting(Actor("account", live.account.id))
 
 
-def _page(live: LiveSession, form: ProfileForm, errors: Errors = ()) -> Response:
+def _page(live: LiveSession, form: ProfileForm, errors: Errors = (), *, status: int = 200) -> Response:
     return show_page(
         "pages/account/profile.html",
         live,
+        status=status,
         form=form,
         action=url_for("own_profile.submit"),
         emails=profile.emails(_acting(live), live.account.id),

@@ -43,6 +43,11 @@ REFUSALS: dict[str, LazyString] = {
     "username.needed": _(
         "Ihr Konto hat keine bestätigte E-Mail-Adresse. Zum Anmelden brauchen Sie den Benutzernamen."
     ),
+    "username.reserved": _("Dieser Benutzername ist nicht möglich. Wählen Sie einen anderen."),
+    "username.throttled": _("Zu viele Versuche mit Benutzernamen. Versuchen Sie es ab %(until)s wieder."),
+    "export.throttled": _(
+        "Sie haben Ihre Daten gerade mehrmals heruntergeladen. Das geht ab %(until)s wieder."
+    ),
     "username.taken": _("Diesen Benutzernamen gibt es schon. Wählen Sie einen anderen."),
     "recovery.wrong": _("Das Wiederherstellungspasswort stimmt nicht."),
     "tick.missing": _("Setzen Sie den Haken, wenn Sie das Wiederherstellungspasswort gespeichert haben."),

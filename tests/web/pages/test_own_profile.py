@@ -83,6 +83,7 @@ def test_it_can_go_where_an_address_is_left(house: House, browser: Browser, ben:
         ("username", "a@b", "Der Benutzername hat höchstens 128 Zeichen und kein @."),
         ("username", "x" * 129, "Der Benutzername hat höchstens 128 Zeichen und kein @."),
         ("username", "EVE", "Diesen Benutzernamen gibt es schon."),
+        ("username", "01A22CDB" * 4, "Dieser Benutzername ist nicht möglich."),
         ("locale", "fr", "Diesen Eintrag gibt es nicht mehr."),
         ("locale", "", "Diesen Eintrag gibt es nicht mehr."),
     ],
@@ -193,3 +194,26 @@ def test_fields_that_have_to_be_filled_in(settings: Settings, database: Database
         assert ("die mit * markierten Eingabefelder sind Pflichtfelder" in text) is marked
         assert text.count('aria-required="true"') == (fields if marked else 0)
         assert text.count('<span aria-hidden="true">*</span>') == (fields if marked else 0)
+
+
+def test_user_names_cannot_be_tried_one_after_another(house: House, browser: Browser, ben: Person) -> None:
+    """Whether a name is taken tells that there is an account: twenty an hour, and then none (req 59).
+
+    Who keeps the own name saves the rest all the same.
+    """
+    house.add("olga")
+    for number in range(20):
+        _save(browser, given_name=" ", username="olga" if number % 2 else f"nobody{number}")
+        assert ("gibt es schon" in browser.text) is bool(number % 2)
+    _save(browser, given_name=" ", username="olga")
+    assert browser.page.status_code == 429
+    assert int(browser.page.headers["Retry-After"]) <= 3600
+    assert "Zu viele Versuche mit Benutzernamen." in browser.text
+    assert "gibt es schon" not in browser.text
+    _save(browser, username="ben")
+    assert "Ihre Angaben sind gespeichert." in browser.text
+    house.clock.advance(hours=1)
+    _save(browser)
+    browser.send(password=PASSWORD)
+    _save(browser, username="olga2")
+    assert "Ihre Angaben sind gespeichert." in browser.text

@@ -210,6 +210,22 @@ class TestData:
         with house.work() as ctx:
             assert [mail.subject for mail in list_shown(ctx)] == ["Ihr Datenexport"]
 
+    def test_mails_about_it_stand_in_nobodys_way(self, house: House, browser: Browser, ben: Person) -> None:
+        """Five downloads an hour and five mails a day: the queue of mails is everybody's (req 72)."""
+        for _ in range(2):
+            for _ in range(5):
+                browser.get("/account/data")
+                if browser.heading != "Meine Daten":
+                    browser.send(password=PASSWORD)
+                assert browser.send(format="json").status_code == 200
+            browser.get("/account/data")
+            assert browser.send(format="json").status_code == 429
+            assert "Sie haben Ihre Daten gerade mehrmals heruntergeladen." in browser.text
+            house.clock.advance(hours=1)
+        assert len(house.events("account.exported")) == 10
+        with house.work() as ctx:
+            assert [mail.subject for mail in list_shown(ctx)] == ["Ihr Datenexport"] * 5
+
     @pytest.mark.parametrize(("language", "word"), [("de", "Zuletzt benutzt"), ("en", "Last used")])
     def test_html(self, browser: Browser, ben: Person, language: str, word: str) -> None:
         """Readable alone: in the language of the page, without anything to load."""

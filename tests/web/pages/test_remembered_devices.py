@@ -1,15 +1,20 @@
 """Browsers that skip the second factor (screens L-08; design §2, Remember this device)."""
 
+from collections.abc import Callable
+
 import pytest
 from sqlalchemy import select
 
 from idp.authentication import devices
 from idp.authentication.assurance import AAL1, AAL2
 from idp.authentication.models import Device
+from idp.context import Context
 from idp.db import Database
+from idp.management import accounts
 from idp.settings import Settings
 from idp.settings.models import RememberDevice
-from tests.web.pages.house import ESSENTIAL, Browser, House, Person
+from tests.builders import OPERATOR
+from tests.web.pages.house import ESSENTIAL, PASSWORD, Browser, House, Person
 
 
 def _acr(house: House) -> str:
@@ -125,6 +130,30 @@ def test_forgotten_browsers_are_asked_again(house: House, browser: Browser, anna
     with house.work() as ctx:
         assert devices.forget(ctx, anna.id) == 1
         assert ctx.db.query(Device).one().trusted_until is None
+    browser.get("/login")
+    browser.give_password(anna)
+    assert browser.heading == "Zweistufige Anmeldung"
+
+
+def _set_password(ctx: Context, account_id: str) -> None:
+    accounts.set_password(ctx, account_id, PASSWORD)
+
+
+def _block_and_unblock(ctx: Context, account_id: str) -> None:
+    accounts.block(ctx, account_id)
+    accounts.unblock(ctx, account_id)
+
+
+@pytest.mark.parametrize("act", [_set_password, _block_and_unblock])
+def test_what_an_operator_does_forgets_browsers(
+    house: House, browser: Browser, anna: Person, act: Callable[[Context, str], None]
+) -> None:
+    """A password set, or a block though it is lifted: the second factor is asked for again (req 44, 53)."""
+    browser.get("/login")
+    browser.sign_in(anna, remember_device="y")
+    house.clock.advance(minutes=5)
+    with house.work() as ctx:
+        act(ctx.acting(OPERATOR), anna.id)
     browser.get("/login")
     browser.give_password(anna)
     assert browser.heading == "Zweistufige Anmeldung"
