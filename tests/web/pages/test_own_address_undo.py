@@ -78,6 +78,27 @@ class TestUndo:
         with house.work() as ctx:
             assert ctx.db.get(RecoveryPassword, ben.id) is None
 
+    def test_a_thief_s_own_link_leaves_the_owner_s(self, house: House, stolen: Browser, ben: Person) -> None:
+        """A second change, undone by the thief, and a new password by the thief's address (req 69)."""
+        link = undo_link(house)
+        house.clock.advance(minutes=2)
+        changed(house, stolen, "weg@muster.example")
+        thiefs = house.browser()
+        thiefs.get(undo_link(house, NEW))
+        thiefs.send()
+        assert owned(house, ben) == [NEW]
+        thiefs.get("/password/forgot")
+        thiefs.send(email=NEW)
+        thiefs.get(link_of(house, "Ihr Passwort zurücksetzen", NEW))
+        thiefs.send(new_password=FRESH, confirm_password=FRESH)
+        assert signs_in(house, NEW, FRESH)
+        owner = house.browser()
+        owner.get(link)
+        owner.send()
+        assert owner.heading == "Änderung zurückgenommen"
+        assert owned(house, ben) == [OLD]
+        assert not signs_in(house, "ben", FRESH)
+
     def test_an_older_recovery_password_stays(self, house: House, browser: Browser, ben: Person) -> None:
         with house.work() as ctx:
             ctx.db.add(RecoveryPassword(account_id=ben.id, hash=b"x" * 32, created_at=ctx.now))
@@ -153,6 +174,11 @@ class TestUndo:
         assert "gehört schon zu einem anderen Konto" in owner.text
         assert owned(house, ben) == [NEW]
         assert signs_in(house, "ben")
+        with house.work() as ctx:
+            [taken] = identifiers.of_account(ctx, other.id, identifiers.EMAIL)[1:]
+            ctx.db.delete(taken)
+        owner.send()  # nothing was used up
+        assert owned(house, ben) == [OLD]
 
     def test_of_two_at_a_time_one_counts(self, house: House, stolen: Browser, ben: Person) -> None:
         """(C16)"""
@@ -183,3 +209,21 @@ def test_several_addresses_become_one_and_come_back(house: House, browser: Brows
     owner.send()
     assert sorted(owned(house, ben)) == sorted([OLD, second])
     assert owner.get(other).status_code == 410
+
+
+def test_of_several_those_come_back_that_are_free(house: House, browser: Browser, ben: Person) -> None:
+    """Who takes one of them for another account does not keep the owner out (req 69)."""
+    second = "ben@alt-arbeitgeber.example"
+    with house.work() as ctx:
+        identifiers.add_email(ctx, ben.id, second, verified=True)
+    changed(house, browser)
+    other = house.add("eve")
+    with house.work() as ctx:
+        identifiers.add_email(ctx, other.id, second, verified=True)
+    owner = house.browser()
+    owner.get(undo_link(house, OLD))
+    owner.send()
+    assert owner.heading == "Änderung zurückgenommen"
+    assert owned(house, ben) == [OLD]
+    assert owned(house, other) == ["eve@muster.example", second]
+    assert signs_in(house, second)  # with the password of eve
