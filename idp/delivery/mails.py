@@ -179,11 +179,15 @@ class AddressAdded(Mail):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletionPlanned(Mail):
-    """M14: the account will be deleted on a day; until then the link undoes it."""
+    """M14: the account will be deleted on a day; until then the link undoes it.
+
+    :param former: to an address that is no longer the account's, and can still take it back.
+    """
 
     name: ClassVar[str] = "deletion_planned"
     on: datetime
     link: str
+    former: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp.accounts import identifiers
+from idp.accounts.deletion import can_be_undone, planned
 from idp.accounts.models import ACTIVE, DELETED, Account, Identifier
 from idp.audit.events import Event
 from idp.audit.log import record
@@ -24,14 +25,14 @@ from idp.delivery import mails
 from idp.errors import Refusal
 from idp.flows import engine, mailed_codes, one_time_secrets
 from idp.flows.models import Flow, OneTimeSecret
-from idp.management import registration
+from idp.management import account_deletion, registration
 from idp.management.accounts import locked
 from idp.management.ending import end_account
 from idp.management.password_reset import void_links
+from idp.management.replaced_addresses import UNDO
 
 CODE: Final = "address_code"
 LINK: Final = "address_link"
-UNDO: Final = "address_undo"
 LINK_PATH: Final = "/account/email/link"
 UNDO_PATH: Final = "/account/email/undo"
 WAITS: Final = timedelta(hours=24)
@@ -126,15 +127,18 @@ def undo(ctx: Context, token: str) -> None:
     """Give the account its old address back; all that a thief could know or have set up since ends.
 
     Sessions, password, a recovery password made since, every link: the owner sets a new password by the old
-    address, and gives the second factor as ever.  Of several addresses those come back that are free.
+    address, and gives the second factor as ever.  Of several addresses those come back that are free.  A
+    deletion that somebody planned in the account is undone with it.
 
-    :raises Refusal: as :func:`of_link`; ``email.taken`` where other accounts have proven all of them since:
+    :raises Refusal: as :func:`of_link`, ``token.expired`` also where the account stays deleted;
+        ``email.taken`` where other accounts have proven all of them since:
         then the link stays good.
     """
     flow = of_undo(ctx, token)
     kept = engine.get(ctx, flow)
     account = locked(ctx, str(flow.account_id))
-    if account.status == DELETED:
+    deleted = account.status == DELETED
+    if deleted and not can_be_undone(planned(ctx, account.id)):
         raise Refusal("token.expired")
     acting = ctx.acting(Actor("account", account.id))
     gone = _proven_texts(ctx, account.id)
@@ -142,6 +146,8 @@ def undo(ctx: Context, token: str) -> None:
         if one_time_secrets.consume(ctx, UNDO, token) is None or kept is None or not engine.finish(ctx, flow):
             raise Refusal("token.used")
         back = _give(acting, account, kept["addresses"], instead_of=_sign_in(ctx, account.id))
+    if deleted:  # after the address: its owner is told
+        account_deletion.bring_back(ctx, account.id)
     account.password_hash = account.password_changed_at = None
     account.epoch += 1
     ctx.db.execute(

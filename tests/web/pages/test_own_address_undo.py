@@ -10,7 +10,18 @@ from idp.accounts import identifiers
 from idp.authentication.models import Device, RecoveryPassword
 from idp.management import accounts
 from tests.builders import OPERATOR
-from tests.web.pages.addresses import FRESH, NEW, OLD, changed, code_of, link_of, owned, signs_in, undo_link
+from tests.web.pages.addresses import (
+    FRESH,
+    NEW,
+    OLD,
+    changed,
+    code_of,
+    link_of,
+    mails,
+    owned,
+    signs_in,
+    undo_link,
+)
 from tests.web.pages.house import PASSWORD, Browser, House, Person
 
 
@@ -154,7 +165,50 @@ class TestUndo:
         owner.send()
         assert owned(house, ben) == [OLD]
 
+    def test_it_undoes_a_deletion_too(self, house: House, stolen: Browser, ben: Person) -> None:
+        """The thief deletes the account; its owner hears of it, and one link is enough (req 72, 109)."""
+        link = undo_link(house)
+        stolen.get("/account/delete")
+        stolen.send(agreed="y")
+        assert stolen.heading == "Ihr Konto wird gelöscht"
+        [planned] = [mail for mail in mails(house, OLD) if "/account/delete/undo" in str(mail.link)]
+        assert "nehmen Sie die Änderung Ihrer E-Mail-Adresse zurück" in planned.text
+        owner = house.browser()
+        owner.get(link)
+        owner.send()
+        assert owner.heading == "Änderung zurückgenommen"
+        assert owned(house, ben) == [OLD]
+        assert owner.get(planned.link.removeprefix(house.settings.public_url)).status_code == 410
+        assert [mail.to for mail in mails(house) if mail.subject == "Ihr Konto bleibt bestehen"] == [OLD]
+        owner.get("/password/forgot")
+        owner.send(email=OLD)
+        owner.get(link_of(house, "Ihr Passwort zurücksetzen", OLD))
+        owner.send(new_password=FRESH, confirm_password=FRESH)
+        assert signs_in(house, OLD, FRESH)
+
+    def test_whom_a_deletion_is_told(self, house: House, stolen: Browser, ben: Person) -> None:
+        """Old addresses as long as their links work, no longer (req 110)."""
+        house.clock.advance(hours=72)
+        stolen.get("/login")
+        stolen.sign_in(ben)
+        stolen.get("/account/delete")
+        stolen.send(agreed="y")
+        assert [mail.to for mail in mails(house) if "gelöscht" in mail.subject] == [NEW]
+
+    def test_what_is_blocked_beside_stays_deleted(self, house: House, stolen: Browser, ben: Person) -> None:
+        link = undo_link(house)
+        stolen.get("/account/delete")
+        stolen.send(agreed="y")
+        with house.work() as ctx:
+            accounts.block(ctx.acting(OPERATOR), ben.id)
+        owner = house.browser()
+        owner.get(link)
+        owner.send()
+        assert owner.page.status_code == 410
+        assert owned(house, ben) == [NEW]
+
     def test_a_deleted_account_stays_deleted(self, house: House, stolen: Browser, ben: Person) -> None:
+        """By the operator."""
         link = undo_link(house)
         with house.work() as ctx:
             accounts.delete(ctx.acting(OPERATOR), ben.id)
