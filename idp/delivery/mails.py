@@ -83,11 +83,14 @@ class PasswordChanged(Mail):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryData(Mail):
-    """M06: recovery password or codes were made, made anew, or used; they themselves are never mailed."""
+    """M06: recovery password or codes were made, made anew, or used; they themselves are never mailed.
+
+    A recovery password can also be removed: it was young when the account was taken back.
+    """
 
     name: ClassVar[str] = "recovery_data"
     secret: Literal["recovery_password", "recovery_codes"]
-    event: Literal["created", "replaced", "used"]
+    event: Literal["created", "replaced", "used", "removed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,14 +18,13 @@ from idp.accounts.models import ACTIVE, DELETED, Account, Identifier
 from idp.audit.events import Event
 from idp.audit.log import record
 from idp.authentication import devices, notices
-from idp.authentication.models import RecoveryPassword
 from idp.context import Actor, Context
 from idp.crypto import random_token, sha256
 from idp.delivery import mails
 from idp.errors import Refusal
 from idp.flows import engine, mailed_codes, one_time_secrets
 from idp.flows.models import Flow, OneTimeSecret
-from idp.management import account_deletion, registration
+from idp.management import account_deletion, recovery, registration
 from idp.management.accounts import locked
 from idp.management.ending import end_account
 from idp.management.password_reset import void_links
@@ -126,9 +125,9 @@ def of_undo(ctx: Context, token: str) -> Flow:
 def undo(ctx: Context, token: str) -> None:
     """Give the account its old address back; all that a thief could know or have set up since ends.
 
-    Sessions, password, a recovery password made since, every link: the owner sets a new password by the old
-    address, and gives the second factor as ever.  Of several addresses those come back that are free.  A
-    deletion that somebody planned in the account is undone with it.
+    Sessions, password, a recovery password that was young or made since, every link: the owner sets a new
+    password by the old address, and gives the second factor as ever.  Of several addresses those come back
+    that are free.  A deletion that somebody planned in the account is undone with it.
 
     :raises Refusal: as :func:`of_link`, ``token.expired`` also where the account stays deleted;
         ``email.taken`` where other accounts have proven all of them since:
@@ -150,11 +149,7 @@ def undo(ctx: Context, token: str) -> None:
         account_deletion.bring_back(ctx, account.id)
     account.password_hash = account.password_changed_at = None
     account.epoch += 1
-    ctx.db.execute(
-        delete(RecoveryPassword).where(
-            RecoveryPassword.account_id == account.id, RecoveryPassword.created_at >= flow.created_at
-        )
-    )
+    recovery.remove_young(acting, account, at=flow.created_at)
     _record(acting, account.id, back, gone, reason="address_change_undone")
     engine.put(ctx, flow, None)
     devices.forget(ctx, account.id)

@@ -1,5 +1,6 @@
 """Old addresses that can still take their account back (K-12; docs/decisions/0048; req 69, 72)."""
 
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import exists, select
@@ -17,9 +18,9 @@ def texts(ctx: Context, account_id: str) -> list[str]:
     return [str(address) for found in kept if found for address in found["addresses"]]
 
 
-def are_there(ctx: Context, account_id: str) -> bool:
-    """Tell whether an old address can still take the account back."""
-    return bool(_open(ctx, account_id))
+def last_until(ctx: Context, account_id: str) -> datetime | None:
+    """Return until when an old address can take the account back, None where none can."""
+    return max((flow.expires_at for flow in _open(ctx, account_id)), default=None)
 
 
 def _open(ctx: Context, account_id: str) -> list[Flow]:

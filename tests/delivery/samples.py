@@ -38,6 +38,7 @@ SAMPLES: dict[str, Mail] = {
     "recovery password": mails.RecoveryData(secret="recovery_password", event="created"),
     "recovery password anew": mails.RecoveryData(secret="recovery_password", event="replaced"),
     "recovery password used": mails.RecoveryData(secret="recovery_password", event="used"),
+    "recovery password removed": mails.RecoveryData(secret="recovery_password", event="removed"),
     "recovery codes": mails.RecoveryData(secret="recovery_codes", event="created"),
     "recovery codes anew": mails.RecoveryData(secret="recovery_codes", event="replaced"),
     "recovery code used": mails.RecoveryData(secret="recovery_codes", event="used"),

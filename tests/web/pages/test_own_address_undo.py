@@ -110,16 +110,34 @@ class TestUndo:
         assert owned(house, ben) == [OLD]
         assert not signs_in(house, "ben", FRESH)
 
-    def test_an_older_recovery_password_stays(self, house: House, browser: Browser, ben: Person) -> None:
+    @pytest.mark.parametrize(
+        ("after", "before", "stays"),
+        [(0, 71, True), (1, 71, False), (1, 72, True)],
+        ids=["of the account's beginning", "young", "settled"],
+    )
+    def test_an_older_recovery_password(
+        self, house: House, browser: Browser, ben: Person, *, after: int, before: int, stays: bool
+    ) -> None:
+        """One that a thief may have saved first goes too, and its owner hears of it (req 72).
+
+        :param after: how many hours after the account it was made.
+        :param before: how many before the change.
+        """
+        house.clock.advance(hours=after)
         with house.work() as ctx:
             ctx.db.add(RecoveryPassword(account_id=ben.id, hash=b"x" * 32, created_at=ctx.now))
-        house.clock.advance(minutes=1)
+        house.clock.advance(hours=before)
+        browser.get("/login")
+        browser.sign_in(ben)
         changed(house, browser)
         owner = house.browser()
         owner.get(undo_link(house))
         owner.send()
         with house.work() as ctx:
-            assert ctx.db.get(RecoveryPassword, ben.id) is not None
+            assert (ctx.db.get(RecoveryPassword, ben.id) is not None) == stays
+        told = [mail.to for mail in mails(house) if "Wiederherstellungspasswort gilt nicht" in mail.subject]
+        assert told == ([] if stays else [OLD])
+        assert len(house.events("recovery_password.removed")) == (0 if stays else 1)
 
     def test_open_links_to_a_new_password_die(self, house: House, stolen: Browser, ben: Person) -> None:
         stranger = house.browser()
