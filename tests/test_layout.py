@@ -46,6 +46,7 @@ TESTED_ELSEWHERE = {
     "idp.authentication.second_factor": "tests/web/pages/test_second_factor.py",
     "idp.authentication.transaction": "tests/web/pages/test_second_factor.py",
     "idp.management.address_change": "tests/web/pages/test_own_address.py",
+    "idp.management.replaced_addresses": "tests/web/pages/test_own_address_undo.py",
     "idp.management.actors": "tests/management/test_accounts.py",
     "idp.accounts.deletion": "tests/management/test_account_deletion.py",
     "idp.management.own_data_fields": "tests/management/test_own_data.py",

@@ -87,6 +87,7 @@ MEANINGS: Final[Mapping[Event, str]] = MappingProxyType(
         Event.RECOVERY_PASSWORD_CREATED: "A recovery password was saved, also in an older one's place.",
         Event.RECOVERY_PASSWORD_REFUSED: "A recovery password was wrong, or tried too often.",
         Event.RECOVERY_PASSWORD_USED: "A recovery password gave its person a new password.",
+        Event.RECOVERY_PASSWORD_REMOVED: "A young one went with a reset by mail or the undo of an address.",
         Event.ACCOUNT_AFFILIATION_CHOSEN: "The person chose a product family.",
         Event.PRODUCT_FAMILY_CHANGED: "A product family was made or changed; `new` names the fields.",
         Event.LEGACY_ACCOUNT_LINKED: "An old account was linked.",

@@ -70,6 +70,7 @@ class Event(StrEnum):
     RECOVERY_PASSWORD_CREATED = "recovery_password.created"  # noqa: S105  (as above)
     RECOVERY_PASSWORD_REFUSED = "recovery_password.refused"  # noqa: S105  (as above)
     RECOVERY_PASSWORD_USED = "recovery_password.used"  # noqa: S105  (as above)
+    RECOVERY_PASSWORD_REMOVED = "recovery_password.removed"  # noqa: S105  (as above)
     ACCOUNT_AFFILIATION_CHOSEN = "account.affiliation_chosen"
     PRODUCT_FAMILY_CHANGED = "product_family.changed"
     LEGACY_ACCOUNT_LINKED = "legacy_account.linked"

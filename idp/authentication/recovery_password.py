@@ -61,7 +61,7 @@ def created_at(ctx: Context, account_id: str) -> datetime | None:
 
 def replace(ctx: Context, account_id: str, text: str) -> bool:
     """Keep the hash of a recovery password in the place of the one before; returns whether there was one."""
-    replaced = _remove(ctx, account_id)
+    replaced = remove(ctx, account_id)
     ctx.db.add(RecoveryPassword(account_id=account_id, hash=sha256(plain(text)), created_at=ctx.now))
     ctx.db.flush()
     return replaced
@@ -110,10 +110,11 @@ def is_current(ctx: Context, account_id: str, hash_: bytes) -> bool:
 
 def consume(ctx: Context, account_id: str, hash_: bytes) -> bool:
     """Use a recovery password up; False where it is gone or replaced, as for all but one who try (req 22)."""
-    return _remove(ctx, account_id, RecoveryPassword.hash == hash_)
+    return remove(ctx, account_id, RecoveryPassword.hash == hash_)
 
 
-def _remove(ctx: Context, account_id: str, *more: ColumnElement[bool]) -> bool:
+def remove(ctx: Context, account_id: str, *more: ColumnElement[bool]) -> bool:
+    """Remove the recovery password of an account, where *more* holds; returns whether it did."""
     gone = ctx.db.execute(
         delete(RecoveryPassword)
         .where(RecoveryPassword.account_id == account_id, *more)

@@ -83,11 +83,14 @@ class PasswordChanged(Mail):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryData(Mail):
-    """M06: recovery password or codes were made, made anew, or used; they themselves are never mailed."""
+    """M06: recovery password or codes were made, made anew, or used; they themselves are never mailed.
+
+    A recovery password can also be removed: it was young when the account was taken back.
+    """
 
     name: ClassVar[str] = "recovery_data"
     secret: Literal["recovery_password", "recovery_codes"]
-    event: Literal["created", "replaced", "used"]
+    event: Literal["created", "replaced", "used", "removed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,11 +182,15 @@ class AddressAdded(Mail):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletionPlanned(Mail):
-    """M14: the account will be deleted on a day; until then the link undoes it."""
+    """M14: the account will be deleted on a day; until then the link undoes it.
+
+    :param former: to an address that is no longer the account's, and can still take it back.
+    """
 
     name: ClassVar[str] = "deletion_planned"
     on: datetime
     link: str
+    former: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from idp.delivery import mails
 from idp.errors import Refusal
 from idp.flows import engine, one_time_secrets
 from idp.flows.models import Flow, OneTimeSecret
-from idp.management import accounts, consents, erasure
+from idp.management import accounts, consents, erasure, replaced_addresses
 from idp.management.actors import require_person_or_operator
 from idp.management.ending import end_account
 from idp.organizations import memberships
@@ -99,6 +99,9 @@ def consequences(ctx: Context, account_id: str) -> Consequences:
 def plan(ctx: Context, account_id: str) -> datetime:
     """End all access of a person now, and return when the data goes.
 
+    The mail also goes to addresses that can still take the account back: who stole it and changed the address
+    would be the only one told.
+
     :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``account.status`` (status), ``admin.last``.
     """
     require_person_or_operator(ctx, account_id)
@@ -118,14 +121,10 @@ def plan(ctx: Context, account_id: str) -> datetime:
     end_account(ctx, account.id, "account deleted")
     token = one_time_secrets.create(ctx, LINK, target=account.id, lifetime=UNDO)
     link = f"{ctx.settings.issuer}{LINK_PATH}?token={token}"
-    for address in notices.addresses(ctx, account.id):
-        mails.post(
-            ctx,
-            mails.DeletionPlanned(on=due, link=link),
-            to=address,
-            locale=account.locale,
-            expires_at=due,
-        )
+    own, former = notices.addresses(ctx, account.id), replaced_addresses.texts(ctx, account.id)
+    for address in dict.fromkeys([*own, *former]):
+        mail = mails.DeletionPlanned(on=due, link=link, former=address not in own)
+        mails.post(ctx, mail, to=address, locale=account.locale, expires_at=due)
     return due
 
 
@@ -147,7 +146,7 @@ def undo_by_link(ctx: Context, token: str) -> None:
     if one_time_secrets.consume(ctx, LINK, token) is None:
         # used by another click, or gone with the account
         raise Refusal("token.used" if one_time_secrets.find_used(ctx, LINK, token) else "token.expired")
-    _undo(ctx, account_id)
+    bring_back(ctx, account_id)
 
 
 def _account_of(ctx: Context, token: str) -> str:
@@ -196,7 +195,30 @@ def undo_in(ctx: Context, flow: Flow) -> None:
     found = of_flow(ctx, flow)
     if not engine.finish(ctx, flow):
         raise Refusal("token.used")
-    _undo(ctx, found.account_id)
+    bring_back(ctx, found.account_id)
+
+
+def bring_back(ctx: Context, account_id: str) -> None:
+    """Give the account its status back; what ended stays ended, and every other link is void.
+
+    :raises Refusal: ``token.expired`` where it cannot be undone.
+    """
+    account = accounts.locked(ctx, account_id)
+    _undoable(ctx, account_id)
+    account.status, account.restore_status, account.deletion_due_at = ACTIVE, None, None
+    account.updated_at = ctx.now
+    ctx.db.execute(
+        update(OneTimeSecret)
+        .where(
+            OneTimeSecret.purpose == LINK, OneTimeSecret.target == account_id, OneTimeSecret.used_at.is_(None)
+        )
+        .values(used_at=ctx.now),
+        execution_options={"synchronize_session": False},
+    )
+    acting = ctx.acting(Actor("account", account_id))
+    record(acting, Event.ACCOUNT_RESTORED, target=("account", account_id))
+    ctx.db.flush()
+    notices.tell(ctx, account_id, mails.DeletionUndone())
 
 
 def erase_due(ctx: Context, limit: int) -> int:
@@ -221,26 +243,6 @@ def _undoable(ctx: Context, account_id: str) -> Undoable:
     if found is None or not can_be_undone(found):
         raise Refusal("token.expired")
     return Undoable(account_id, found.due)
-
-
-def _undo(ctx: Context, account_id: str) -> None:
-    """Give the account its status back; what ended stays ended, and every other link is void."""
-    account = accounts.locked(ctx, account_id)
-    _undoable(ctx, account_id)
-    account.status, account.restore_status, account.deletion_due_at = ACTIVE, None, None
-    account.updated_at = ctx.now
-    ctx.db.execute(
-        update(OneTimeSecret)
-        .where(
-            OneTimeSecret.purpose == LINK, OneTimeSecret.target == account_id, OneTimeSecret.used_at.is_(None)
-        )
-        .values(used_at=ctx.now),
-        execution_options={"synchronize_session": False},
-    )
-    acting = ctx.acting(Actor("account", account_id))
-    record(acting, Event.ACCOUNT_RESTORED, target=("account", account_id))
-    ctx.db.flush()
-    notices.tell(ctx, account_id, mails.DeletionUndone())
 
 
 def _hold_administrators(ctx: Context, account_id: str) -> None:

@@ -2,35 +2,36 @@
 
 Nothing of the account changes before the new address's owner has given the code, or opened the link and shown
 to be the account's owner (req 69).  Whoever asks for an address that has an account learns nothing (req 59):
-its owner gets another mail.  The link to the old address restores it for 72 hours, whatever happened since.
+its owner gets another mail.  The link to the old address restores it for 72 hours, whatever happened since,
+so no later change's link takes it away (docs/decisions/0048).
 """
 
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, update
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp.accounts import identifiers
+from idp.accounts.deletion import can_be_undone, planned
 from idp.accounts.models import ACTIVE, DELETED, Account, Identifier
 from idp.audit.events import Event
 from idp.audit.log import record
 from idp.authentication import devices, notices
-from idp.authentication.models import RecoveryPassword
 from idp.context import Actor, Context
 from idp.crypto import random_token, sha256
 from idp.delivery import mails
 from idp.errors import Refusal
 from idp.flows import engine, mailed_codes, one_time_secrets
 from idp.flows.models import Flow, OneTimeSecret
-from idp.management import registration
+from idp.management import account_deletion, recovery, registration
 from idp.management.accounts import locked
 from idp.management.ending import end_account
 from idp.management.password_reset import void_links
+from idp.management.replaced_addresses import UNDO
 
 CODE: Final = "address_code"
 LINK: Final = "address_link"
-UNDO: Final = "address_undo"
 LINK_PATH: Final = "/account/email/link"
 UNDO_PATH: Final = "/account/email/undo"
 WAITS: Final = timedelta(hours=24)
@@ -124,33 +125,36 @@ def of_undo(ctx: Context, token: str) -> Flow:
 def undo(ctx: Context, token: str) -> None:
     """Give the account its old address back; all that a thief could know or have set up since ends.
 
-    Sessions, password, a recovery password made since, every link: the owner sets a new password by the old
-    address, and gives the second factor as ever.
+    Sessions, password, a recovery password that was young or made since, every link: the owner sets a new
+    password by the old address, and gives the second factor as ever.  Of several addresses those come back
+    that are free.  A deletion that somebody planned in the account is undone with it.
 
-    :raises Refusal: as :func:`of_link`; ``email.taken`` where another account has proven the address since.
+    :raises Refusal: as :func:`of_link`, ``token.expired`` also where the account stays deleted;
+        ``email.taken`` where other accounts have proven all of them since:
+        then the link stays good.
     """
     flow = of_undo(ctx, token)
     kept = engine.get(ctx, flow)
     account = locked(ctx, str(flow.account_id))
-    if one_time_secrets.consume(ctx, UNDO, token) is None or kept is None or not engine.finish(ctx, flow):
-        raise Refusal("token.used")
-    if account.status == DELETED:
+    deleted = account.status == DELETED
+    if deleted and not can_be_undone(planned(ctx, account.id)):
         raise Refusal("token.expired")
     acting = ctx.acting(Actor("account", account.id))
     gone = _proven_texts(ctx, account.id)
-    _give(acting, account, kept["addresses"], instead_of=_sign_in(ctx, account.id))
+    with ctx.db.begin_nested():
+        if one_time_secrets.consume(ctx, UNDO, token) is None or kept is None or not engine.finish(ctx, flow):
+            raise Refusal("token.used")
+        back = _give(acting, account, kept["addresses"], instead_of=_sign_in(ctx, account.id))
+    if deleted:  # after the address: its owner is told
+        account_deletion.bring_back(ctx, account.id)
     account.password_hash = account.password_changed_at = None
     account.epoch += 1
-    ctx.db.execute(
-        delete(RecoveryPassword).where(
-            RecoveryPassword.account_id == account.id, RecoveryPassword.created_at >= flow.created_at
-        )
-    )
-    _record(acting, account.id, kept["addresses"], gone, reason="address_change_undone")
+    recovery.remove_young(acting, account, at=flow.created_at)
+    _record(acting, account.id, back, gone, reason="address_change_undone")
     engine.put(ctx, flow, None)
     devices.forget(ctx, account.id)
     void_links(ctx, account.id)
-    _void_own_links(ctx, account.id)
+    _void_own_links(ctx, account.id, flow)
     end_account(acting, account.id, "address change undone")
     notices.tell(ctx, account.id, mails.AddressAdded())
 
@@ -209,23 +213,36 @@ def _offer_undo(ctx: Context, account: Account, addresses: list[str]) -> None:
         mails.post(ctx, mails.AddressReplaced(link=link), to=address, locale=account.locale, expires_at=until)
 
 
-def _give(ctx: Context, account: Account, addresses: list[str], *, instead_of: list[Identifier]) -> None:
-    """Make these the proven addresses of an account; unproven claims of others to them end (req 88).
+def _give(ctx: Context, account: Account, addresses: list[str], *, instead_of: list[Identifier]) -> list[str]:
+    """Make those that no other account has proven the addresses of an account, and return them.
 
-    :raises Refusal: ``email.taken``.
+    :raises Refusal: ``email.taken`` where there is none; then nothing was changed.
     """
-    try:
-        with ctx.db.begin_nested():  # of two who prove one address at a time, one finds it taken
-            gone = [found.id for found in instead_of]
-            ctx.db.execute(delete(Identifier).where(Identifier.id.in_(gone)))
-            for address in addresses:
-                fresh = identifiers.add_email(ctx, account.id, address)
-                registration.disown(ctx, fresh)
-                identifiers.verify(ctx, fresh)
-    except IntegrityError as error:
-        raise Refusal("email.taken") from error
+    with ctx.db.begin_nested():
+        gone = [found.id for found in instead_of]
+        ctx.db.execute(delete(Identifier).where(Identifier.id.in_(gone)))
+        given = [address for address in addresses if _make_proven(ctx, account, address)]
+        if not given:
+            raise Refusal("email.taken")
     account.updated_at = ctx.now
     ctx.db.flush()
+    return given
+
+
+def _make_proven(ctx: Context, account: Account, address: str) -> bool:
+    """Give an account an address as proven; unproven claims of others to it end (req 88)."""
+    try:
+        with ctx.db.begin_nested():  # of two who prove one address at a time, one finds it taken
+            fresh = identifiers.add_email(ctx, account.id, address)
+            registration.disown(ctx, fresh)
+            identifiers.verify(ctx, fresh)
+    except IntegrityError:
+        return False
+    except Refusal as refusal:
+        if refusal.code != "email.taken":
+            raise
+        return False
+    return True
 
 
 def _record(
@@ -247,13 +264,20 @@ def _proven_texts(ctx: Context, account_id: str) -> list[str]:
     return [identifiers.text_of(ctx, address) for address in found if address.verified_at is not None]
 
 
-def _void_own_links(ctx: Context, account_id: str) -> None:
-    """Void the links of this module: a thief's own address gets nothing back either."""
+def _void_own_links(ctx: Context, account_id: str, undone: Flow) -> None:
+    """Void the links to new addresses, and those that undo this change or a later one.
+
+    A thief's own address gets nothing back, and takes no link of an earlier change from its owner.
+    """
+    later = select(Flow.id).where(Flow.account_id == account_id, Flow.created_at >= undone.created_at)
     ctx.db.execute(
         update(OneTimeSecret)
         .where(
             OneTimeSecret.target == account_id,
-            OneTimeSecret.purpose.in_((LINK, UNDO)),
+            or_(
+                OneTimeSecret.purpose == LINK,
+                and_(OneTimeSecret.purpose == UNDO, OneTimeSecret.flow_id.in_(later)),
+            ),
             OneTimeSecret.used_at.is_(None),
         )
         .values(used_at=ctx.now),

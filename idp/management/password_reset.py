@@ -192,6 +192,8 @@ def apply(ctx: Context, flow: Flow) -> SignInFacts:
     devices.forget(ctx, account.id)
     end_account(acting, account.id, "password reset")
     void_links(ctx, account.id)
+    if means == BY_LINK:
+        recovery.remove_young(acting, account, at=ctx.now)
     told: list[mails.Mail] = [mails.PasswordChanged(means=means, factors_removed=bool(kinds))]
     if means == BY_RECOVERY:
         told.append(recovery.mail_about("used"))

@@ -28,6 +28,12 @@ from idp.throttling import Reservation
 FRESH: Final = timedelta(minutes=15)
 """How long after a registration the password that was just chosen is not asked again."""
 
+SETTLES: Final = timedelta(hours=72)
+"""How long a recovery password is young: so long can its owner, who got a mail, answer (design §2)."""
+
+_WITH_THE_ACCOUNT: Final = timedelta(hours=1)
+"""How soon after the account one is made that belongs to its beginning."""
+
 AMT24: Final = "amt24"
 
 
@@ -99,7 +105,7 @@ def save(ctx: Context, flow: Flow, account_id: str) -> None:
     notices.tell(ctx, account.id, mail_about("replaced" if replaced else "created"))
 
 
-def mail_about(event: Literal["created", "replaced", "used"]) -> mails.RecoveryData:
+def mail_about(event: Literal["created", "replaced", "used", "removed"]) -> mails.RecoveryData:
     """Return the mail that tells of the recovery password; it itself is never mailed."""
     return mails.RecoveryData(secret="recovery_password", event=event)  # noqa: S106  (what it is called)
 
@@ -177,6 +183,29 @@ def use(ctx: Context, account: Account, hash_: bytes) -> bool:
     account.recovery_due = account.recovery_due or due_for_everybody(ctx)
     record(ctx, Event.RECOVERY_PASSWORD_USED, target=("account", account.id))
     return True
+
+
+def settles_at(ctx: Context, account: Account) -> datetime | None:
+    """Return when the recovery password is no longer young, None where it was made with the account."""
+    made = recovery_password.created_at(ctx, account.id)
+    if made is None or made - account.created_at < _WITH_THE_ACCOUNT:
+        return None
+    return made + SETTLES
+
+
+def remove_young(ctx: Context, account: Account, *, at: datetime) -> None:
+    """Remove a recovery password that was young at a moment, or was made since: a thief may have saved it.
+
+    Its owner hears of it (M06).
+    """
+    made, settles = recovery_password.created_at(ctx, account.id), settles_at(ctx, account)
+    if made is None or (made < at and (settles is None or settles <= at)):
+        return
+    recovery_password.remove(ctx, account.id)
+    account.recovery_due = account.recovery_due or due_for_everybody(ctx)
+    record(ctx, Event.RECOVERY_PASSWORD_REMOVED, target=("account", account.id))
+    ctx.db.flush()
+    notices.tell(ctx, account.id, mail_about("removed"))
 
 
 def removes_factors(ctx: Context) -> bool:

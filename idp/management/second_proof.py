@@ -19,7 +19,7 @@ from idp.delivery import mails
 from idp.errors import Refusal
 from idp.flows import engine, mailed_codes
 from idp.flows.models import Flow
-from idp.management import password_reset
+from idp.management import password_reset, recovery, replaced_addresses
 from idp.oidc.models import Client
 from idp.throttling import Reservation
 
@@ -37,7 +37,24 @@ class Claim:
 
 
 def claim(ctx: Context, flow: Flow) -> Claim | None:
-    """Return who may give a second proof in a flow, None where nobody may."""
+    """Return who may give a second proof in a flow, None where nobody may, or not yet."""
+    found = _claim(ctx, flow)
+    return None if found is None or _waits_until(ctx, found.account) else found
+
+
+def waits_until(ctx: Context, flow: Flow) -> datetime | None:
+    """Return from when on a second proof may be given, None where that is now or never."""
+    found = _claim(ctx, flow)
+    return None if found is None else _waits_until(ctx, found.account)
+
+
+def _waits_until(ctx: Context, account: Account) -> datetime | None:
+    """Both proofs need to be settled: a thief with one session could plant them in a minute (req 71, 73)."""
+    ends = recovery.settles_at(ctx, account), replaced_addresses.last_until(ctx, account.id)
+    return max((end for end in ends if end is not None and end > ctx.now), default=None)
+
+
+def _claim(ctx: Context, flow: Flow) -> Claim | None:
     if ctx.settings.recovery.reset_mfa != TWO_PROOFS or flow.purpose != engine.RESET:
         return None
     half_way = transaction.half_way(ctx, flow)

@@ -79,7 +79,7 @@ def signed_in(view: View) -> View:
             page, of = _page_of_request()
             return go_to(page, **of, flow=request.args.get("flow"))
         if live is None:
-            return go_to("login.show", flow=_begin().id)
+            return go_to("login.show", flow=_begin(None, _flow_of_request()).id)
         g.ui_locales = live.account.locale
         forms_belong_to(_owner(live))
         return view(live, *args, **kwargs)
@@ -106,15 +106,29 @@ def confirmed(*, within: timedelta = STEP_UP) -> Callable[[View], View]:
         @signed_in
         @wraps(view)
         def asked(live: LiveSession, *args: Any, **kwargs: Any) -> Any:
-            if proven_within(
-                live.proofs, within, now=current().now, has_second_factor=bool(live.second_factors)
-            ):
+            if _has_proven(live, within):
                 return view(live, *args, **kwargs)
-            return go_to("confirm_identity.show", flow=_begin(live).id)
+            return go_to("confirm_identity.show", flow=_begin(live, _flow_of_request()).id)
 
         return asked
 
     return decorate
+
+
+def second_factor_first(live: LiveSession, flow: Flow) -> Response | None:
+    """Have a person who has a second factor prove it where the last proof is older, None where it is not.
+
+    For pages of a flow that ask for the password themselves: without a second factor that is the proof.
+
+    :param flow: the one the page of this request is opened in again.
+    """
+    if not live.second_factors or _has_proven(live, STEP_UP):
+        return None
+    return go_to("confirm_identity.show", flow=_begin(live, flow).id)
+
+
+def _has_proven(live: LiveSession, within: timedelta) -> bool:
+    return proven_within(live.proofs, within, now=current().now, has_second_factor=bool(live.second_factors))
 
 
 def typed(live: LiveSession) -> MultiDict[str, str] | None:
@@ -159,11 +173,10 @@ def _entries(part: str | None) -> Iterator[Entry]:
         yield Entry(url_for(endpoint), name, "page" if endpoint == request.endpoint else current_part)
 
 
-def _begin(live: LiveSession | None = None) -> Flow:
-    """Begin a sign-in that leads back to the page of this request."""
+def _begin(live: LiveSession | None, came_in: Flow | None) -> Flow:
+    """Begin a sign-in that leads back to the page of this request, in the flow it is opened in."""
     ctx = current()
     page, of = _page_of_request()
-    came_in = _flow_of_request()
     flow = engine.start(
         ctx,
         engine.SIGN_IN,

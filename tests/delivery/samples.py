@@ -39,6 +39,7 @@ SAMPLES: dict[str, Mail] = {
     "recovery password": mails.RecoveryData(secret="recovery_password", event="created"),
     "recovery password anew": mails.RecoveryData(secret="recovery_password", event="replaced"),
     "recovery password used": mails.RecoveryData(secret="recovery_password", event="used"),
+    "recovery password removed": mails.RecoveryData(secret="recovery_password", event="removed"),
     "recovery codes": mails.RecoveryData(secret="recovery_codes", event="created"),
     "recovery codes anew": mails.RecoveryData(secret="recovery_codes", event="replaced"),
     "recovery code used": mails.RecoveryData(secret="recovery_codes", event="used"),
@@ -65,6 +66,9 @@ SAMPLES: dict[str, Mail] = {
     "address replaced": mails.AddressReplaced(link=LINK),
     "address added": mails.AddressAdded(),
     "deletion": mails.DeletionPlanned(on=datetime(2026, 3, 15, 12, 0, tzinfo=UTC), link=LINK),
+    "deletion, old address": mails.DeletionPlanned(
+        on=datetime(2026, 3, 15, 12, 0, tzinfo=UTC), link=LINK, former=True
+    ),
     "deletion undone": mails.DeletionUndone(),
     "export": mails.DataExported(),
     "linked": mails.OldAccountLinked(directory="Servicewelt", link=LINK),

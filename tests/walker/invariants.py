@@ -63,13 +63,16 @@ def attackers_never_have_the_code(world: "World", step: "Step") -> None:
 
 
 def recovery_changes_only_with_a_right(world: "World", step: "Step") -> None:
-    """It is saved with the password, and after a code; it goes by its own use alone (req 53, 73)."""
+    """It is saved with the password, and after a code; it goes by its own use, or with a reset by mail.
+
+    That takes one that is young (req 53, 72, 73).
+    """
     before, after = step.before.recovery_hash, step.after.recovery_hash
     if before == after:
         return
     if after is None:
-        used = step.changed and step.proof is not None and step.proof.kind == "recovery"
-        assert used, "the recovery password went without being used"
+        assert step.changed, "the recovery password went without a reset"
+        assert step.proof is not None, "the recovery password went without a proof"
         return
     new_account = step.party.is_owner and world.house.clock.now - world.registered_at < FRESH
     right = step.sent.data.get("password") == world.password
@@ -158,8 +161,10 @@ def changes_are_told(world: "World", step: "Step") -> None:
     if step.lost_factors:
         wanted.append(("authenticator.removed", "PasswordChanged"))
     if step.after.recovery_hash != step.before.recovery_hash:
-        gone = step.after.recovery_hash is None
-        wanted.append((f"recovery_password.{'used' if gone else 'created'}", "RecoveryData"))
+        by_link = step.proof is not None and step.proof.kind == "link"
+        gone = "removed" if by_link else "used"
+        verb = gone if step.after.recovery_hash is None else "created"
+        wanted.append((f"recovery_password.{verb}", "RecoveryData"))
     for event, kind in wanted:
         assert event in step.events, f"no {event} in the audit log"
         told = {mail.to for mail in step.mails if mail.kind == kind}

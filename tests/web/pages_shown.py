@@ -163,7 +163,8 @@ def _totp(apps: int, errors: list[tuple[str, str]] | None = None, remember_days:
         "cancel_url": "/leave",
         "authenticators": authenticators,
         "remember_days": remember_days,
-        "lost_url": "/password/recovery/factor",
+        "lost_url": "/password/recovery/factor" if apps == 1 else None,
+        "lost_from": None if apps == 1 else NOW,
     }
 
 

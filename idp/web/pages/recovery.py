@@ -1,6 +1,7 @@
 """The recovery password on the way to a portal: wanted at a registration, or due (K-03; req 50, 75, 102).
 
 It is due for who linked an old account with a security question, and for everybody in the profile ``amt24``.
+A second factor is asked before it, whatever browser is remembered (req 73).
 """
 
 from typing import Final
@@ -14,11 +15,11 @@ from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
 from idp.management import recovery
-from idp.web import recovery_pages
+from idp.web import own_pages, recovery_pages
 from idp.web.browser_session import current_session, flow_browser, known_flow_browser
 from idp.web.context import current
 from idp.web.csrf import shows_stale_form
-from idp.web.flow_pages import begun_from, flow_of, go_back, go_on, go_to, portal_of_flow
+from idp.web.flow_pages import OWN_PAGE, begun_from, flow_of, go_back, go_on, go_to, portal_of_flow
 from idp.web.flow_pages import show as show_page
 from idp.web.recovery_pages import Errors
 
@@ -36,9 +37,14 @@ def show() -> Response:
         return flow
     if live is None:
         return go_on(flow if flow.purpose in _WAITING else begun_from(flow))
-    if flow.purpose == engine.RECOVERY:
-        return _string_page(flow)
-    return _explanation(flow, live) if live.account.recovery_due else go_on(flow)
+    if flow.purpose != engine.RECOVERY and not live.account.recovery_due:
+        return go_on(flow)
+    if unproven := own_pages.second_factor_first(live, flow):
+        return unproven
+    return _string_page(flow) if flow.purpose == engine.RECOVERY else _explanation(flow, live)
+
+
+setattr(show, OWN_PAGE, True)  # a proof on the way leads back to it
 
 
 @bp.post("/recovery/new")
@@ -47,6 +53,8 @@ def draw() -> Response:
     flow, live, ctx = flow_of(*_WAITING), current_session(), current()
     if live is None or not live.account.recovery_due:
         return go_on(flow)
+    if unproven := own_pages.second_factor_first(live, flow):
+        return unproven
     made = recovery.draw(ctx, live.account.id, browser_hash=flow_browser(), then=flow)
     return go_to("recovery.show", flow=made.id)
 
@@ -60,6 +68,8 @@ def submit() -> Response:
         return flow
     if live is None:
         return go_on(begun_from(flow))
+    if unproven := own_pages.second_factor_first(live, flow):
+        return unproven
     refused = recovery_pages.save(lambda lock: flow_of(engine.RECOVERY, lock=lock), live, _string_page)
     return refused or go_back(flow)
 
@@ -81,7 +91,9 @@ def later() -> Response:
 def download() -> Response:
     """Return the string as a file; it works without a script."""
     flow, live = flow_of(engine.RECOVERY), current_session()
-    return recovery_pages.sheet(flow, live) if live else go_on(begun_from(flow))
+    if live is None:
+        return go_on(begun_from(flow))
+    return own_pages.second_factor_first(live, flow) or recovery_pages.sheet(flow, live)
 
 
 def _open() -> tuple[Flow | Response, LiveSession | None]:

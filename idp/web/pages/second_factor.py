@@ -167,8 +167,8 @@ def _page(
 ) -> Response:
     ctx = current()
     cancel_url = decline_url(flow)
-    lost_url = None
-    if second_proof.claim(ctx, flow) is not None:
+    lost_url, lost_from = None, second_proof.waits_until(ctx, flow)
+    if lost_from is None and second_proof.claim(ctx, flow) is not None:
         lost_url = url_for("lost_factor.show", flow=flow.id)
     if transaction.half_way(ctx, flow) is not None:
         cancel_url = url_for("second_factor.cancel", flow=flow.id)
@@ -180,6 +180,7 @@ def _page(
         action=url_for("second_factor.submit", flow=flow.id),
         cancel_url=cancel_url,
         lost_url=lost_url,
+        lost_from=lost_from,
         errors=errors or [],
         authenticators=totp.apps(ctx, account.id),
         remember_days=ctx.settings.remember_device.days,

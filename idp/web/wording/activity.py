@@ -64,6 +64,7 @@ SENTENCES: Mapping[Event, LazyString] = {
     Event.RECOVERY_PASSWORD_CREATED: _("Ein Wiederherstellungspasswort wurde gespeichert."),
     Event.RECOVERY_PASSWORD_REFUSED: _("Ein falsches Wiederherstellungspasswort wurde eingegeben."),
     Event.RECOVERY_PASSWORD_USED: _("Ihr Wiederherstellungspasswort wurde benutzt."),
+    Event.RECOVERY_PASSWORD_REMOVED: _("Ihr Wiederherstellungspasswort wurde entfernt."),
     Event.ACCOUNT_AFFILIATION_CHOSEN: _("Sie haben Ihre Zugehörigkeit gewählt."),
     Event.LEGACY_ACCOUNT_LINKED: _("Ein Konto eines alten Portals wurde verknüpft."),
     Event.LEGACY_ACCOUNT_UNLINKED: _("Die Verknüpfung mit einem alten Portal wurde gelöst."),

@@ -15,6 +15,7 @@ from idp.management import accounts
 from tests.builders import OPERATOR
 from tests.plans import selects
 from tests.web.pages.house import PASSWORD, Browser, House, Person, forms
+from tests.web.pages.recovering import give, has
 
 FRESH = "Leuchtturm vor der Insel 9"
 
@@ -70,6 +71,30 @@ def test_the_whole_way(house: House, browser: Browser) -> None:
     assert [event.actor_id for event in house.events("password.reset_completed")]
     assert _signs_in(house, FRESH)
     assert not _signs_in(house, PASSWORD)
+
+
+@pytest.mark.parametrize(("after", "since", "stays"), [(0, 1, True), (1, 71, False), (1, 72, True)])
+def test_a_young_recovery_password_goes(
+    house: House, browser: Browser, after: int, since: int, stays: bool
+) -> None:
+    """A thief may have saved it; all addresses hear of it, and the log tells (req 72, 76, 106).
+
+    :param after: how many hours after the account it was made: with it, it is its owner's.
+    :param since: how many hours before the reset.
+    """
+    ben = house.add("ben")
+    house.clock.advance(hours=after)
+    text = give(house, ben)
+    house.clock.advance(hours=since)
+    _ask(browser)
+    _choose(browser, _link(house))
+    assert browser.heading == "Passwort geändert!"
+    assert has(house, ben, text) == stays
+    told = [
+        mail for mail in _mails(house) if mail.subject == "Ihr Wiederherstellungspasswort gilt nicht mehr"
+    ]
+    assert [mail.to for mail in told] == ([] if stays else ["ben@muster.example"])
+    assert [row.target_id for row in house.events("recovery_password.removed")] == ([] if stays else [ben.id])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from idp.authentication import totp
 from idp.db import Database
 from idp.settings import Settings
 from idp.settings.models import Recovery
-from tests.web.pages.house import PASSWORD, Browser, House, Person
+from tests.web.pages.house import PASSWORD, Browser, House, Person, forms
 from tests.web.pages.recovering import (
     FRESH,
     LOST,
@@ -75,6 +75,54 @@ def test_the_whole_way(house: House, browser: Browser, anna: Person) -> None:
     assert "Ihre zweistufige Anmeldung ist jetzt ausgeschaltet" in changed.text
     assert signs_in(house, FRESH, "anna")
     assert not signs_in(house, PASSWORD, "anna")
+
+
+def test_a_young_recovery_password_waits(house: House, browser: Browser, anna: Person) -> None:
+    """One session and the password could save one: its owner has three days to answer (req 71, 73)."""
+    house.clock.advance(hours=1)
+    text = give(house, anna)
+    house.clock.advance(hours=71)
+    reset(browser, text, "anna")
+    flow = browser.address.partition("flow=")[2]
+    assert LOST not in browser.text
+    assert "Ohne die App kommen Sie deshalb erst ab" in browser.text
+    assert ">04.03.2026" in browser.text
+    for page in ("factor", "factor/code"):
+        browser.get(f"/password/recovery/{page}?flow={flow}")
+        assert browser.heading in ONLY_THE_APP
+    _, hidden = forms(browser.text)[0]
+    browser.post(f"/password/recovery/factor?flow={flow}", hidden)
+    assert browser.heading in ONLY_THE_APP
+    assert posted(house) == []
+    browser.send(code=anna.code())
+    assert browser.heading == "Passwort geändert!"  # with the app it is as ever
+    assert factors(house, anna) == 1
+    text = give(house, anna)
+    house.clock.advance(hours=72)
+    browser.send(code=lose_app(house, browser, anna, text))
+    assert factors(house, anna) == 0
+
+
+def test_what_one_stolen_session_plants_removes_nothing(house: House, browser: Browser, anna: Person) -> None:
+    """Another address gets no code while the old one can still take the account back (req 69, 71, 73)."""
+    text = give(house, anna)
+    house.clock.advance(minutes=1)
+    browser.get("/login")
+    browser.sign_in(anna)
+    browser.get("/account/email")
+    browser.send(email="dieb@muster.example")
+    browser.send(code=code_in(posted(house)[0]))
+    undo = next(mail.link for mail in posted(house) if "/account/email/undo" in str(mail.link))
+    thief = house.browser()
+    reset(thief, text, "anna")
+    assert LOST not in thief.text
+    assert "Ohne die App kommen Sie deshalb erst ab" in thief.text
+    owner = house.browser()
+    owner.get(str(undo).removeprefix(house.settings.public_url))
+    owner.send()
+    assert owner.heading == "Änderung zurückgenommen"
+    owner.send(code=lose_app(house, owner, anna, text))
+    assert factors(house, anna) == 0
 
 
 def test_what_the_log_says(house: House, browser: Browser, anna: Person) -> None:

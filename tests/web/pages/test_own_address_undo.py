@@ -10,7 +10,18 @@ from idp.accounts import identifiers
 from idp.authentication.models import Device, RecoveryPassword
 from idp.management import accounts
 from tests.builders import OPERATOR
-from tests.web.pages.addresses import FRESH, NEW, OLD, changed, code_of, link_of, owned, signs_in, undo_link
+from tests.web.pages.addresses import (
+    FRESH,
+    NEW,
+    OLD,
+    changed,
+    code_of,
+    link_of,
+    mails,
+    owned,
+    signs_in,
+    undo_link,
+)
 from tests.web.pages.house import PASSWORD, Browser, House, Person
 
 
@@ -78,16 +89,55 @@ class TestUndo:
         with house.work() as ctx:
             assert ctx.db.get(RecoveryPassword, ben.id) is None
 
-    def test_an_older_recovery_password_stays(self, house: House, browser: Browser, ben: Person) -> None:
+    def test_a_thief_s_own_link_leaves_the_owner_s(self, house: House, stolen: Browser, ben: Person) -> None:
+        """A second change, undone by the thief, and a new password by the thief's address (req 69)."""
+        link = undo_link(house)
+        house.clock.advance(minutes=2)
+        changed(house, stolen, "weg@muster.example")
+        thiefs = house.browser()
+        thiefs.get(undo_link(house, NEW))
+        thiefs.send()
+        assert owned(house, ben) == [NEW]
+        thiefs.get("/password/forgot")
+        thiefs.send(email=NEW)
+        thiefs.get(link_of(house, "Ihr Passwort zurücksetzen", NEW))
+        thiefs.send(new_password=FRESH, confirm_password=FRESH)
+        assert signs_in(house, NEW, FRESH)
+        owner = house.browser()
+        owner.get(link)
+        owner.send()
+        assert owner.heading == "Änderung zurückgenommen"
+        assert owned(house, ben) == [OLD]
+        assert not signs_in(house, "ben", FRESH)
+
+    @pytest.mark.parametrize(
+        ("after", "before", "stays"),
+        [(0, 71, True), (1, 71, False), (1, 72, True)],
+        ids=["of the account's beginning", "young", "settled"],
+    )
+    def test_an_older_recovery_password(
+        self, house: House, browser: Browser, ben: Person, *, after: int, before: int, stays: bool
+    ) -> None:
+        """One that a thief may have saved first goes too, and its owner hears of it (req 72).
+
+        :param after: how many hours after the account it was made.
+        :param before: how many before the change.
+        """
+        house.clock.advance(hours=after)
         with house.work() as ctx:
             ctx.db.add(RecoveryPassword(account_id=ben.id, hash=b"x" * 32, created_at=ctx.now))
-        house.clock.advance(minutes=1)
+        house.clock.advance(hours=before)
+        browser.get("/login")
+        browser.sign_in(ben)
         changed(house, browser)
         owner = house.browser()
         owner.get(undo_link(house))
         owner.send()
         with house.work() as ctx:
-            assert ctx.db.get(RecoveryPassword, ben.id) is not None
+            assert (ctx.db.get(RecoveryPassword, ben.id) is not None) == stays
+        told = [mail.to for mail in mails(house) if "Wiederherstellungspasswort gilt nicht" in mail.subject]
+        assert told == ([] if stays else [OLD])
+        assert len(house.events("recovery_password.removed")) == (0 if stays else 1)
 
     def test_open_links_to_a_new_password_die(self, house: House, stolen: Browser, ben: Person) -> None:
         stranger = house.browser()
@@ -133,7 +183,50 @@ class TestUndo:
         owner.send()
         assert owned(house, ben) == [OLD]
 
+    def test_it_undoes_a_deletion_too(self, house: House, stolen: Browser, ben: Person) -> None:
+        """The thief deletes the account; its owner hears of it, and one link is enough (req 72, 109)."""
+        link = undo_link(house)
+        stolen.get("/account/delete")
+        stolen.send(agreed="y")
+        assert stolen.heading == "Ihr Konto wird gelöscht"
+        [planned] = [mail for mail in mails(house, OLD) if "/account/delete/undo" in str(mail.link)]
+        assert "nehmen Sie die Änderung Ihrer E-Mail-Adresse zurück" in planned.text
+        owner = house.browser()
+        owner.get(link)
+        owner.send()
+        assert owner.heading == "Änderung zurückgenommen"
+        assert owned(house, ben) == [OLD]
+        assert owner.get(planned.link.removeprefix(house.settings.public_url)).status_code == 410
+        assert [mail.to for mail in mails(house) if mail.subject == "Ihr Konto bleibt bestehen"] == [OLD]
+        owner.get("/password/forgot")
+        owner.send(email=OLD)
+        owner.get(link_of(house, "Ihr Passwort zurücksetzen", OLD))
+        owner.send(new_password=FRESH, confirm_password=FRESH)
+        assert signs_in(house, OLD, FRESH)
+
+    def test_whom_a_deletion_is_told(self, house: House, stolen: Browser, ben: Person) -> None:
+        """Old addresses as long as their links work, no longer (req 110)."""
+        house.clock.advance(hours=72)
+        stolen.get("/login")
+        stolen.sign_in(ben)
+        stolen.get("/account/delete")
+        stolen.send(agreed="y")
+        assert [mail.to for mail in mails(house) if "gelöscht" in mail.subject] == [NEW]
+
+    def test_what_is_blocked_beside_stays_deleted(self, house: House, stolen: Browser, ben: Person) -> None:
+        link = undo_link(house)
+        stolen.get("/account/delete")
+        stolen.send(agreed="y")
+        with house.work() as ctx:
+            accounts.block(ctx.acting(OPERATOR), ben.id)
+        owner = house.browser()
+        owner.get(link)
+        owner.send()
+        assert owner.page.status_code == 410
+        assert owned(house, ben) == [NEW]
+
     def test_a_deleted_account_stays_deleted(self, house: House, stolen: Browser, ben: Person) -> None:
+        """By the operator."""
         link = undo_link(house)
         with house.work() as ctx:
             accounts.delete(ctx.acting(OPERATOR), ben.id)
@@ -153,6 +246,11 @@ class TestUndo:
         assert "gehört schon zu einem anderen Konto" in owner.text
         assert owned(house, ben) == [NEW]
         assert signs_in(house, "ben")
+        with house.work() as ctx:
+            [taken] = identifiers.of_account(ctx, other.id, identifiers.EMAIL)[1:]
+            ctx.db.delete(taken)
+        owner.send()  # nothing was used up
+        assert owned(house, ben) == [OLD]
 
     def test_of_two_at_a_time_one_counts(self, house: House, stolen: Browser, ben: Person) -> None:
         """(C16)"""
@@ -183,3 +281,21 @@ def test_several_addresses_become_one_and_come_back(house: House, browser: Brows
     owner.send()
     assert sorted(owned(house, ben)) == sorted([OLD, second])
     assert owner.get(other).status_code == 410
+
+
+def test_of_several_those_come_back_that_are_free(house: House, browser: Browser, ben: Person) -> None:
+    """Who takes one of them for another account does not keep the owner out (req 69)."""
+    second = "ben@alt-arbeitgeber.example"
+    with house.work() as ctx:
+        identifiers.add_email(ctx, ben.id, second, verified=True)
+    changed(house, browser)
+    other = house.add("eve")
+    with house.work() as ctx:
+        identifiers.add_email(ctx, other.id, second, verified=True)
+    owner = house.browser()
+    owner.get(undo_link(house, OLD))
+    owner.send()
+    assert owner.heading == "Änderung zurückgenommen"
+    assert owned(house, ben) == [OLD]
+    assert owned(house, other) == ["eve@muster.example", second]
+    assert signs_in(house, second)  # with the password of eve

@@ -286,6 +286,51 @@ class TestDue:
         browser.send(code=anna.code())
         assert browser.heading == "Wiederherstellungspasswort setzen"
 
+    def test_a_remembered_browser_does_not_spare_the_second_factor(
+        self, house: House, browser: Browser, anna: Person
+    ) -> None:
+        """Who knows the password and sits at it gets no way back in for good (req 73)."""
+        browser.get("/login")
+        browser.sign_in(anna, remember_device="y")
+        _due(house, anna)
+        house.clock.advance(days=3)
+        browser.ask()
+        browser.give_password(anna)
+        assert browser.heading == "Bestätigen Sie Ihre Identität"
+        assert 'name="code"' in browser.text
+        browser.send(code=anna.code())
+        assert "Bevor es weitergeht" in browser.text
+        action, hidden = forms(browser.text)[0]
+        house.clock.advance(minutes=15)
+        browser.post(action, hidden)
+        assert browser.heading == "Bestätigen Sie Ihre Identität"
+        browser.send(code=anna.code())
+        browser.send()
+        text = string_on(browser)
+        browser.send(form=SAVE, saved="y", password=PASSWORD)
+        assert browser.arrived["code"]
+        assert has(house, anna, text)
+
+    def test_the_string_waits_for_a_young_proof(self, house: House, browser: Browser, anna: Person) -> None:
+        """It is neither shown, handed out nor saved before, and the same one afterwards (req 73)."""
+        _due(house, anna)
+        browser.ask()
+        browser.sign_in(anna)
+        browser.send()
+        text, address = string_on(browser), browser.address
+        file, save = forms(browser.text)[FILE], forms(browser.text)[SAVE]
+        house.clock.advance(minutes=15)
+        for action, hidden in (file, save):
+            browser.post(action, hidden | {"saved": "y", "password": PASSWORD})
+            assert browser.heading == "Bestätigen Sie Ihre Identität"
+        browser.get(address)
+        assert browser.heading == "Bestätigen Sie Ihre Identität"
+        assert house.events("recovery_password.created") == []
+        browser.send(code=anna.code())
+        assert string_on(browser) == text
+        browser.send(form=SAVE, saved="y", password=PASSWORD)
+        assert browser.arrived["code"]
+
     def test_a_portal_that_wants_no_page_hears_so(self, house: House, browser: Browser) -> None:
         """(OIDC Core §3.1.2.6)"""
         ben = house.add("ben")
