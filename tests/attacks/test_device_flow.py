@@ -39,6 +39,8 @@ def device(services: Services, gateway: Gateway) -> Device:
         organization = make_organization(ctx)
         for name in ("anna", "ben"):
             make_membership(ctx, organization, cast.person(ctx, name))
+        for name in ("nora", "otto"):
+            cast.person(ctx, name)
     return Device(gateway, registered)
 
 
@@ -58,7 +60,7 @@ def _connected(services: Services) -> list[str]:
                 DeviceRequest, DeviceRequest.authorization_id == Authorization.id
             )
         ).all()
-        names = {accounts.find(ctx, name): name for name in ("anna", "ben")}
+        names = {accounts.find(ctx, name): name for name in ("anna", "ben", "nora", "otto")}
     return [names[account_id] for account_id in found]
 
 
@@ -135,15 +137,19 @@ def test_another_browser_s_question(device: Device, services: Services) -> None:
     assert device.hears() == "authorization_pending"
 
 
-def test_a_page_of_another_account(device: Device, services: Services) -> None:
-    """The question was ben's, anna signed in since; her click is asked for anew, and why (req 75)."""
+@pytest.mark.parametrize(("first", "then"), [("ben", "anna"), ("nora", "otto")])
+def test_a_page_of_another_account(device: Device, services: Services, first: str, then: str) -> None:
+    """The question was one's, another signed in since, with or without a company.
+
+    The click is asked for anew, and why (req 75).
+    """
     browser = Browser(device.gateway)
-    page = at_the_question(browser, device.ask(), "ben")
+    page = at_the_question(browser, device.ask(), first)
     stood_open, target = _fields(page.text), _target(browser)
     browser.get("/logout")
     browser.submit(expect_action="/logout", choice="logout")
     browser.get("/login")
-    browser.sign_in("anna")
+    browser.sign_in(then)
     fresh = _fields(browser.get(target).text)
     assert fresh["confirmation"] != stood_open["confirmation"]
     sent = stood_open | {"csrf_token": fresh["csrf_token"], "choice": "connect"}
@@ -154,6 +160,18 @@ def test_a_page_of_another_account(device: Device, services: Services) -> None:
         assert "länger offen" not in again
     assert _connected(services) == []
     browser.post(target, fresh | {"choice": "connect"})
+    assert _connected(services) == [then]
+
+
+def test_a_page_of_another_flow(device: Device, services: Services) -> None:
+    """The same person at the same code in two browsers: each answers its own question alone (req 41)."""
+    shown, first, second = device.ask(), Browser(device.gateway), Browser(device.gateway)
+    others = _fields(at_the_question(first, shown).text)["confirmation"]
+    own = _fields(at_the_question(second, shown).text)
+    target = _target(second)
+    second.post(target, own | {"confirmation": others, "choice": "connect"})
+    assert _connected(services) == []
+    second.post(target, own | {"choice": "connect"})
     assert _connected(services) == ["anna"]
 
 
@@ -165,7 +183,11 @@ def test_a_page_of_another_company(device: Device, services: Services) -> None:
         mine = {each.organization_name: each.id for each in for_account(ctx, account_id)}
     browser = Browser(device.gateway)
     enter(browser, device.ask())
-    browser.sign_in()
+    asked = browser.sign_in()
+    flow = re.search(r"flow=([\w-]{43})", browser.url)
+    assert flow is not None
+    early = _fields(asked.text) | {"choice": "connect", "confirmation": "x"}
+    browser.post(f"/device/{flow[1]}", early)  # before the question is there
     page = browser.submit(expect_action="/choose-organization", choice=mine["Muster GmbH"])
     fields, target = _fields(page.text), _target(browser)
     flow_id = target.rpartition("/")[2]

@@ -186,7 +186,7 @@ def test_a_logout_token_is_no_access_token_and_no_hint(op: Op, worker: Worker, r
     assert op.browser().get("/logout", id_token_hint=token).status_code == 400
 
 
-@pytest.mark.parametrize(("status", "attempts"), [(200, 1), (204, 1), (400, 1), (503, 2)])
+@pytest.mark.parametrize(("status", "attempts"), [(200, 1), (204, 1), (400, 1), (202, 2), (302, 2), (503, 2)])
 def test_a_receiver_that_fails_is_asked_again(
     op: Op, worker: Worker, receiver: Receiver, status: int, attempts: int
 ) -> None:

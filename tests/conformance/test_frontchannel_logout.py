@@ -105,10 +105,12 @@ def test_an_address_without_a_hint_is_only_offered(op: Op, framed: Portal) -> No
     browser = op.browser()
     framed.sign_in(browser, "paul")
     browser.get("/logout", client_id="first", post_logout_redirect_uri=SIGNED_OUT)
-    browser.submit(expect_action="/logout/", choice="logout")
-    assert len(frames(browser)) == 1
-    assert browser.page is not None
-    assert "data-onward" in browser.page.text
+    question, asked = browser.url, browser.page
+    for _ in range(2):  # of two clicks the browser shows the second's answer
+        browser.url, browser.page = question, asked
+        browser.submit(expect_action="/logout/", choice="logout")
+        assert len(frames(browser)) == 1
+        assert "data-onward" in browser.page.text
     browser.get("/logout", client_id="first", post_logout_redirect_uri=SIGNED_OUT)
     assert frames(browser) == sources(browser) == []
 

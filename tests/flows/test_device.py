@@ -18,7 +18,7 @@ from tests.builders import OPERATOR, make_membership, make_organization
 from tests.device_programs import Device, answer, at_the_question, connect, enter, heading
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser
-from tests.world import forget_snapshot, later, move_back, now, verified
+from tests.world import forget_snapshot, later, move_back, now, time_passes, verified
 
 AAL2 = "urn:lotse:acr:aal2"
 
@@ -181,6 +181,17 @@ def test_a_demanded_level_that_nobody_can_reach(device: Device, browser: Browser
     assert "/login?" in browser.url
     browser.sign_in("clara")
     assert "/login/totp" in browser.url
+
+
+def test_a_client_s_age_of_sign_ins_counts(device: Device, browser: Browser, services: Services) -> None:
+    """``default_max_age``: who signed in longer ago proves again who it is, before the question."""
+    strict = _registered_anew(device, services, default_max_age=600)
+    connect(browser, device.ask())
+    time_passes(services, minutes=11)
+    enter(browser, strict.ask())
+    assert "/login?" in browser.url
+    browser.sign_in()
+    assert heading(answer(browser)) == "Gerät verbunden"
 
 
 def test_a_company_is_chosen_before_the_question(

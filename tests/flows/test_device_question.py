@@ -90,6 +90,20 @@ def test_the_operators_own_program_is_told_of_shortly(lobby: Lobby) -> None:
 
 
 @pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("203.0.113.80", "203.0.113.0<br>dasselbe Netz wie dieser Browser"),
+        ("198.51.100.7", "203.0.113.0<br>ein anderes Netz als dieser Browser"),
+    ],
+)
+def test_where_the_device_stands(lobby: Lobby, address: str, words: str) -> None:
+    """Whoever was sent a code by a stranger sees that the device is elsewhere (RFC 8628 §5.4; req 30)."""
+    lobby.browser.address = address
+    page = at_the_question(lobby.browser, lobby.program("till").ask("openid")).text
+    assert _fact(page, "Netz des Geräts") == words
+
+
+@pytest.mark.parametrize(
     ("scope", "fields", "words"),
     [
         ("openid", {"grant_types": [cast.DEVICE_GRANT]}, "nur jetzt, höchstens 5 Minuten"),

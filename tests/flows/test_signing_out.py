@@ -76,9 +76,14 @@ def test_nobody_is_signed_in(portal: Portal) -> None:
     hint = portal.sign_in(browser)["id_token"]
     stranger.get("/logout", id_token_hint=hint, post_logout_redirect_uri=SIGNED_OUT, state="x y")
     assert stranger.url == f"{SIGNED_OUT}?state=x+y"
-    page = stranger.get("/logout", client_id="portal", post_logout_redirect_uri=SIGNED_OUT)
-    assert page.status_code == 200
-    assert f'href="{SIGNED_OUT}"' in page.text
+    wish = {"client_id": "portal", "post_logout_redirect_uri": SIGNED_OUT}
+    for page in (
+        stranger.get("/logout", **wish),
+        stranger.post_from("https://portal.example", "/logout", wish),
+    ):
+        assert page.status_code == 200
+        assert f'href="{SIGNED_OUT}"' in page.text
+        assert "data-onward" not in page.text
 
 
 def test_another_browser_cannot_answer_the_question(portal: Portal) -> None:
@@ -123,21 +128,23 @@ def test_only_an_answer_signs_out(portal: Portal) -> None:
     assert _signed_in(portal, browser)
 
 
+@pytest.mark.parametrize("then", ["logout", "stay"])
 @pytest.mark.parametrize(
     ("choice", "address"), [("logout", f"{SIGNED_OUT}?state=x"), ("stay", "https://portal.example/")]
 )
 def test_the_second_of_two_clicks_is_answered_like_the_first(
-    portal: Portal, choice: str, address: str
+    portal: Portal, choice: str, then: str, address: str
 ) -> None:
-    """It is the only one whose answer the browser shows."""
+    """It is the only one whose answer the browser shows; a question is answered once, whatever comes then."""
     browser = Browser(portal.gateway)
     portal.sign_in(browser)
     page = browser.get("/logout", client_id="portal", post_logout_redirect_uri=SIGNED_OUT, state="x")
     question = browser.url
-    for _ in range(2):
+    for button in (choice, then):
         browser.url, browser.page = question, page
-        browser.submit(expect_action="/logout/", choice=choice)
+        browser.submit(expect_action="/logout/", choice=button)
         assert browser.url == address
+    assert _signed_in(portal, browser) == (choice == "stay")
 
 
 def test_an_address_that_was_taken_back_is_led_to_by_no_old_question(

@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from idp.accounts.models import Account
+from idp.audit.events import Event
+from idp.audit.models import AuditEvent
 from idp.authentication import live_sessions, sessions
 from idp.authentication.models import SessionClient
 from idp.context import Origin
@@ -71,6 +73,7 @@ def test_what_is_shown_as_a_mistake(desk: Desk) -> None:
         ("id_token_hint", [_hint(desk, typ="logout+jwt")]),
         ("id_token_hint", [_hint(desk, iss="https://other.example")]),
         ("id_token_hint", [_hint(desk, aud=["portal"])]),
+        ("id_token_hint", [_hint(desk, aud=None)]),
         ("id_token_hint", [("id_token_hint", "garbage")]),
     ]
     for parameter, pairs in cases:
@@ -120,6 +123,9 @@ def test_the_end_of_a_session(desk: Desk) -> None:
         assert ctx.db.get_one(Authorization, kept.authorization_id).revoked_at is None
         messages = list(ctx.db.scalars(select(OutboxMessage)))
         assert [message.reference for message in messages] == ["told"]
+        assert ctx.db.get_one(SessionClient, sid).logout_outbox_id == messages[0].id
+        ended = select(AuditEvent).where(AuditEvent.event == Event.SESSION_ENDED)
+        assert [event.target_id for event in ctx.db.scalars(ended)] == [session]
         found = outbox.claim(ctx, [outbox.BACKCHANNEL_LOGOUT], limit=5)
         assert found[0].payload["sid"] == sid
 
