@@ -28,6 +28,8 @@ MAILED_CODE: Final = "mailed_code"
 COUNTED: Final = (totp.TOTP, MAILED_CODE)
 """What gives codes; in an account the tries at each are counted for themselves."""
 
+#: who gives a wrong code is not shown to be the owner (req 106)
+_NOBODY: Final = Actor("anonymous")
 _WRONG: Final = frozenset({"code.wrong", "totp.used"})
 
 
@@ -56,11 +58,11 @@ def not_tried(ctx: Context, flow: Flow, account_id: str, refusal: Refusal) -> Re
 
     It is ``code.exhausted`` where only a new start helps.
     """
-    acting = ctx.acting(Actor("account", account_id))
+    nobody = ctx.acting(_NOBODY)
     if refusal.code == "flow.expired":  # the tries of this sign-in are used up
-        transaction.exhausted(acting, flow, account_id)
+        transaction.exhausted(nobody, flow, account_id)
         return Refusal(transaction.EXHAUSTED)
-    record(acting, Event.SECOND_FACTOR_LOCKED, target=("account", account_id), reason=refusal.code)
+    record(nobody, Event.SECOND_FACTOR_LOCKED, target=("account", account_id), reason=refusal.code)
     return refusal
 
 
@@ -85,10 +87,11 @@ def verify(
         app = totp.verify(acting, account_id, code, authenticator_id=authenticator_id)
     except Refusal as refusal:
         # a right password with a wrong code (req 60)
-        record(acting, Event.SECOND_FACTOR_FAILED, target=target, reason=refusal.code)
+        nobody = ctx.acting(_NOBODY)
+        record(nobody, Event.SECOND_FACTOR_FAILED, target=target, reason=refusal.code)
         remaining = reservation.remaining or 0
         if refusal.code in _WRONG and remaining == 0:
-            transaction.exhausted(acting, flow, account_id)
+            transaction.exhausted(nobody, flow, account_id)
             raise Refusal(transaction.EXHAUSTED) from refusal
         if refusal.code == "code.wrong":
             raise Refusal("code.wrong", remaining=remaining) from refusal

@@ -65,6 +65,9 @@ OF_NOBODY: Final = frozenset(
 )
 TOLD: Final = frozenset(Event) - OF_NOBODY
 
+#: what the link of a mail about an old account does: it went to two addresses, the browser may be another's
+_BY_LINK: Final = frozenset({Event.LEGACY_ACCOUNT_UNLINKED, Event.MEMBERSHIP_ENDED, Event.SESSION_ENDED})
+
 
 @dataclass(frozen=True, slots=True)
 class Deed:
@@ -145,7 +148,14 @@ def who(entry: Entry, account_id: str) -> str:
 
 def origin(entry: Entry, account_id: str) -> dict[str, Any]:
     """Return where an act came from, unless it was another person's or a portal's: that is their own."""
-    return dict(entry.origin or {}) if who(entry, account_id) in (OWNER, STRANGER) else {}
+    by = who(entry, account_id)
+    own = by == OWNER or (by == STRANGER and entry.event not in _BY_LINK)
+    return dict(entry.origin or {}) if own else {}
+
+
+def reason(entry: Entry, account_id: str) -> str | None:
+    """Return the word for why, not an operator's sentence, which may be about others (req 110)."""
+    return None if who(entry, account_id) in (OPERATOR, ADMIN, PERSON) else entry.reason
 
 
 def _targets(account_id: str) -> Select[str]:

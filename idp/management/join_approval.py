@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from idp.accounts import identifiers
+from idp.accounts.models import ACTIVE as ACCOUNT_ACTIVE
 from idp.accounts.models import Account
 from idp.audit.events import Event
 from idp.audit.log import record
@@ -37,7 +38,7 @@ class Waiting:
 
 
 def waiting(ctx: Context, organization_id: str | None = None, *, limit: int = 100) -> list[Waiting]:
-    """Return who waits, for one company or for all, the longest first.
+    """Return who waits, for one company or for all, the longest first, unless the account is blocked or goes.
 
     :raises Refusal: ``actor.not_allowed``.
     """
@@ -47,7 +48,7 @@ def waiting(ctx: Context, organization_id: str | None = None, *, limit: int = 10
         .join(Organization, Organization.id == Membership.organization_id)
         .join(Account, Account.id == Membership.account_id)
         .outerjoin(JoinRequest, JoinRequest.membership_id == Membership.id)
-        .where(Membership.status == PENDING)
+        .where(Membership.status == PENDING, Account.status == ACCOUNT_ACTIVE)
         .order_by(Membership.changed_at, Membership.id)
         .limit(limit)
     )
@@ -74,7 +75,7 @@ def approve(ctx: Context, organization_id: str, membership_id: str) -> bool:
     """Let a person in and tell them; False, and nothing done, where they are in already.
 
     :raises Refusal: ``actor.not_allowed``, ``membership.unknown``; ``membership.status`` (status, action)
-        where nothing waits; ``organization.status`` (status).
+        where nothing waits; ``organization.status`` (status); ``account.status`` (status).
     """
     require_operator(ctx)
     membership = locked(ctx, organization_id, membership_id)
@@ -84,6 +85,8 @@ def approve(ctx: Context, organization_id: str, membership_id: str) -> bool:
     if organization.status != ACTIVE:
         raise Refusal("organization.status", status=organization.state)
     account = accounts.locked(ctx, membership.account_id)
+    if account.status != ACCOUNT_ACTIVE:
+        raise Refusal("account.status", status=account.status)
     activate(ctx, account, membership)
     _tell(ctx, account, mails.AccessActivated(organization=organization.name))
     return True

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Select, select, update
 
+from idp.accounts.models import ACTIVE as ACCOUNT_ACTIVE
 from idp.accounts.models import Account
 from idp.audit.events import Event
 from idp.audit.log import record
@@ -129,6 +130,7 @@ def _waiting() -> Select[*tuple[Any, ...]]:
         .join(Account, Account.id == Membership.account_id)
         .where(
             Membership.status == PENDING,
+            Account.status == ACCOUNT_ACTIVE,
             Organization.status == ACTIVE,
             Organization.join_policy == POSTED_CODE,
         )

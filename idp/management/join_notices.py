@@ -41,18 +41,29 @@ def _due(ctx: Context) -> list[str]:
         JoinRequest, JoinRequest.membership_id == Membership.id
     )
     lately = of_company.where(JoinRequest.told_at > ctx.now - PAUSE)
-    due = of_company.join(Organization, Organization.id == Membership.organization_id).where(
-        JoinRequest.told_at.is_(None),
-        Membership.status == PENDING,
-        Organization.status == ACTIVE,
-        Membership.organization_id.not_in(lately),
+    due = (
+        of_company.join(Organization, Organization.id == Membership.organization_id)
+        .join(Account, Account.id == Membership.account_id)
+        .where(
+            JoinRequest.told_at.is_(None),
+            Membership.status == PENDING,
+            Organization.status == ACTIVE,
+            Account.status == ACCOUNT_ACTIVE,  # whose account goes waits for nobody
+            Membership.organization_id.not_in(lately),
+        )
     )
     return list(ctx.db.scalars(due.distinct().limit(_AT_ONCE)))
 
 
 def _tell(ctx: Context, organization_id: str) -> int:
-    waiting = select(Membership.id).where(
-        Membership.organization_id == organization_id, Membership.status == PENDING
+    waiting = (
+        select(Membership.id)
+        .join(Account, Account.id == Membership.account_id)
+        .where(
+            Membership.organization_id == organization_id,
+            Membership.status == PENDING,
+            Account.status == ACCOUNT_ACTIVE,
+        )
     )
     told = ctx.db.scalars(
         update(JoinRequest)

@@ -73,7 +73,7 @@ def of_mail(ctx: Context, token: str) -> MailedLink:
 
 
 def undo_by_mail(ctx: Context, token: str) -> None:
-    """Use the link of a mail up and undo what it stands for.
+    """Use the link of a mail up and undo what it stands for; the log names nobody: two addresses got it.
 
     :raises Refusal: as :func:`of_mail` and ``linking.undo``.
     """
@@ -82,8 +82,9 @@ def undo_by_mail(ctx: Context, token: str) -> None:
     if secret is None:  # two at once
         raise Refusal("token.used")
     account_id = ctx.db.get_one(LegacyLink, secret.target).account_id
-    acting = ctx.acting(Actor("account", account_id))
-    tell_released(acting, account_id, linking.undo(acting, account_id, secret.target))
+    nobody = ctx.acting(Actor("anonymous"))
+    undone = linking.release(nobody, account_id, secret.target, reason="link of a mail")
+    tell_released(ctx, account_id, undone)
 
 
 def _addresses(notices: Notices) -> list[str]:

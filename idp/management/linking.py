@@ -123,6 +123,14 @@ def undo(ctx: Context, account_id: str, link_id: str) -> Undone:
         ``link.undone``; ``link.final`` (until) after 30 days.
     """
     require_person_or_operator(ctx, account_id)
+    return release(ctx, account_id, link_id)
+
+
+def release(ctx: Context, account_id: str, link_id: str, *, reason: str | None = None) -> Undone:
+    """Do what :func:`undo` does, whoever acts: who calls has seen the link of the mail.
+
+    :raises Refusal: as :func:`undo`, but for ``actor.not_allowed``.
+    """
     account = accounts.locked(ctx, account_id)
     mine = (LegacyLink.id == link_id) & (LegacyLink.account_id == account.id)
     consumed = (
@@ -148,7 +156,7 @@ def undo(ctx: Context, account_id: str, link_id: str) -> Undone:
     if row.recovery_due and not any(other.recovery_due for other in others):
         account.recovery_due = recovery.due_for_everybody(ctx)
     directory = ctx.db.get_one(LegacyDirectory, old.directory_id)
-    _record(ctx, Event.LEGACY_ACCOUNT_UNLINKED, row, directory)
+    _record(ctx, Event.LEGACY_ACCOUNT_UNLINKED, row, directory, reason)
     return Undone(ended, _notices(ctx, account.id, directory, personal_of(ctx, old)))
 
 
@@ -198,7 +206,9 @@ def _first_seen(ctx: Context, identity: LegacyIdentity) -> str:
     return str(ctx.db.execute(same).scalar_one())
 
 
-def _record(ctx: Context, event: Event, row: LegacyLink, directory: LegacyDirectory) -> None:
+def _record(
+    ctx: Context, event: Event, row: LegacyLink, directory: LegacyDirectory, reason: str | None = None
+) -> None:
     facts = {
         "directory": directory.slug,
         "legacy_account": row.legacy_account_id,
@@ -206,7 +216,8 @@ def _record(ctx: Context, event: Event, row: LegacyLink, directory: LegacyDirect
         **row.changes,
     }
     company = row.changes.get("organization")
-    record(ctx, event, target=("account", row.account_id), organization=company, new=facts)
+    target = ("account", row.account_id)
+    record(ctx, event, target=target, organization=company, new=facts, reason=reason)
     ctx.db.flush()
 
 

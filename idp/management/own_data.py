@@ -180,7 +180,7 @@ def _activity(ctx: Context, account_id: str) -> Section:
             "portal": entry.client,
             "old": entry.old,
             "new": entry.new,
-            "reason": entry.reason,
+            "reason": activity.reason(entry, account_id),
             "network": activity.origin(entry, account_id).get("ip"),
             "user_agent": activity.origin(entry, account_id).get("user_agent"),
         }

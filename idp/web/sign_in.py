@@ -130,8 +130,7 @@ def end_guessing(response: Response) -> Response:
     """
     live = current_session()
     if live is not None:
-        ctx = current().acting(Actor("account", live.account.id))
-        end_session(ctx, live.session.id, sessions.WRONG_CODES)
+        end_session(current(), live.session.id, sessions.WRONG_CODES)
         clear_session(response)
     return response
 

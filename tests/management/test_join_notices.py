@@ -6,11 +6,19 @@ from datetime import timedelta
 import pytest
 
 from idp.context import Services
-from idp.management import accounts, join_approval, memberships, organizations
+from idp.errors import Refusal
+from idp.management import (
+    account_deletion,
+    accounts,
+    join_approval,
+    join_letters,
+    memberships,
+    organizations,
+)
 from idp.settings.models import Support
 from tests.builders import OPERATOR, make_account, make_membership
 from tests.installation import unit_of_work
-from tests.joining import BEISPIEL, UNKNOWN, ask, facts, mails, member, membership_id, people, tell
+from tests.joining import BEISPIEL, UNKNOWN, ask, by_post, facts, mails, member, membership_id, people, tell
 
 QUARTER = timedelta(minutes=15)
 
@@ -49,6 +57,25 @@ def test_administrators_are_told_once(services: Services, ids: dict[str, str]) -
     }
     with unit_of_work(services, actor=OPERATOR) as ctx:
         assert join_approval.waiting(ctx)[0].told_at is not None
+
+
+def test_nobody_hears_of_whose_account_goes(services: Services, ids: dict[str, str]) -> None:
+    """No mail, list or letter names them, and nobody lets them in; undone, they wait (req 110)."""
+    ask(services, ids["ben"])
+    by_post(services, ids["muster"])
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        account_deletion.plan(ctx, ids["ben"])
+        assert join_approval.waiting(ctx) == []
+        assert join_letters.due(ctx) == []
+        with pytest.raises(Refusal, match=r"account\.status"):
+            join_approval.approve(ctx, ids["muster"], membership_id(services, ids["muster"], ids["ben"]))
+    assert tell(services) == 0
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        flow = account_deletion.offer(ctx, ids["ben"], then=None, browser_hash=b"b")
+        account_deletion.undo_in(ctx, flow)
+        assert [one.name for one in join_approval.waiting(ctx)] == ["Ben Brandt"]
+        assert [one.person for one in join_letters.due(ctx)] == ["Ben Brandt"]
+    assert tell(services) == 1
 
 
 def test_a_flood_of_requests_is_none_of_mails(services: Services, ids: dict[str, str]) -> None:

@@ -7,12 +7,14 @@ from sqlalchemy import LargeBinary, Table, select
 
 import idp.migrations.models  # noqa: F401  (declares every table)
 from idp.accounts.legacy.models import LegacyAccount, LegacyDirectory, LegacyLink
+from idp.audit.events import Event
+from idp.audit.log import record
 from idp.audit.models import AuditEvent
 from idp.context import Actor, Origin, Services
 from idp.db import Base
 from idp.delivery.models import OutboxMessage
 from idp.errors import Refusal
-from idp.management import activity, joining, own_data, permissions
+from idp.management import accounts, activity, joining, own_data, permissions
 from idp.management.own_data_fields import TABLES, UNTOLD
 from idp.oidc import consent
 from idp.oidc.clients import load_clients
@@ -129,6 +131,20 @@ def test_taking_it_is_told_and_logged(services: Services, anna: str) -> None:
         [message] = ctx.db.scalars(select(OutboxMessage).where(OutboxMessage.kind == "mail"))
         payload = ctx.vault.open_json(message.payload, table="outbox", row=message.id)
         assert payload["mail"] == "data_exported"
+
+
+def test_an_operators_sentence_is_not_in_it(services: Services, anna: str) -> None:
+    """It may be about other people; the words that we write ourselves are (req 110)."""
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        accounts.block(ctx, anna, reason="Hinweis von Frau Krause")
+        accounts.unblock(ctx, anna, reason="Frau Krause hat sich geirrt")
+        record(
+            ctx.acting(Actor("anonymous")), Event.SIGN_IN_FAILED, target=("account", anna), reason="a word"
+        )
+    with unit_of_work(services, actor=Actor("account", anna)) as ctx:
+        told = own_data.export(ctx, anna, "json")["activity"]
+    assert {entry["reason"] for entry in told} == {None, "a word"}
+    assert "account.blocked" in {entry["event"] for entry in told}
 
 
 def test_others_are_refused(services: Services, anna: str) -> None:

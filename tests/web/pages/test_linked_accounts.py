@@ -5,6 +5,9 @@ from sqlalchemy import select
 
 from idp.accounts.legacy.models import LegacyAccount
 from idp.accounts.models import Account
+from idp.audit.events import Event
+from idp.context import Actor
+from idp.management import activity
 from idp.organizations.models import Membership, Organization
 from tests.legacy import OLD_PASSWORD
 from tests.web.pages.house import Browser, House, Person, forms
@@ -172,6 +175,9 @@ def test_an_old_session_proves_itself_first(house: House, browser: Browser, link
     assert not _free(house)
 
 
+_BY_LINK = {Event.LEGACY_ACCOUNT_UNLINKED, Event.MEMBERSHIP_ENDED, Event.SESSION_ENDED}
+
+
 class TestByMail:
     """Whoever had the old account undoes a link that was not theirs."""
 
@@ -193,6 +199,22 @@ class TestByMail:
         assert _free(house)
         owner.get(address)
         assert owner.page.status_code == 410
+
+    def test_the_log_names_nobody(self, house: House, linked: Person, address: str) -> None:
+        """Not the person, who may not have done it, nor a browser, which is the other's (req 106, 110)."""
+        owner = house.browser()
+        owner.extra = {"User-Agent": "Firefox of the other one"}
+        owner.get(address)
+        owner.send(form=0)
+        for name in ("legacy_account.unlinked", "membership.ended"):
+            [event] = house.events(name)
+            assert (event.actor_kind, event.actor_id, event.target_id) == ("anonymous", None, linked.id)
+        assert house.events("legacy_account.unlinked")[0].reason == "link of a mail"
+        with house.work() as ctx:
+            deeds = activity.page(ctx.acting(Actor("account", linked.id)), linked.id).deeds
+        by_link = [deed for deed in deeds if deed.event in _BY_LINK]
+        assert {deed.event for deed in by_link} == _BY_LINK
+        assert {deed.user_agent for deed in by_link} == {None}
 
     def test_the_other_mail_then_says_so(self, house: House, browser: Browser, address: str) -> None:
         browser.get("/account/linked")
