@@ -57,6 +57,9 @@ class Handler(BaseHTTPRequestHandler):
     def answer_html(self) -> None:
         self.reply(200, b"<p>", Content_Type="text/html")
 
+    def answer_capitals(self) -> None:
+        self.reply(200, b"{}", Content_Type="Application/JSON", Content_Encoding="Identity")
+
     def answer_missing(self) -> None:
         self.reply(404, b"<p>", Content_Type="text/html")
 

@@ -212,6 +212,11 @@ def test_an_answer_is_brought_home(sink: Sink) -> None:
     assert sink.headers[0]["accept-encoding"] == "identity"
 
 
+def test_names_of_types_in_any_case(sink: Sink) -> None:
+    """RFC 9110 §8.3.1, §8.4.1."""
+    assert fetch(f"http://127.0.0.1:{sink.port}/capitals", settings=LOOPBACK).body == b"{}"
+
+
 def test_a_proxy_in_the_environment_is_not_asked(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     """(req 32): a proxy would resolve the name again, out of our sight."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):

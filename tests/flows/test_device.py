@@ -117,6 +117,7 @@ def test_the_connection_is_in_the_log(device: Device, browser: Browser, services
     assert entry.target_id == entry.actor_id == account_id
     assert entry.new["scope"] == "openid profile organization"
     assert entry.organization is not None
+    assert entry.details == {"network": "203.0.113.0/24"}
     assert device.codes["device_code"] not in entry.to_json()
     assert shown not in entry.to_json()
 

@@ -49,6 +49,21 @@ def test_oidcc_server_rotate_keys(portal: Portal, services: Services) -> None:
     assert portal.answer(browser)["code"]
 
 
+def test_a_retired_key_can_be_compromised_too(portal: Portal, services: Services) -> None:
+    """It signs no more, but what was signed with it still counts until it is taken out (req 34)."""
+    tokens = portal.sign_in(Browser(portal.gateway))
+    kid = verified(portal.gateway, tokens["access_token"])[0]["kid"]
+    with unit_of_work(services, now()) as ctx:
+        signing_keys.rotate(ctx, force=True)
+    portal.gateway.server.provider.snapshots.expire()
+    assert portal.userinfo(tokens["access_token"]).status_code == 200
+    with unit_of_work(services, now()) as ctx:
+        signing_keys.retire(ctx, kid)
+    portal.gateway.server.provider.snapshots.expire()
+    assert kid not in _published(portal)
+    assert portal.userinfo(tokens["access_token"]).status_code == 401
+
+
 def test_a_compromised_key_is_worth_nothing_at_once(portal: Portal, services: Services) -> None:
     """The emergency brake: its tokens are refused everywhere, and signing goes on."""
     browser = Browser(portal.gateway)

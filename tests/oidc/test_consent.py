@@ -155,6 +155,14 @@ def test_a_scope_of_an_api_is_no_claim_of_that_name(third: RegisteredClient) -> 
     assert consent.granted(client, "openid gender", claims, decision) == Granted("openid gender", {})
 
 
+def test_a_claim_allowed_by_name_is_not_had_by_a_scope_that_was_declined(third: RegisteredClient) -> None:
+    """The later no counts: the request asks for the scope, which brings the claim (req 16)."""
+    claims = {"userinfo": {"email": None}}
+    decision = Decision(extent("openid", "email"), extent("email"))
+    assert not consent.must_ask(third, "openid email", claims, decision)
+    assert consent.granted(third, "openid email", claims, decision) == Granted("openid", {})
+
+
 def test_a_limited_request_has_no_empty_parts() -> None:
     """What is left of ``claims`` is what the parameter would have said."""
     assert limited({"userinfo": {"gender": None}, "id_token": {"sub": None}}, ()) == {
@@ -199,6 +207,21 @@ def test_a_decision_is_kept_beside_earlier_ones(
         "openid phone",
     ]
     assert [old is None for old, _ in facts] == [True, False, False]
+
+
+def test_a_decision_is_about_one_client_and_person(
+    services: Services, third: RegisteredClient, ben: str
+) -> None:
+    """What others may have, and what others decided, stays as it was (req 16)."""
+    with unit_of_work(services) as ctx:
+        once, clara = load_clients(ctx.db)["once"], make_account(ctx, "clara")
+        whole = extent("openid email")
+        for person, client in ((ben, once), (clara, third), (ben, third)):
+            consent.decide(ctx, person, client, whole, whole)
+        consent.decide(ctx, ben, third, whole, extent())
+        assert consent.find(ctx, ben, third.row_id) == Decision(extent("openid"), extent("email"))
+        assert consent.find(ctx, ben, once.row_id) == Decision(whole)
+        assert consent.find(ctx, clara, third.row_id) == Decision(whole)
 
 
 def test_nobody_decides_for_an_account_that_is_gone(services: Services, third: RegisteredClient) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from idp.accounts.models import Account
 from idp.authentication import sessions
@@ -86,6 +86,37 @@ def test_a_code_that_waits_is_found(services: Services, client: RegisteredClient
         device_requests.find(ctx, codes.user)
     with unit_of_work(services, NOW + timedelta(seconds=device_requests.SECONDS)) as ctx:
         assert _refused(ctx, codes.user) == "device.expired"
+
+
+POLLS: list[tuple[list[int], list[str]]] = [
+    ([0, 5, 10], ["authorization_pending"] * 3),
+    ([0, 4, 13, 27], ["authorization_pending", "slow_down", "slow_down", "slow_down"]),
+    (
+        [0, 4, 14, 24],
+        ["authorization_pending", "slow_down", "authorization_pending", "authorization_pending"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("seconds", "heard"), POLLS, ids=str)
+def test_how_often_a_device_may_ask(
+    services: Services, client: RegisteredClient, seconds: list[int], heard: list[str]
+) -> None:
+    """From the last poll on, whatever it heard; ``slow_down`` adds five seconds (RFC 8628 §3.5)."""
+    code = _store(services, client).device
+    found = [
+        device_requests.polled(services.database, client, code, NOW + timedelta(seconds=at)).error
+        for at in seconds
+    ]
+    assert found == heard
+
+
+def test_a_device_that_never_slowed_down(services: Services, client: RegisteredClient) -> None:
+    """Its interval has grown beyond what microseconds in a small integer can hold."""
+    code = _store(services, client).device
+    with services.database.session() as db, db.begin():
+        db.execute(update(DeviceRequest).values(interval=3600, polled_at=NOW))
+    assert device_requests.polled(services.database, client, code, NOW).error == "slow_down"
 
 
 @pytest.mark.parametrize("first", ["connect", "deny"])

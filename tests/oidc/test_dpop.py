@@ -157,6 +157,15 @@ def test_an_rsa_key_with_zeros_in_front() -> None:
         assert _refused(_proof(prover, header={"jwk": jwk})).startswith("the DPoP header must be a JWT")
 
 
+def test_a_number_that_is_written_in_another_way() -> None:
+    """Bits that no byte has, or padding: another thumbprint of the same key (RFC 7638 §7, RFC 7515 §2)."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    x = EC_JWK["x"]
+    for other in (x[:-1] + letters[letters.index(x[-1]) + 1], x + "="):
+        assert b64decode(other) == b64decode(x)
+        assert _refused(_proof(header={"jwk": EC_JWK | {"x": other}})).startswith("the DPoP header must be a")
+
+
 def test_header_parameters_that_do_not_matter() -> None:
     """RFC 7515 §4: what is not understood is ignored; a key may have a name."""
     jwk = EC_JWK | {"kid": "mine", "use": "sig", "alg": "ES256"}

@@ -128,6 +128,7 @@ LOGIN = [
     ("max_age=0 asks", {"max_age": 0}, PERSON, {}, Login()),
     ("max_age=0 after a sign-in here", {"max_age": 0}, JUST_NOW, SIGNED_IN, Issue(None)),
     ("but not for ever", {"max_age": 0}, PERSON, SIGNED_IN, Login()),
+    ("and never shorter than asked", {"max_age": 600}, PERSON, SIGNED_IN, Issue(None)),
     ("the hint names this person", {"hinted_sub": "sub-1"}, PERSON, {}, Issue(None)),
     ("the hint names another", {"hinted_sub": "sub-2"}, PERSON, {}, Login()),
     ("select_account", {"prompt": ("select_account",)}, PERSON, {}, ChooseAccount()),

@@ -27,6 +27,7 @@ def test_keys_that_sign() -> None:
     assert jwks_problem({"keys": [EC.jwk | {"use": "sig", "key_ops": ["verify"], "alg": "ES256"}]}) is None
 
 
+PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 REFUSED: list[tuple[str, object, str]] = [
     ("no table", ["x"], "must have keys"),
     ("no keys", {}, "must have keys"),
@@ -34,6 +35,7 @@ REFUSED: list[tuple[str, object, str]] = [
     ("too many", {"keys": [EC.jwk] * 51}, "must have keys"),
     ("no tables", {"keys": ["x"]}, "must have tables"),
     *((f"private {one.alg}", {"keys": [one.private_jwk]}, "public keys only") for one in (EC, RSA, ED)),
+    *((f"with {name}", {"keys": [RSA.jwk | {name: "AAAA"}]}, "public keys only") for name in PRIVATE),
     ("symmetric", {"keys": [{"kty": "oct", "k": "AAAA"}]}, "public keys only"),
     ("symmetric without its secret", {"keys": [{"kty": "oct"}]}, "for signatures"),
     ("short RSA", {"keys": [SHORT]}, "RSA of 2048 to 8192 bits"),

@@ -271,8 +271,9 @@ def test_who_may_push(desk: Desk) -> None:
 def test_a_reference_cannot_be_pushed(desk: Desk) -> None:
     """RFC 9126 §2.1; nor may an object of another client (RFC 9126 §3)."""
     uri = _push(desk, desk.portal.parameters()).get_json()["request_uri"]
-    again = _push(desk, {"request_uri": uri})
-    assert (again.status_code, again.get_json()["error"]) == (400, "invalid_request")
+    for beside in ({}, desk.portal.parameters()):
+        again = _push(desk, beside | {"request_uri": uri})
+        assert (again.status_code, again.get_json()["error"]) == (400, "invalid_request")
     foreign = SIGNER.request_object(desk.issuer, desk.portal.parameters(client_id="other"))
     answer = _push(desk, {"request": foreign})
     assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request_object")

@@ -71,6 +71,7 @@ def test_numbers_and_objects_are_json(desk: Desk) -> None:
     claims = {"userinfo": {"name": {"essential": True}}}
     found = _signed(desk, {"max_age": 60, "claims": claims, "prompt": "", "extra": "foobar"})
     assert (found.max_age, found.claims, found.prompt) == (60, claims, ())
+    assert _signed(desk, {"max_age": "", "claims": "", "state": "", "response_mode": ""}).state is None
 
 
 def test_response_type_may_stand_outside(desk: Desk) -> None:
@@ -102,6 +103,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"max_age": 1.5}, "max_age must be a text"),
     ({"scope": ["openid"]}, "scope must be a text"),
     ({'a"b': []}, "a?b must be a text"),
+    ({"resource": ["https://orders.example/", 1]}, "resource must be a text"),
     ({"state": "half a \ud83d"}, "must be a JWT"),
     ({f"p{number}": "x" for number in range(100)}, "at most 100"),
 ]

@@ -193,6 +193,15 @@ def test_a_device_is_refused(shop: Desk) -> None:
     assert _aud(shop, device.poll()) == "stock"
 
 
+def test_a_resource_server_that_is_switched_off(shop: Desk) -> None:
+    """The others of its client go on; it can be named no more."""
+    with shop.work() as ctx:
+        clients.disable(ctx.acting(OPERATOR), "orders")
+    forget_snapshot(shop.gateway)
+    assert _aud(shop, _token(shop, {"grant_type": OWN, "resource": STOCK})) == "stock"
+    assert _refused(_token(shop, {"grant_type": OWN, "resource": ORDERS}))
+
+
 def test_the_issuer_is_no_resource(desk: Desk) -> None:
     """A client without audiences has tokens for the issuer alone, and nothing to choose."""
     assert _aud(desk, _token(desk, {"grant_type": OWN})) == desk.issuer

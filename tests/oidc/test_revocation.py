@@ -7,9 +7,10 @@ from sqlalchemy import select
 
 from idp.audit.events import Event
 from idp.audit.models import AuditEvent
+from idp.oidc.models import RevokedJti
 from tests import cast
 from tests.plain_browser import Portal
-from tests.world import Desk, forget_snapshot
+from tests.world import Desk, forget_snapshot, verified
 
 
 def _revoke(desk: Desk, token: str | None, portal: Portal | None = None) -> tuple[int, Any]:
@@ -38,7 +39,12 @@ def test_an_access_token_ends_alone(desk: Desk) -> None:
     assert desk.introspect(fresh["access_token"])["active"] is True
     with desk.services.database.session() as db:
         events = select(AuditEvent).where(AuditEvent.event == Event.TOKEN_REVOKED)
-        assert len(db.scalars(events).all()) == 1
+        (event,) = db.scalars(events)
+        assert (event.actor_kind, event.actor_id) == ("client", "portal")
+        assert event.request_id
+        ends = db.scalars(select(RevokedJti.expires_at)).one()
+    claims = verified(desk.gateway, tokens["access_token"])[1]
+    assert ends.timestamp() == claims["exp"]  # until then the row has to stand
 
 
 def test_a_clients_own_token(desk: Desk) -> None:

@@ -74,7 +74,14 @@ def test_rotation(services: Services) -> None:
     with unit_of_work(services, later) as ctx:
         successors = {alg: _key(ctx, alg, NEXT).kid for alg in ("ES256", "RS256")}
         old = {alg: _key(ctx, alg, ACTIVE).kid for alg in successors}
+        noted = (Event.SIGNING_KEY_CREATED, Event.SIGNING_KEY_ACTIVATED, Event.SIGNING_KEY_RETIRED)
+        before = _noted(ctx, *noted)
         assert sorted(signing_keys.rotate(ctx)) == sorted(successors.values())
+        assert sorted(_noted(ctx, *noted)[len(before) :]) == sorted(
+            (event, kid)
+            for event, state in zip(noted, (NEXT, ACTIVE, RETIRED), strict=True)
+            for kid in (_key(ctx, alg, state).kid for alg in successors)
+        )
         assert _states(ctx) == sorted([*FULL, ("ES256", RETIRED), ("RS256", RETIRED)])
         for alg, kid in successors.items():
             assert _key(ctx, alg, ACTIVE).kid == kid
@@ -83,6 +90,8 @@ def test_rotation(services: Services) -> None:
         assert set(old.values()) <= {jwk["kid"] for jwk in published}
         assert set(old.values()) <= set(ring.verifying)
         assert ring.active["ES256"].kid == successors["ES256"]
+    with unit_of_work(services, later + DAY * (services.settings.keys.signing_rotation_days - 1)) as ctx:
+        assert signing_keys.rotate(ctx) == []  # its days are counted from now on
 
 
 def test_a_next_key_waits_until_it_was_published_long_enough(services: Services) -> None:

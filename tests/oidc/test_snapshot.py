@@ -1,16 +1,19 @@
 """What a process keeps of clients and keys, and when it looks again (design §2, Freshness)."""
 
+import sqlite3
+import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, create_engine, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp.context import Services
 from idp.crypto import MasterKey, Sealer
-from idp.installation import Resealing, reseal, snapshot_changed
+from idp.errors import Busy
+from idp.installation import Installation, Resealing, reseal, snapshot_changed
 from idp.management import clients
-from idp.oidc import retention, snapshot
+from idp.oidc import retention, signing_keys, snapshot
 from idp.oidc.models import Authorization, RefreshToken, RevokedJti
 from idp.oidc.snapshot import Snapshots
 from tests import cast
@@ -49,6 +52,57 @@ def test_a_change_by_another_process_counts(desk: Desk, services: Services) -> N
         clients.disable(ctx.acting(OPERATOR), "portal")
     other.expire()
     assert "portal" not in other.current().clients
+
+
+def test_keys_made_by_another_process_count(desk: Desk, services: Services) -> None:
+    """Without any other change: what they sign must verify everywhere (req 33)."""
+    other = Snapshots(services)
+    assert "EdDSA" not in other.current().keys.active
+    with desk.work() as ctx:
+        signing_keys.provide(ctx, {"EdDSA"})
+    other.expire()
+    assert "EdDSA" in other.current().keys.active
+
+
+def test_a_restored_installation_counts(desk: Desk, services: Services) -> None:
+    """A backup may hold the version that was seen last with other clients: its epoch is another one."""
+    other = Snapshots(services)
+    first = other.current()
+    with desk.work() as ctx:
+        ctx.db.execute(update(Installation).values(epoch=Installation.epoch + 1))
+    other.expire()
+    assert other.current().epoch == first.epoch + 1
+
+
+def test_while_the_database_keeps_somebody_waiting(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents go on at once, requests for a second, then they are refused: nobody else waits (F3)."""
+    snapshots = desk.gateway.server.provider.snapshots
+    first = snapshots.current()
+    asked, released = threading.Event(), threading.Event()
+
+    def silent() -> None:
+        asked.set()
+        released.wait(20)
+        raise sqlite3.OperationalError("gone")
+
+    monkeypatch.setattr(desk.services.database, "reader", create_engine("sqlite://", creator=silent))
+    monkeypatch.setattr(snapshot, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(snapshot, "FRESH_SECONDS", 3600.0)
+    monkeypatch.setattr(snapshot, "PATIENCE_SECONDS", 0.01)
+    waiting = threading.Thread(target=snapshots.published)
+    waiting.start()
+    try:
+        assert asked.wait(20)
+        assert snapshots.current() is first
+        monkeypatch.setattr(snapshot, "FRESH_SECONDS", 0.0)
+        with pytest.raises(Busy):
+            snapshots.current()
+        monkeypatch.setattr(snapshot, "PATIENCE_SECONDS", 3600.0)
+        assert snapshots.published() is first
+        assert waiting.is_alive()
+    finally:
+        released.set()
+        waiting.join()
 
 
 @pytest.fixture

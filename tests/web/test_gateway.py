@@ -169,6 +169,7 @@ def test_each_request_has_a_log_line(desk: Desk, lines: Callable[[], list[dict[s
         ("GET", "/nowhere", {}, 404),
         ("GET", "/token", {}, 405),
         ("GET", "/jwks", {"headers": {"Host": "canary.example"}}, 421),
+        ("GET", "/login", {}, 200),
     )
     where = {"environ_base": {"REMOTE_ADDR": "203.0.113.77"}}
     ids = {}
@@ -234,6 +235,13 @@ def test_a_path_that_a_caller_made_up_is_cleaned(
     assert [line["path"] for line in lines()] == ["/login", "[hidden]", '/"quoted"']
 
 
+def test_a_token_in_a_path_is_not_written_down(desk: Desk, lines: Callable[[], list[dict[str, Any]]]) -> None:
+    """There is no such page, so it may be anything (req 105)."""
+    token = desk.tokens()["access_token"]
+    assert machine(desk.gateway, "GET", f"/{token}").status_code == 404
+    assert token not in json.dumps(lines())
+
+
 def test_documents_and_health_leave_no_line(desk: Desk, lines: Callable[[], list[dict[str, Any]]]) -> None:
     """Their answer is the same for everybody, a thousand times a second (docs/decisions/0034)."""
     for path in ("/jwks", "/.well-known/openid-configuration", "/health/live", "/health/ready"):
@@ -283,14 +291,21 @@ LOST = DBAPIError("SELECT 1", {}, Exception("gone"), connection_invalidated=True
         (PoolTimeout("no connection is free"), 503),
         (DRIVER, 503),
         (psycopg.OperationalError("the connection is closed"), 503),
+        (psycopg.InterfaceError("the cursor is closed"), 503),
         (LOST, 503),
         (IntegrityError("INSERT", {}, Exception("unique")), 500),
         (ValueError("a bug"), 500),
     ],
-    ids=["busy", "pool", "shutdown", "closed", "lost", "constraint", "bug"],
+    ids=["busy", "pool", "shutdown", "closed", "interface", "lost", "constraint", "bug"],
 )
-def test_faults(desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int) -> None:
-    """503 with Retry-After where a later try may do; a bug is 500 with an id and nothing else."""
+def test_faults(
+    desk: Desk,
+    lines: Callable[[], list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    status: int,
+) -> None:
+    """503 with Retry-After where a later try may do; a bug is 500 with an id, by which the log tells it."""
     monkeypatch.setattr(desk.gateway.server, "create_token_response", _failing(error))
     answer = desk.portal.call("/token", {"grant_type": "client_credentials"})
     assert answer.status_code == status
@@ -302,6 +317,10 @@ def test_faults(desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception, s
             "error": "server_error",
             "error_description": f"request {answer.headers['X-Request-Id']}",
         }
+        told = [line for line in lines() if line["event"] == "unexpected error"]
+        assert [(line["request_id"], line["error"]) for line in told] == [
+            (answer.headers["X-Request-Id"], type(error).__name__)
+        ]
 
 
 def test_a_throttle_says_when_to_come_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
