@@ -17,6 +17,7 @@ from idp.accounts.password_policy import password_problems
 from idp.audit.events import Event
 from idp.audit.log import erase as erase_from_log
 from idp.audit.log import record
+from idp.authentication import devices
 from idp.authentication.models import Authenticator, Device, RecoveryPassword, Session
 from idp.authentication.second_factor import COUNTED
 from idp.context import Context
@@ -192,7 +193,8 @@ def clear_tries(ctx: Context, account_id: str, *, reason: str | None = None) -> 
     """
     require_operator(ctx)
     account = locked(ctx, account_id)
-    ctx.throttle.recovered(ctx.db, account.id, factors=COUNTED)
+    known = devices.lanes(ctx, account)
+    ctx.throttle.recovered(ctx.db, account.id, factors=COUNTED, known_devices=known)
     record(ctx, Event.ACCOUNT_TRIES_CLEARED, target=("account", account.id), reason=reason)
     ctx.db.flush()
 
