@@ -1,8 +1,8 @@
 """Known and remembered browsers (design §2, "Remember this device"; security reference §4; req 13, 56, 60).
 
 The device cookie names a browser and may carry a trust secret; what either is worth stands in a row for each
-account.  A known browser keeps its own lane past the delay of the login throttle; a remembered one skips the
-second factor where nothing demands aal2.
+account.  One that signed in with the present password keeps a lane of its own past the delay of the login
+throttle; a remembered one skips the second factor where nothing demands aal2.
 
 The cookie also carries our mark of the account that signed in last, which is read without a database: while
 more people sign in than can be served, it is worth a place in a line of its own, and nothing else (A5, F12).
@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, false, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, false, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from idp.accounts.models import Account
 from idp.authentication.models import Device
 from idp.context import Context
 from idp.crypto import b64url, random_token, same, sha256
@@ -71,9 +72,14 @@ class KnownDevice(NamedTuple):
     trusted_until: datetime | None
 
 
+#: who only knew the password before the present one knows nothing that the account's owner alone does
 _FIND = Prepared(
-    select(*(getattr(Device, name) for name in KnownDevice._fields)).where(
-        Device.account_id == bindparam("account_id"), Device.cookie_hash == bindparam("cookie_hash")
+    select(*(getattr(Device, name) for name in KnownDevice._fields))
+    .join(Account, Account.id == Device.account_id)
+    .where(
+        Device.account_id == bindparam("account_id"),
+        Device.cookie_hash == bindparam("cookie_hash"),
+        or_(Account.password_changed_at.is_(None), Device.last_seen_at >= Account.password_changed_at),
     )
 )
 
@@ -98,11 +104,30 @@ _TRUST = Prepared(
 
 
 def find(ctx: Context, account_id: str, cookie_hash: bytes | None) -> KnownDevice | None:
-    """Return the row of a browser this account has signed in from, or None."""
+    """Return the row of a browser this account has signed in from since its password changed, or None."""
     if cookie_hash is None:
         return None
     found = _FIND.first(ctx.db, account_id=account_id, cookie_hash=cookie_hash)
     return None if found is None else KnownDevice(*found)
+
+
+def lane(device_id: str, epoch: int) -> str:
+    """Return what the throttle counts a known browser's tries under: each for itself, anew with the epoch.
+
+    :param epoch: of the account, which another password raises.
+    """
+    return f"{device_id} {epoch}"
+
+
+def lanes(ctx: Context, account: Account) -> list[str]:
+    """Return :func:`lane` of every browser an account has signed in from."""
+    own = select(Device.id).where(Device.account_id == account.id).order_by(Device.id)
+    return [lane(device_id, account.epoch) for device_id in ctx.db.scalars(own)]
+
+
+def knows_new_password(ctx: Context, device_id: str | None) -> None:
+    """Note that the password was changed from a browser, which stays known by that."""
+    ctx.db.execute(update(Device).where(Device.id == device_id).values(last_seen_at=ctx.now))
 
 
 def is_trusted(ctx: Context, device: KnownDevice | None, cookie: DeviceCookie | None) -> bool:

@@ -42,7 +42,8 @@ class Candidate:
     typed: str
     account_id: str | None
     password_hash: str | None
-    known_device: bool
+    #: what the throttle counts a known browser under
+    known_device: str | None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -75,7 +76,7 @@ def look_up(ctx: Context, typed: str) -> Candidate:
         typed=identifiers.sign_in_key(typed),
         account_id=account.id if account else None,
         password_hash=account.password_hash if account and usable else None,
-        known_device=known is not None,
+        known_device=devices.lane(known.id, account.epoch) if known and account else None,
     )
 
 
@@ -87,7 +88,7 @@ def of_account(ctx: Context, account_id: str) -> Candidate:
         typed="",
         account_id=account_id,
         password_hash=account.password_hash if account.status in (ACTIVE, BLOCKED) else None,
-        known_device=known is not None,
+        known_device=devices.lane(known.id, account.epoch) if known else None,
     )
 
 

@@ -164,7 +164,8 @@ def clear_tries(ctx: Context, account_id: str, *, reason: str | None = None) -> 
     """
     require_operator(ctx)
     account = locked(ctx, account_id)
-    ctx.throttle.recovered(ctx.db, account.id, factors=COUNTED)
+    known = devices.lanes(ctx, account)
+    ctx.throttle.recovered(ctx.db, account.id, factors=COUNTED, known_devices=known)
     record(ctx, Event.ACCOUNT_TRIES_CLEARED, target=("account", account.id), reason=reason)
     ctx.db.flush()
 

@@ -45,6 +45,7 @@ def change(
         end_others(acting, account.id, live.session.id, "password changed")
     keep_what_is_left(acting, account.id, epoch=before)
     devices.forget(acting, account.id)
+    devices.knows_new_password(acting, live.session.device_id)
     void_links(acting, account.id)
     notices.tell(acting, account.id, mails.PasswordChanged(means="password", signed_out=end_elsewhere))
     return renewed

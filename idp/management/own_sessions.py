@@ -18,8 +18,9 @@ from idp.context import Context
 from idp.errors import Refusal
 from idp.management import accounts
 from idp.management.actors import require_person_or_operator
+from idp.oidc.authorization import OF_DEVICES, revoke
 from idp.oidc.logout import end_session
-from idp.oidc.models import Client
+from idp.oidc.models import Authorization, Client
 
 ENDED_BY_OWNER: Final = "ended_by_owner"
 
@@ -118,8 +119,31 @@ def end(ctx: Context, account_id: str, session_id: str) -> None:
     end_session(ctx, session_id, ENDED_BY_OWNER)
 
 
+def connected(ctx: Context, account_id: str) -> list[str]:
+    """Return the names of the programs that a device was let in with and that have access now.
+
+    :raises Refusal: ``actor.not_allowed``.
+    """
+    require_person_or_operator(ctx, account_id)
+    mine = (
+        select(Client.client_name)
+        .join(Authorization, Authorization.client_id == Client.id)
+        .where(
+            Authorization.account_id == account_id,
+            Authorization.revoked_at.is_(None),
+            Authorization.expires_at > ctx.now,
+            OF_DEVICES,
+        )
+        .distinct()
+        .order_by(Client.client_name)
+    )
+    return list(ctx.db.scalars(mine))
+
+
 def end_others(ctx: Context, account_id: str, keep: str) -> int:
     """End every session of an account but one, with notice to their portals; returns how many there were.
+
+    Devices that were let in lose their access, in whichever session that was.
 
     :raises Refusal: ``actor.not_allowed``, ``account.unknown``.
     """
@@ -128,6 +152,7 @@ def end_others(ctx: Context, account_id: str, keep: str) -> int:
     others = [found.id for found in list_all(ctx, account_id) if found.id != keep]
     ended = [end_session(ctx, session_id, ENDED_BY_OWNER) for session_id in others]
     count = sum(group is not None for group in ended)
+    revoke(ctx, ENDED_BY_OWNER, account_id=account_id, of_devices=True)
     if count:
         record(ctx, Event.SESSIONS_ENDED, target=("account", account_id), new={"sessions": count})
     return count

@@ -28,6 +28,9 @@ from idp.oidc.statements import CODE_PURPOSE
 from idp.organizations.memberships import MembershipFacts
 from idp.prepared import Prepared, insert_rows
 
+OF_DEVICES: Final = Authorization.redirect_uri == ""
+"""Authorizations that the device grant gave: no browser carries their answer (RFC 8628)."""
+
 
 def issue(
     ctx: Context,
@@ -191,11 +194,13 @@ def revoke(
     client_id: str | None = None,
     authorization_id: str | None = None,
     spared_session: str | None = None,
+    of_devices: bool = False,
     limit: int | None = None,
 ) -> list[str]:
     """End authorizations with all that came of them, and return their ids.
 
-    :param spared_session: what ends with this session anyway stays until then.
+    :param spared_session: what ends with this session anyway stays until then, but what devices have.
+    :param of_devices: only what devices have.
     :param limit: how many end at most; the caller comes again.
 
     Sessions end only those without offline access; every other reason ends all.  Codes and tokens need no
@@ -216,6 +221,8 @@ def revoke(
         conditions += [Authorization.session_id == session_id, Authorization.offline.is_(False)]
     if len(conditions) == 1:
         raise ValueError("name what to revoke")
+    if of_devices:
+        conditions.append(OF_DEVICES)
     if limit is not None:
         conditions = [Authorization.id.in_(select(Authorization.id).where(*conditions).limit(limit))]
     ctx.db.flush()
@@ -232,9 +239,12 @@ def revoke(
 
 
 def _outlives(session_id: str) -> ColumnElement[bool]:
-    """Say which authorizations do not end with a session."""
+    """Say which authorizations do not end with a session, or are held elsewhere than in its browser."""
     return or_(
-        Authorization.session_id.is_(None), Authorization.session_id != session_id, Authorization.offline
+        Authorization.session_id.is_(None),
+        Authorization.session_id != session_id,
+        Authorization.offline,
+        OF_DEVICES,
     )
 
 

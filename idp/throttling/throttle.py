@@ -10,8 +10,8 @@ So **ask for a try before the operation's session has begun a transaction** (or 
 has one writer, and a request that holds the write lock would wait for itself.
 
 Lanes (req 56): unknown browsers share an account's delays and its hard stop.  A browser that has signed in
-to the account before is not delayed, and its hard stop counts only tries from such browsers: someone
-without the password cannot close it.  Its failures still count for everyone.
+with the account's present password is not delayed, and has a hard stop of its own: nobody closes it but
+whoever sits at it.  Its failures still count for everyone.
 
 Names that are no account are counted under the name, by the same rule, so that answers are alike (req
 59).
@@ -39,6 +39,7 @@ NOTICES_A_DAY = 5
 OWN_ACTS_AN_HOUR = {"username": 20, "export": 5}
 """What a person does that costs others something: user names that are taken, mails ahead of others' codes."""
 _NEVER = 2**31 - 1
+_OWNER = "owner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,13 @@ class Throttle:
         account_id: str | None,
         name: str,
         ip: str | None,
-        known_device: bool,
+        known_device: str | None,
         now: datetime,
     ) -> Reservation:
         """Take one try at a password, whatever form or protocol asks for it (req 54-57).
 
         :param account_id: None where *name*, as typed, is no account.
-        :param known_device: this browser has signed in to this account before.
+        :param known_device: what names this browser, where it knew the account's present password.
         :raises Refusal: ``login.throttled`` (until); ``login.stopped`` where only a new password helps.
         """
         self.network_try("login", ip, limits=self._login, now=now)
@@ -125,14 +126,14 @@ class Throttle:
             counted = [(self._key(f"legacy.by.{limit.period}", account_id), limit) for limit in self._login]
             _raise_above(self._login, self._windows.hit(counted, now), "login.throttled")
         subject = f"{directory}\0{_fold(name)}"
-        return self._take("legacy", subject, known=own, now=now, stopped="link.stopped")
+        return self._take("legacy", subject, known=_OWNER if own else None, now=now, stopped="link.stopped")
 
     def _take(
-        self, purpose: str, subject: str, *, known: bool, now: datetime, stopped: str = "login.stopped"
+        self, purpose: str, subject: str, *, known: str | None, now: datetime, stopped: str = "login.stopped"
     ) -> Reservation:
-        """Take one try at a subject, in the lane of unknown browsers or in that of known ones."""
-        lane, everyone = self._lanes(purpose, subject)
-        if known:
+        """Take one try at a subject, in the lane of unknown browsers or in that of a known one."""
+        lane, everyone = self._lanes(purpose, subject, known or "")
+        if known is not None:
             with self._database.engine.begin() as connection:
                 taken = counters.reserve(connection, lane, self._known_device, now)
                 if taken.granted:
@@ -143,7 +144,7 @@ class Throttle:
         if not taken.granted:
             raise _refusal("login", taken.until, stopped)
         # one order for all who hold both rows
-        counted = (lane, everyone) if known else (everyone,)
+        counted = (everyone,) if known is None else (lane, everyone)
         return Reservation((lane, everyone), counted, taken.failures)
 
     def second_factor_try(
@@ -265,17 +266,27 @@ class Throttle:
         """Forget the failures of this account and factor, within the operation's transaction (req 57)."""
         counters.clear(db, reservation.cleared)
 
-    def recovered(self, db: Session, account_id: str, *, factors: Iterable[str] = ()) -> None:
+    def recovered(
+        self,
+        db: Session,
+        account_id: str,
+        *,
+        factors: Iterable[str] = (),
+        known_devices: Iterable[str] = (),
+    ) -> None:
         """Forget the failures of an account's password that was set anew, or that is freed (req 54).
 
         :param factors: kinds of second factors whose failures are forgotten, too.
+        :param known_devices: browsers whose failures are forgotten, where the password stays as it is.
         """
-        keys = self._lanes("password", f"account:{account_id}")
+        subject = f"account:{account_id}"
+        keys = [self._lanes("password", subject, known)[0] for known in known_devices]
+        keys.append(self._key("password", subject))
         counters.clear(db, keys + [self._key(f"factor.{kind}", account_id) for kind in factors])
 
     def legacy_recovered(self, db: Session, *, directory: str, name: str) -> None:
         """Forget the failures at a password of an old portal; names as in :meth:`legacy_try`."""
-        counters.clear(db, self._lanes("legacy", f"{directory}\0{_fold(name)}"))
+        counters.clear(db, self._lanes("legacy", f"{directory}\0{_fold(name)}", _OWNER))
 
     def give_back(self, reservation: Reservation) -> None:
         """Undo a try whose password or code was never looked at, since the hash pool was full."""
@@ -314,9 +325,9 @@ class Throttle:
         keys = [self._key(f"network.{purpose}.{limit.period}", str(network)) for limit in limits]
         _raise_above(limits, self._windows.hit(list(zip(keys, limits, strict=True)), now), code)
 
-    def _lanes(self, purpose: str, subject: str) -> list[str]:
-        """Return the keys of a subject: of browsers or owners that are known, and of everybody."""
-        return [self._key(f"{purpose}.known", subject), self._key(purpose, subject)]
+    def _lanes(self, purpose: str, subject: str, known: str) -> list[str]:
+        """Return the keys of a subject: of a browser or owner that is known, and of everybody."""
+        return [self._key(f"{purpose}.known", f"{subject}\0{known}"), self._key(purpose, subject)]
 
     def _key(self, purpose: str, subject: str) -> str:
         return b64url(self._vault.keyed_hash(f"throttle.{purpose}", subject))

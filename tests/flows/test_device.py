@@ -14,12 +14,13 @@ from idp.oidc.models import Authorization, DeviceRequest
 from idp.organizations.memberships import for_account
 from idp.web.gateway import Gateway
 from tests import cast
-from tests.builders import OPERATOR, make_membership, make_organization
+from tests.builders import OPERATOR, PASSWORD, make_membership, make_organization
 from tests.device_programs import Device, answer, at_the_question, connect, enter, heading
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser
 from tests.world import forget_snapshot, later, move_back, now, time_passes, verified
 
+NEW_PASSWORD = "Leuchtturm vor der Insel 9"
 AAL2 = "urn:lotse:acr:aal2"
 
 
@@ -378,6 +379,37 @@ def test_without_it_the_device_ends_with_the_session(device: Device, browser: Br
     browser.get("/logout")
     browser.submit(expect_action="/logout", choice="logout")
     assert device.refresh(tokens["refresh_token"]).status_code == 400
+
+
+@pytest.mark.parametrize("scope", ["openid profile", "openid offline_access"])
+@pytest.mark.parametrize("by", ["signing out elsewhere", "another password"])
+def test_the_session_that_let_it_in_ends_it(
+    device: Device, browser: Browser, services: Services, scope: str, by: str
+) -> None:
+    """Whoever was had to let a stranger's device in gets rid of it there (req 44, 45)."""
+    device = _registered_anew(
+        device, services, first_party=True, client_name="Kasse", scope="openid profile offline_access"
+    )
+    connect(browser, device.ask(scope))
+    tokens = device.poll().get_json()
+    if by == "another password":
+        browser.get("/account/password")
+        page = browser.submit(
+            expect_action="/account/password",
+            password=PASSWORD,
+            new_password=NEW_PASSWORD,
+            confirm_password=NEW_PASSWORD,
+            end_elsewhere="y",
+        )
+        assert "Passwort geändert!" in page.text
+    else:
+        assert "auf verbundenen Geräten Zugang: Kasse." in browser.get("/account/sessions").text
+        page = browser.submit(expect_action="/account/sessions/others")
+        assert "auf verbundenen Geräten" not in page.text
+    assert device.refresh(tokens["refresh_token"]).status_code == 400
+    assert device.userinfo(tokens["access_token"]).status_code == 401
+    browser.get("/account")
+    assert "/login" not in browser.url  # the session itself goes on
 
 
 def test_the_consent_of_a_third_party_can_be_withdrawn(

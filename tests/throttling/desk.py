@@ -18,6 +18,8 @@ SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 IP = "203.0.113.7"
+LAPTOP, PHONE = "laptop 1", "phone 1"
+"""Browsers that have signed in with the password there is."""
 
 
 class Desk:
@@ -30,7 +32,7 @@ class Desk:
         self.now = NOW
 
     def password(self, account: str | None = "a", **changes: Any) -> Reservation:
-        facts: dict[str, Any] = {"name": "anna", "ip": None, "known_device": False} | changes
+        facts: dict[str, Any] = {"name": "anna", "ip": None, "known_device": None} | changes
         return self.throttle.password_try(account_id=account, now=self.now, **facts)
 
     def code(self, flow: str = "f", *, account: str = "a", factor: str = "totp") -> Reservation:

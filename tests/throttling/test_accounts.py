@@ -10,7 +10,7 @@ from idp.errors import Refusal
 from idp.installation import Vault
 from idp.throttling import Reservation, ThrottleRow
 from idp.throttling.limits import Rule, doubling_delays
-from tests.throttling.desk import NOW, SECOND, Desk, refusal
+from tests.throttling.desk import LAPTOP, NOW, PHONE, SECOND, Desk, refusal
 
 
 def test_five_tries_are_free_then_the_waits_double_up_to_the_longest(desk: Desk) -> None:
@@ -75,10 +75,10 @@ def test_a_check_that_never_took_place_gives_its_try_back(desk: Desk) -> None:
 
 
 def test_giving_back_leaves_the_count_of_the_other_lane(desk: Desk) -> None:
-    desk.password(known_device=True)
+    desk.password(known_device=LAPTOP)
     desk.throttle.give_back(desk.password())
-    desk.throttle.give_back(desk.password(known_device=True))
-    assert desk.password(known_device=True).failures == 2
+    desk.throttle.give_back(desk.password(known_device=LAPTOP))
+    assert desk.password(known_device=LAPTOP).failures == 2
 
 
 def test_hard_stop_after_100_consecutive_failures_until_recovery(desk: Desk) -> None:
@@ -97,10 +97,10 @@ def test_strangers_cannot_close_the_lane_of_a_known_device(desk: Desk) -> None:
     for _ in range(5):
         desk.password()
     assert refusal(desk.password).code == "login.throttled"
-    desk.password(known_device=True)
+    desk.password(known_device=LAPTOP)
     desk.fail_until_stopped(94)
     assert refusal(desk.password) == Refusal("login.stopped")
-    reservation = desk.password(known_device=True)
+    reservation = desk.password(known_device=LAPTOP)
     desk.succeed(reservation)
     assert desk.password().failures == 1
 
@@ -108,9 +108,22 @@ def test_strangers_cannot_close_the_lane_of_a_known_device(desk: Desk) -> None:
 def test_failures_of_a_known_device_count_and_end(desk: Desk) -> None:
     """(req 54)"""
     for number in range(1, 101):
-        assert desk.password(known_device=True).failures == number
-    assert refusal(lambda: desk.password(known_device=True)) == Refusal("login.stopped")
+        assert desk.password(known_device=LAPTOP).failures == number
+    assert refusal(lambda: desk.password(known_device=LAPTOP)) == Refusal("login.stopped")
     assert refusal(desk.password) == Refusal("login.stopped")
+
+
+def test_a_known_device_closes_itself_alone(desk: Desk) -> None:
+    """(req 56): and whoever frees the account opens it again."""
+    for _ in range(100):
+        desk.password(known_device=LAPTOP)
+    assert refusal(lambda: desk.password(known_device=LAPTOP)) == Refusal("login.stopped")
+    assert desk.password(known_device=PHONE)
+    with desk.database.session() as db:
+        desk.throttle.recovered(db, "a", known_devices=[LAPTOP, PHONE])
+        db.commit()
+    assert desk.password(known_device=LAPTOP).failures == 1
+    assert desk.password().failures == 2
 
 
 def test_unknown_names_are_answered_like_accounts(desk: Desk) -> None:

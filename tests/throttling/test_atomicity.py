@@ -2,7 +2,7 @@
 
 from idp.db import Database
 from idp.installation import Vault
-from tests.throttling.desk import IP, Desk, passed
+from tests.throttling.desk import IP, LAPTOP, Desk, passed
 
 
 def test_of_64_parallel_passwords_exactly_the_free_ones_are_looked_at(wide: Database, vault: Vault) -> None:
@@ -24,7 +24,7 @@ def test_of_64_parallel_codes_exactly_five_a_flow_and_ten_an_hour_are_looked_at(
 def test_parallel_tries_of_a_known_device_end_at_the_hard_stop(wide: Database, vault: Vault) -> None:
     """(req 54)"""
     desk = Desk(wide, vault, account_hard_stop=20)
-    assert passed(lambda _: desk.password(known_device=True)) == 20
+    assert passed(lambda _: desk.password(known_device=LAPTOP)) == 20
 
 
 def test_tries_from_known_browsers_hold_rows_in_one_order(wide: Database, vault: Vault) -> None:
@@ -33,7 +33,7 @@ def test_tries_from_known_browsers_hold_rows_in_one_order(wide: Database, vault:
 
     def ask(number: int) -> None:
         for _ in range(40):
-            reservation = desk.password(known_device=True)
+            reservation = desk.password(known_device=LAPTOP)
             if number % 2:
                 desk.throttle.give_back(reservation)
             else:

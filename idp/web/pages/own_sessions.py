@@ -30,6 +30,7 @@ def show(live: LiveSession) -> Response:
         here=live.session.id,
         devices=own_sessions.remembered(ctx, live.account.id),
         others=len(found) - 1,
+        connected=own_sessions.connected(ctx, live.account.id),
         others_url=url_for("own_sessions.end_others"),
         done=request.args.get("done"),
     )

@@ -10,8 +10,13 @@ from idp.accounts.models import Account
 from idp.accounts.passwords import Costs, LocalPasswordHasher
 from idp.db import Database
 from idp.installation import PEPPER
+from idp.management import accounts
 from idp.settings import Settings
+from tests.builders import OPERATOR
+from tests.web.pages.addresses import link_of
 from tests.web.pages.house import PASSWORD, WRONG, Browser, House, forms
+
+NEW_PASSWORD = "Leuchtturm vor der Insel 9"
 
 
 def test_a_person_signs_in_and_comes_back_to_the_portal_with_a_code(house: House, browser: Browser) -> None:
@@ -227,6 +232,65 @@ def test_a_known_browser_comes_in_during_the_delay(house: House) -> None:
     own.get("/login")
     own.sign_in(person)
     assert own.heading == "Willkommen, Ben"
+
+
+def _guess(browser: Browser, tries: int = 6) -> None:
+    for _ in range(tries):
+        browser.get("/login")
+        browser.send(username="ben", password=WRONG)
+
+
+def test_a_browser_that_only_knew_an_older_password_is_as_any_other(house: House) -> None:
+    """(req 56): from it nobody locks the owner out, who has set another password since."""
+    person = house.add("ben")
+    own, old = house.browser(), house.browser()
+    for browser in (own, old):
+        browser.get("/login")
+        browser.sign_in(person)
+    old.client.delete_cookie("sid", domain="localhost")
+    house.clock.advance(minutes=1)
+    own.get("/account/password")
+    own.send(password=PASSWORD, new_password=NEW_PASSWORD, confirm_password=NEW_PASSWORD)
+    assert own.heading == "Passwort geändert!"
+    _guess(old)
+    assert old.page.status_code == 429
+    own.client.delete_cookie("sid", domain="localhost")
+    own.get("/login")
+    own.send(username="ben", password=NEW_PASSWORD)
+    assert own.heading == "Willkommen, Ben"  # the password was changed from it
+
+
+def test_a_known_browser_closes_itself_alone(settings: Settings, database: Database) -> None:
+    """(req 54, 56): the owner's other one still comes in; the operator opens all of them again."""
+    throttle = settings.throttle.model_copy(update={"account_hard_stop": 10})
+    house = House(settings.model_copy(update={"throttle": throttle}), database)
+    person = house.add("ben")
+    own, shared = house.browser(), house.browser()
+    for browser in (own, shared):
+        browser.get("/login")
+        browser.sign_in(person)
+        browser.client.delete_cookie("sid", domain="localhost")
+    _guess(shared, 11)
+    assert "Die Anmeldung mit Passwort ruht" in shared.text
+    with house.work() as ctx:
+        accounts.clear_tries(ctx.acting(OPERATOR), person.id)
+    shared.get("/login")
+    shared.sign_in(person)
+    assert shared.heading == "Willkommen, Ben"
+    shared.client.delete_cookie("sid", domain="localhost")
+    _guess(shared, 11)
+    own.get("/login")
+    own.sign_in(person)
+    assert own.heading == "Willkommen, Ben"
+    shared.get("/password/forgot")
+    shared.send(email="ben@muster.example")
+    shared.get(link_of(house, "Ihr Passwort zurücksetzen"))
+    shared.send(new_password=NEW_PASSWORD, confirm_password=NEW_PASSWORD)
+    shared.client.delete_cookie("sid", domain="localhost")
+    _guess(house.browser())
+    shared.get("/login")
+    shared.send(username="ben", password=NEW_PASSWORD)
+    assert shared.heading == "Willkommen, Ben"  # known, and not stopped by what was typed before
 
 
 def test_spelling_gives_no_further_tries(house: House, browser: Browser) -> None:
