@@ -15,6 +15,7 @@ from werkzeug.datastructures import MultiDict
 import idp
 from idp.accounts.password_policy import CLASSES
 from idp.errors import Refusal
+from idp.throttling.throttle import OWN_ACTS_AN_HOUR
 from idp.web import wording
 from idp.web.forms import ChooseForm, LoginForm, TotpForm, form_errors
 from idp.web.wording import statuses
@@ -89,7 +90,9 @@ def test_no_words_are_left_over() -> None:
     sources = "".join(
         path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py") if "wording" not in path.parts
     )
-    put_together = {"given_name.empty", "family_name.empty"}
+    put_together = {"given_name.empty", "family_name.empty"} | {
+        f"{act}.throttled" for act in OWN_ACTS_AN_HOUR
+    }
     assert {code for code in wording.REFUSALS if f'"{code}"' not in sources} == put_together
 
 
