@@ -73,7 +73,7 @@ def admit(ctx: Context, claim: Claim) -> None:
     """
     key = identifiers.email_key(identifiers.text_of(ctx, claim.address))
     ctx.db.commit()
-    ctx.throttle.mail_try(key, now=ctx.now)
+    ctx.throttle.mail_try(mails.REMOVALS, key, now=ctx.now)
 
 
 def send(ctx: Context, flow: Flow, claim: Claim) -> None:
