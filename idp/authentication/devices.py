@@ -146,9 +146,17 @@ def remembered(ctx: Context) -> ColumnElement[bool]:
     return and_(Device.trust_hash.is_not(None), Device.trusted_until > ctx.now)
 
 
-def recognise(ctx: Context, account_id: str, cookie: DeviceCookie) -> tuple[KnownDevice, bool]:
-    """Note that an account signed in from a browser; returns its row, and whether it was known before."""
-    key = new_id()
+def recognise(
+    ctx: Context, account_id: str, presented: DeviceCookie | None
+) -> tuple[KnownDevice, DeviceCookie, bool]:
+    """Note that an account signed in from a browser; returns its row, its cookie, and whether it was known.
+
+    A browser that had another's cookie gets a new name: whoever copied the cookie before, such as who planted
+    it, is not known to this account by it (C6).  The browser's other accounts go with the new name.
+
+    :param presented: the browser's cookie, None where it has none.
+    """
+    key, cookie = new_id(), presented or DeviceCookie.new()
     found = _SEEN[ctx.db.get_bind().dialect.name].rows(
         ctx.db,
         id=key,
@@ -159,7 +167,13 @@ def recognise(ctx: Context, account_id: str, cookie: DeviceCookie) -> tuple[Know
         last_seen_at=ctx.now,
     )
     device = KnownDevice(*found[0])
-    return device, device.id != key
+    known = device.id != key
+    if presented is not None and not known:
+        cookie = replace(DeviceCookie.new(), trust=presented.trust)
+        ctx.db.execute(
+            update(Device).where(Device.cookie_hash == presented.hash).values(cookie_hash=cookie.hash)
+        )
+    return device, cookie, known
 
 
 def remember(ctx: Context, device: KnownDevice, cookie: DeviceCookie) -> DeviceCookie:

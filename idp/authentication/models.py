@@ -75,7 +75,10 @@ class Device(Base):
     """A browser one account has signed in from; several accounts may know the same browser."""
 
     __tablename__ = "device"
-    __table_args__ = (UniqueConstraint("account_id", "cookie_hash"),)
+    __table_args__ = (
+        UniqueConstraint("account_id", "cookie_hash"),
+        Index("ix_device_cookie_hash", "cookie_hash"),
+    )
 
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
     account_id: Mapped[str] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))

@@ -15,12 +15,10 @@ from sqlalchemy import ColumnElement, bindparam, delete, select
 from idp.accounts import identifiers
 from idp.accounts.identifiers import SignInFacts
 from idp.accounts.models import ACTIVE
-from idp.authentication import devices
 from idp.authentication.models import RecoveryPassword
 from idp.context import Context
 from idp.crypto import same, sha256
 from idp.prepared import Prepared
-from idp.throttling import Reservation
 
 #: without 0 O, 1 I L, 2 Z, 5 S, 8 B, U V: of each such pair neither
 ALPHABET: Final = "34679ACDEFGHJKMNPQRTWXY"
@@ -36,10 +34,8 @@ _HASH = Prepared(select(RecoveryPassword.hash).where(RecoveryPassword.account_id
 class Candidate:
     """Whom a typed name may mean."""
 
-    typed: str
     account: SignInFacts | None
     hash: bytes
-    known_device: bool
 
 
 def draw() -> str:
@@ -71,29 +67,12 @@ def look_up(ctx: Context, typed: str) -> Candidate:
     """Find whom a typed user name or e-mail address may mean; the statements are the same for nobody."""
     account = identifiers.find_account(ctx, typed)
     key = account.id if account else _NOBODY
-    known = devices.find(ctx, key, ctx.origin.device)
     found = _HASH.first(ctx.db, account_id=key)
     usable = account is not None and account.status == ACTIVE
     return Candidate(
-        typed=identifiers.sign_in_key(typed),
         account=account,
         # nobody has it: what is compared has its length
         hash=found[0] if found and usable else sha256(secrets.token_hex()),
-        known_device=known is not None,
-    )
-
-
-def reserve(ctx: Context, candidate: Candidate) -> Reservation:
-    """Count a try; needs no transaction and must not be inside one.
-
-    :raises Refusal: ``reset.throttled``, ``login.throttled`` (until).
-    """
-    return ctx.throttle.recovery_try(
-        account_id=candidate.account.id if candidate.account else None,
-        name=candidate.typed,
-        ip=ctx.origin.ip,
-        known_device=candidate.known_device,
-        now=ctx.now,
     )
 
 

@@ -31,6 +31,9 @@ from idp.texts import supported
 NOTICE_LASTS = timedelta(days=7)
 """How long a mail without code or link is tried."""
 
+PROOFS, RESETS, REMOVALS = "proofs", "resets", "removals"
+"""What mails that strangers cause are counted as: to prove an address, for a password, to remove factors."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:

@@ -54,8 +54,8 @@ def admit(ctx: Context, account_id: str, address: str) -> None:
 
     :raises Refusal: ``mail.throttled`` (``until``).
     """
-    ctx.throttle.mail_try(f"by {account_id}", now=ctx.now)
-    ctx.throttle.mail_try(identifiers.email_key(address), now=ctx.now)
+    ctx.throttle.mail_try(mails.PROOFS, f"by {account_id}", now=ctx.now)
+    ctx.throttle.mail_try(mails.PROOFS, identifiers.email_key(address), now=ctx.now)
 
 
 def begin(ctx: Context, account_id: str, address: str, *, browser_hash: bytes) -> Flow:

@@ -43,7 +43,7 @@ def admit(ctx: Context, address: str) -> None:
     :raises Refusal: ``reset.throttled``, ``mail.throttled`` (``until``).
     """
     ctx.throttle.reset_try(ip=ctx.origin.ip, now=ctx.now)
-    ctx.throttle.mail_try(identifiers.email_key(address), now=ctx.now)
+    ctx.throttle.mail_try(mails.RESETS, identifiers.email_key(address), now=ctx.now)
 
 
 def begin(ctx: Context, address: str, *, then: Flow | None, browser_hash: bytes) -> Flow:

@@ -23,7 +23,6 @@ from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
 from idp.management.accounts import locked
-from idp.throttling import Reservation
 
 FRESH: Final = timedelta(minutes=15)
 """How long after a registration the password that was just chosen is not asked again."""
@@ -133,25 +132,25 @@ def make_due(ctx: Context, account: Account) -> bool:
     return due
 
 
-def prove(ctx: Context, username: str, typed: str) -> tuple[Candidate, Reservation]:
+def prove(ctx: Context, username: str, typed: str) -> Candidate:
     """Compare a recovery password; an unknown name costs and answers what a wrong one does (req 59).
 
     Begins and ends its own transactions.  Nothing is used up: the new password may still be refused.
 
-    :raises Refusal: ``reset.throttled``, ``login.throttled`` (until); ``recovery.wrong``.
+    :raises Refusal: ``reset.throttled`` (until); ``recovery.wrong``.
     """
     candidate = recovery_password.look_up(ctx, username)
     ctx.db.commit()
     target = ("account", candidate.account.id) if candidate.account else None
     try:
-        reservation = recovery_password.reserve(ctx, candidate)
+        ctx.throttle.reset_try(ip=ctx.origin.ip, now=ctx.now)
     except Refusal as refusal:
         record(ctx, Event.RECOVERY_PASSWORD_REFUSED, target=target, reason=refusal.code)
         raise
     if not recovery_password.fits(candidate, typed):
         record(ctx, Event.RECOVERY_PASSWORD_REFUSED, target=target, reason="wrong")
         raise Refusal("recovery.wrong")
-    return candidate, reservation
+    return candidate
 
 
 def whose(candidate: Candidate) -> str:
@@ -160,7 +159,7 @@ def whose(candidate: Candidate) -> str:
     return candidate.account.id
 
 
-def proven_account(ctx: Context, candidate: Candidate, reservation: Reservation) -> Account:
+def proven_account(ctx: Context, candidate: Candidate) -> Account:
     """Return the account, held, whose recovery password was right and still is.
 
     :raises Refusal: ``recovery.wrong`` where it was replaced, used or the account blocked meanwhile.
@@ -169,7 +168,6 @@ def proven_account(ctx: Context, candidate: Candidate, reservation: Reservation)
     current = recovery_password.is_current(ctx, account.id, candidate.hash)
     if account.status != ACTIVE or not current:
         raise Refusal("recovery.wrong")
-    ctx.throttle.succeeded(ctx.db, reservation)
     return account
 
 

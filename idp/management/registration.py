@@ -99,7 +99,7 @@ def admit(ctx: Context, applicant: Applicant) -> None:
     if not ctx.settings.registration.enabled:
         raise Refusal("registration.off")
     ctx.throttle.registration_try(ip=ctx.origin.ip, now=ctx.now)
-    ctx.throttle.mail_try(identifiers.email_key(applicant.email), now=ctx.now)
+    ctx.throttle.mail_try(mails.PROOFS, identifiers.email_key(applicant.email), now=ctx.now)
 
 
 def begin(
@@ -140,7 +140,7 @@ def admit_resend(ctx: Context, flow: Flow) -> None:
     """
     address = applicant_of(ctx, flow).email
     ctx.db.commit()
-    ctx.throttle.mail_try(identifiers.email_key(address), now=ctx.now)
+    ctx.throttle.mail_try(mails.PROOFS, identifiers.email_key(address), now=ctx.now)
 
 
 def resend(ctx: Context, flow: Flow) -> None:

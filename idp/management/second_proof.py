@@ -73,7 +73,7 @@ def admit(ctx: Context, claim: Claim) -> None:
     """
     key = identifiers.email_key(identifiers.text_of(ctx, claim.address))
     ctx.db.commit()
-    ctx.throttle.mail_try(key, now=ctx.now)
+    ctx.throttle.mail_try(mails.REMOVALS, key, now=ctx.now)
 
 
 def send(ctx: Context, flow: Flow, claim: Claim) -> None:
@@ -119,7 +119,8 @@ def confirm(ctx: Context, flow: Flow, claim: Claim, code: str, reservation: Rese
     try:
         mailed_codes.redeem(ctx, CODE, flow, code)
     except Refusal as refusal:
-        record(acting, Event.SECOND_PROOF_FAILED, target=("account", account_id), reason=refusal.code)
+        guessing = ctx.acting(Actor("anonymous"))  # who gives a wrong code is not shown to be the owner
+        record(guessing, Event.SECOND_PROOF_FAILED, target=("account", account_id), reason=refusal.code)
         if refusal.code == "code.expired":
             raise
         remaining = min(reservation.remaining or 0, refusal.params.get("remaining", 0))

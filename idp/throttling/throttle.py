@@ -192,7 +192,10 @@ class Throttle:
         self.network_try("registration", ip, limits=limits, now=now, code="registration.throttled")
 
     def reset_try(self, *, ip: str | None, now: datetime) -> None:
-        """Count a request for a new password from a network.
+        """Count a request for a new password, or a try at a recovery password, from a network.
+
+        A recovery password has no count of its own: nobody guesses its bits, and whatever waits or stops is
+        a lock that anybody can close (req 56).
 
         :raises Refusal: ``reset.throttled`` (until).
         """
@@ -222,26 +225,6 @@ class Throttle:
         counted = [(self._key(f"own.{act}", account_id), limit) for limit in limits]
         _raise_above(limits, self._windows.hit(counted, now), f"{act}.throttled")
 
-    def recovery_try(
-        self, *, account_id: str | None, name: str, ip: str | None, known_device: bool, now: datetime
-    ) -> Reservation:
-        """Take one try at a recovery password (req 54-57).
-
-        Counted apart from the password, whose hard stop it undoes.  It waits as the password does but never
-        stops: nobody guesses its bits, and a stop would be a lock that anybody can close (req 56).
-
-        :param account_id: None where *name*, as typed, is no account.
-        :raises Refusal: ``reset.throttled``, ``login.throttled`` (until).
-        """
-        self.reset_try(ip=ip, now=now)
-        subject = f"account:{account_id}" if account_id else f"name:{_fold(name)}"
-        key = self._key("recovery", subject)
-        with self._database.engine.begin() as connection:
-            taken = counters.reserve(connection, key, self._counted_only, now, waits=not known_device)
-        if not taken.granted:
-            raise Refusal("login.throttled", until=taken.until)
-        return Reservation((key,), (key,), taken.failures)
-
     def notice(self, db: Session, kind: str, account_id: str, *, now: datetime) -> bool:
         """Count a notice about an account, within the operation's transaction; False where it had its share.
 
@@ -252,14 +235,16 @@ class Throttle:
             limit.count
         )
 
-    def mail_try(self, address: str, *, now: datetime) -> None:
+    def mail_try(self, kind: str, address: str, *, now: datetime) -> None:
         """Count a mail that a stranger causes, whoever has the address (req 59).
 
+        :param kind: what it is for; each is counted for itself, or mails about a registration would use up
+            those that an owner recovers the account by (req 56).
         :param address: in the form addresses are compared in.
         :raises Refusal: ``mail.throttled`` (until).
         """
         limits = [Limit(self._settings.mails_per_hour, HOUR), Limit(self._settings.mails_per_day, DAY)]
-        counted = [(self._key(f"mail.{limit.period}", address), limit) for limit in limits]
+        counted = [(self._key(f"mail.{kind}.{limit.period}", address), limit) for limit in limits]
         _raise_above(limits, self._windows.hit(counted, now), "mail.throttled")
 
     def succeeded(self, db: Session, reservation: Reservation) -> None:

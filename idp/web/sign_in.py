@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from idp.audit.events import Event
 from idp.audit.log import record
 from idp.authentication import devices, login, notices, sessions, transaction
-from idp.authentication.devices import DeviceCookie, KnownDevice
+from idp.authentication.devices import KnownDevice
 from idp.authentication.live_sessions import LiveSession
 from idp.authentication.sessions import Owner
 from idp.context import Actor, Context
@@ -60,8 +60,7 @@ def complete(
     :param at_once: answer the portal without a way round by the hub.
     """
     ctx = current().acting(Actor("account", account.id))
-    cookie = device_cookie() or DeviceCookie.new()
-    device, known = devices.recognise(ctx, account.id, cookie)
+    device, cookie, known = devices.recognise(ctx, account.id, device_cookie())
     if remember and ctx.settings.remember_device.days:
         cookie = devices.remember(ctx, device, cookie)
         record(ctx, Event.DEVICE_REMEMBERED, target=("account", account.id))
@@ -144,8 +143,7 @@ def step_up(flow: Flow, live: LiveSession, methods: Methods, *, remember: bool =
     stronger, value = proven
     cookie = device_cookie()
     if remember and ctx.settings.remember_device.days:
-        cookie = cookie or DeviceCookie.new()
-        device, _ = devices.recognise(ctx, live.account.id, cookie)
+        device, cookie, _ = devices.recognise(ctx, live.account.id, cookie)
         cookie = devices.remember(ctx, device, cookie)
         sessions.use_device(ctx, stronger, device)
         record(ctx, Event.DEVICE_REMEMBERED, target=("account", live.account.id))

@@ -42,7 +42,7 @@ def _sign_in(
     """Sign in from a browser, a new one unless given, and return how many mails it caused."""
     with unit_of_work(services, NOW + later) as ctx:
         ctx = _at_firefox(ctx)
-        device, known = devices.recognise(ctx, account_id, cookie or DeviceCookie.new())
+        device, _, known = devices.recognise(ctx, account_id, cookie)
         rows = notices.of_sign_in(ctx, account_id, device, known=known, failures=failures, portal="Portal")
         if rows:
             insert_rows(ctx.db, *rows)
@@ -58,13 +58,19 @@ def _shown(services: Services) -> list[Shown]:
         return list_shown(ctx)
 
 
+def _known(services: Services, account_id: str) -> DeviceCookie:
+    """Return the cookie of a browser that the account knows."""
+    with unit_of_work(services) as ctx:
+        return devices.recognise(ctx, account_id, None)[1]
+
+
 class TestNewDevice:
     """(M07)"""
 
     def test_every_proven_address_hears_of_it(self, services: Services, account_id: str) -> None:
         """Device, portal and time; nobody else does (req 72)."""
-        home = DeviceCookie.new()
-        assert _sign_in(services, account_id, home) == 0  # the first one of all
+        assert _sign_in(services, account_id) == 0  # the first one of all
+        home = _known(services, account_id)
         assert _sign_in(services, account_id, home) == 0
         assert _sign_in(services, account_id) == 2
         shown = _shown(services)
@@ -75,11 +81,10 @@ class TestNewDevice:
 
     def test_a_known_one_costs_no_statement(self, services: Services, account_id: str) -> None:
         """And a new one a single read: the mails go with the audit row (design §6)."""
-        home = DeviceCookie.new()
-        _sign_in(services, account_id, home)
-        for cookie, read in ((home, 0), (DeviceCookie.new(), 1)):
+        home = _known(services, account_id)
+        for cookie, read in ((home, 0), (None, 1)):
             with counted(services.database) as traffic, unit_of_work(services) as ctx:
-                device, known = devices.recognise(ctx, account_id, cookie)
+                device, _, known = devices.recognise(ctx, account_id, cookie)
                 traffic.clear()
                 notices.of_sign_in(ctx, account_id, device, known=known, failures=4, portal="")
                 assert len(traffic.statements) == read, traffic.statements
@@ -93,8 +98,7 @@ class TestNewDevice:
 
     def test_of_another_account_in_the_same_browser(self, services: Services, account_id: str) -> None:
         """Each account knows its own devices."""
-        home = DeviceCookie.new()
-        _sign_in(services, account_id, home)
+        home = _known(services, account_id)
         with unit_of_work(services) as ctx:
             other = add_account(ctx)
             identifiers.add_email(ctx, other.id, "eve@muster.example", verified=True)
@@ -107,8 +111,7 @@ class TestFailures:
 
     @pytest.mark.parametrize(("failures", "told"), [(4, 0), (5, 2), (23, 2)])
     def test_from_a_known_device(self, services: Services, account_id: str, failures: int, told: int) -> None:
-        home = DeviceCookie.new()
-        _sign_in(services, account_id, home)
+        home = _known(services, account_id)
         assert _sign_in(services, account_id, home, failures=failures) == told
 
     def test_from_the_first_one_of_all(self, services: Services, account_id: str) -> None:
@@ -122,8 +125,7 @@ class TestFailures:
         assert {mail.subject for mail in _shown(services)} == {"Neue Anmeldung nach falschen Versuchen"}
 
     def test_five_a_day(self, services: Services, account_id: str) -> None:
-        home = DeviceCookie.new()
-        _sign_in(services, account_id, home)
+        home = _known(services, account_id)
         assert [_sign_in(services, account_id, home, failures=9) for _ in range(7)] == [2] * 5 + [0] * 2
         assert _sign_in(services, account_id, home, failures=9, later=timedelta(days=1)) == 2
 

@@ -9,7 +9,6 @@ from idp.authentication import recovery_password
 from idp.authentication.models import RecoveryPassword
 from idp.context import Services
 from idp.crypto import sha256
-from idp.errors import Refusal
 from idp.management import accounts
 from tests.authentication.people import add_account
 from tests.builders import OPERATOR
@@ -94,18 +93,3 @@ def test_the_statements_are_the_same_for_nobody(services: Services) -> None:
             recovery_password.look_up(ctx, name)
             seen.append(len(traffic.statements))
     assert seen[0] == seen[1] > 0
-
-
-def test_a_try_waits_but_never_stops(services: Services) -> None:
-    """Also for names that are nobody's (req 54, 56, 59)."""
-    with unit_of_work(services) as ctx:
-        account = add_account(ctx)
-        candidate = recovery_password.Candidate("x", None, b"", known_device=False)
-        ctx.db.commit()
-        for _ in range(5):
-            recovery_password.reserve(ctx, candidate)
-        with pytest.raises(Refusal) as refused:
-            recovery_password.reserve(ctx, candidate)
-        assert refused.value.code == "login.throttled"
-        assert refused.value.params["until"] > NOW
-        assert account.id

@@ -18,6 +18,7 @@ from idp.errors import Refusal
 from tests.authentication.people import APP, PASSWORD, add_account, begin
 from tests.driver import counted
 from tests.installation import NOW, unit_of_work
+from tests.plans import plan, scanned, selects
 
 HOUR = timedelta(hours=1)
 
@@ -41,8 +42,7 @@ def test_a_beginning_session_is_what_is_found_later(services: Services) -> None:
     with unit_of_work(services) as ctx:
         account = add_account(ctx)
         totp.enroll(ctx, account, "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "App")
-        cookie = DeviceCookie.new()
-        device, _ = devices.recognise(ctx, account.id, cookie)
+        device, cookie, _ = devices.recognise(ctx, account.id, None)
         devices.remember(ctx, device, cookie)
         begun, value, _ = sessions.start(ctx, account, methods=[PASSWORD, APP], device=device)
     with unit_of_work(services) as ctx:
@@ -172,10 +172,9 @@ def test_the_oldest_beyond_twenty_are_surplus(services: Services) -> None:
 
 
 def test_a_session_knows_factors_and_device_of_its_account(services: Services) -> None:
-    cookie = DeviceCookie.new()
     with unit_of_work(services) as ctx:
         account = add_account(ctx)
-        device, known = devices.recognise(ctx, account.id, cookie)
+        device, cookie, known = devices.recognise(ctx, account.id, None)
         assert not known
         totp.enroll(ctx, account, totp.new_secret(), "App")
         totp.enroll(ctx, account, totp.new_secret(), "Tablet")
@@ -187,7 +186,7 @@ def test_a_session_knows_factors_and_device_of_its_account(services: Services) -
         found = live_sessions.find(ctx, value)
         assert found is not None
         assert found.device_trusted
-        assert devices.recognise(ctx, account.id, cookie)[1]
+        assert devices.recognise(ctx, account.id, cookie)[2]
         devices.forget(ctx, account.id)
     with unit_of_work(services, NOW + HOUR) as ctx:
         found = live_sessions.find(ctx, value)
@@ -202,3 +201,14 @@ def test_the_chosen_company_stays_with_the_session(services: Services) -> None:
         assert live is not None
         sessions.choose_membership(ctx, live.session.id, None)
         assert live.session.membership_id is None
+
+
+def test_a_new_name_of_a_browser_is_found_by_an_index(services: Services) -> None:
+    """However many browsers there are (F11); one statement more, where a cookie is not known."""
+    with unit_of_work(services) as ctx:
+        account = add_account(ctx)
+    for cookie, more in ((None, 0), (DeviceCookie.new(), 1)):
+        with selects(services.database, ("UPDATE",)) as found, unit_of_work(services) as ctx:
+            devices.recognise(ctx, account.id, cookie)
+        assert len(found) == more
+        assert [text for text in (plan(services, *one) for one in found) if scanned(text, ["device"])] == []

@@ -9,7 +9,6 @@ from idp.authentication.recovery_password import Candidate
 from idp.errors import Refusal
 from idp.flows.models import Flow
 from idp.management import password_reset, recovery
-from idp.throttling import Reservation
 from idp.web import sign_in
 from idp.web.browser_session import flow_browser
 from idp.web.context import current
@@ -45,9 +44,7 @@ def submit() -> Response:
         return _page(flow, form, wrong)
     ctx = current()
     try:
-        candidate, reservation = recovery.prove(
-            ctx, str(form.username.data), str(form.recovery_password.data)
-        )
+        candidate = recovery.prove(ctx, str(form.username.data), str(form.recovery_password.data))
     except Refusal as refusal:
         return _refused(flow, form, refusal)
     # only who has the recovery password learns what the account's own words forbid
@@ -55,17 +52,17 @@ def submit() -> Response:
     forbidden = password_reset.problems(ctx, recovery.whose(candidate), password)
     if forbidden:
         return _page(flow, form, [("new_password", word_refusal(forbidden[0]))])
-    return _keep(form, candidate, reservation)
+    return _keep(form, candidate)
 
 
-def _keep(form: RecoveryResetForm, candidate: Candidate, reservation: Reservation) -> Response:
+def _keep(form: RecoveryResetForm, candidate: Candidate) -> Response:
     """Keep the new password for the second factor, or take it at once where there is none."""
     ctx = current()
     ctx.db.commit()  # nothing is held while the password is hashed
     password_hash = ctx.passwords.hash(str(form.new_password.data))
     then = flow_of_request(lock=True)  # before the account's row, in the order every step keeps
     try:
-        account = recovery.proven_account(ctx, candidate, reservation)
+        account = recovery.proven_account(ctx, candidate)
     except Refusal as refusal:
         return _refused(then, form, refusal)
     made = password_reset.keep(

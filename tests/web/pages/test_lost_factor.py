@@ -267,7 +267,7 @@ class TestCodes:
         assert browser.heading == AGAIN
         assert "Ihr altes Passwort gilt weiter." in browser.text
         assert posted(house)[0].subject == "Falsche Codes beim Ändern Ihres Passworts"
-        assert len(house.events("second_proof.failed")) == 5
+        assert [event.actor_kind for event in house.events("second_proof.failed")] == ["anonymous"] * 5
         assert len(house.events("second_factor.locked")) == 1
         browser.get(address)
         assert browser.heading == AGAIN

@@ -26,6 +26,35 @@ def test_a_new_device(house: House, browser: Browser) -> None:
     assert len(posted(house)) == 1
 
 
+def test_a_copied_cookie_is_no_known_device(house: House, browser: Browser) -> None:
+    """Who copied it from a shared PC before, or planted it there, is reported like anybody else (req 60; C6).
+
+    Those who were known at that PC still are.
+    """
+    eve, ben = house.add("eve"), house.add("ben")
+    own = house.browser()
+    for visitor, person in ((own, ben), (browser, eve)):
+        visitor.get("/login")
+        visitor.sign_in(person)
+    copied = str(browser.cookie("dev"))
+    browser.client.delete_cookie("sid", domain="localhost")
+    browser.get("/login")
+    browser.sign_in(ben)
+    before = len(posted(house))
+    elsewhere = house.browser()
+    elsewhere.set_cookie("dev", copied)
+    elsewhere.get("/login")
+    elsewhere.sign_in(ben)
+    assert elsewhere.heading == "Willkommen, Ben"
+    assert _subjects(house)[0] == "Neue Anmeldung"
+    assert len(posted(house)) == before + 1
+    for person in (eve, ben):
+        browser.client.delete_cookie("sid", domain="localhost")
+        browser.get("/login")
+        browser.sign_in(person)
+    assert len(posted(house)) == before + 1
+
+
 def test_who_only_knows_the_password_is_no_new_device(house: House, browser: Browser, anna: Person) -> None:
     """Before the second factor nobody is in, and nothing is told as if (M07)."""
     browser.get("/login")
