@@ -123,7 +123,7 @@ def _authority_problem(authority: str) -> str | None:
     if match is None:
         return "must have a host name or an address"
     host, port = match[1], match[2]
-    if port is not None and not (port.isascii() and port and port[0] != "0" and int(port[:6]) <= 65535):
+    if port is not None and not (port and port[0] != "0" and int(port[:6]) <= 65535):
         return "must have a port from 1 to 65535 after the colon"
     return _host_problem(host)
 

@@ -96,8 +96,9 @@ def test_the_question_cannot_be_skipped(device: Device, services: Services) -> N
     flow = re.search(r"flow=([\w-]{43})", browser.url)
     assert flow is not None
     token = _fields(browser.page.text)["csrf_token"]  # type: ignore[union-attr]
-    for path in (f"/device/{flow[1]}", f"/authorize/{flow[1]}/decline", f"/logout/{flow[1]}"):
-        browser.post(path, {"csrf_token": token, "choice": "connect"})
+    for path, status in (("/device/{}", 200), ("/authorize/{}/decline", 400), ("/logout/{}", 400)):
+        page = browser.post(path.format(flow[1]), {"csrf_token": token, "choice": "connect"})
+        assert page.status_code == status
     assert _connected(services) == []
     browser.get(f"/login?flow={flow[1]}")
     browser.sign_in()

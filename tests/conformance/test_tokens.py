@@ -66,7 +66,8 @@ def test_oidcc_refresh_token(op: Op) -> None:
 def test_oidcc_refresh_token_with_offline_access(op: Op) -> None:
     """offline_access with prompt=consent, as is sent where discovery announces it; the person is asked."""
     metadata = machine(op.gateway, "GET", "/.well-known/openid-configuration").get_json()
-    assert "offline_access" in metadata["scopes_supported"]
+    assert metadata["scopes_supported"].count("offline_access") == 1
+    assert len(set(metadata["scopes_supported"])) == len(metadata["scopes_supported"])
     assert "refresh_token" in metadata["grant_types_supported"]
     with unit_of_work(op.services) as ctx:
         op.client = op.portal(cast.register(ctx, "offline", scope=f"{ALL_SCOPES} offline_access"))

@@ -200,10 +200,14 @@ WRONG: list[tuple[str, Any, str]] = [
 def test_wrong_shapes_are_refused(
     services: Services, document: dict[str, Any], field: str, value: object, expected: str
 ) -> None:
-    """A file of another shape is a problem, never an exception."""
+    """A file of another shape is a problem, never an exception; its values, one a secret, are not told."""
     document[field] = value
     with unit_of_work(services, actor=OPERATOR) as ctx:
         assert problems(ctx, document)[field] == expected
+        with pytest.raises(InvalidMetadata) as caught:
+            apply(ctx, document)
+    told = {problem.received for problem in caught.value.problems if problem.field == field}
+    assert told == {f'"{type(value).__name__}"'}
 
 
 def test_wrong_shapes_inside_are_refused(services: Services, document: dict[str, Any]) -> None:

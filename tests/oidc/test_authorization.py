@@ -24,6 +24,8 @@ from tests import cast
 from tests.builders import OPERATOR, make_catalogue, make_membership, make_organization
 from tests.world import CHALLENGE, Desk, forget_snapshot, verified
 
+LONG = "a reason that is longer than the column of its row"
+
 
 def test_a_code_is_in_the_log(desk: Desk) -> None:
     """Whose, for which company, which client, in which session, with what (design §2, audit)."""
@@ -40,14 +42,15 @@ def test_a_code_is_in_the_log(desk: Desk) -> None:
 
 
 def test_each_end_of_an_authorization_is_in_the_log(desk: Desk) -> None:
-    """With its reason (design §2, audit)."""
+    """With its reason, whole, of which the row has what fits (design §2, audit)."""
     issued = desk.code()
     with desk.work() as ctx:
-        assert authorization.revoke(ctx, "made up", account_id=desk.account_id) == [issued.authorization_id]
+        assert authorization.revoke(ctx, LONG, account_id=desk.account_id) == [issued.authorization_id]
         assert authorization.revoke(ctx, "again", account_id=desk.account_id) == []
+        assert ctx.db.get_one(Authorization, issued.authorization_id).revoke_reason == LONG[:32]
     with desk.services.database.session() as db:
         (event,) = db.scalars(select(AuditEvent).where(AuditEvent.event == Event.AUTHORIZATION_REVOKED))
-    assert (event.target_id, event.reason) == (issued.authorization_id, "made up")
+    assert (event.target_id, event.reason) == (issued.authorization_id, LONG)
 
 
 def test_nothing_is_issued_for_who_may_not_act(desk: Desk) -> None:
@@ -104,7 +107,8 @@ def test_permissions_are_those_of_this_client_that_this_organisation_holds(desk:
     """In token and ID token: nothing of another portal, nothing that the company lost (design §5; req 92)."""
     with desk.work() as ctx:
         cast.register(ctx, "other")
-        make_catalogue(ctx, "portal", ["shop", "orders"])
+        make_catalogue(ctx, "portal", ["orders", "bills", "shop"])
+        make_catalogue(ctx, "portal", ["shop", "orders", "bills"])  # in a new order
         make_catalogue(ctx, "other", ["secrets"])
         mine, theirs = make_organization(ctx), make_organization(ctx, "100200400", "Beispiel AG")
         member = make_membership(ctx, mine, desk.account_id)
@@ -122,10 +126,10 @@ def test_permissions_are_those_of_this_client_that_this_organisation_holds(desk:
         assert found[0]["permissions"] == found[1]["permissions"]
         return list(found[0]["permissions"])
 
-    assert told() == ["shop", "orders"]
+    assert told() == ["shop", "orders", "bills"]
     with desk.work() as ctx:
         permissions.withdraw_from_organization(ctx.acting(OPERATOR), mine, "portal", ["orders"])
-    assert told() == ["shop"]
+    assert told() == ["shop", "bills"]
 
 
 def test_a_secret_of_another_purpose_is_no_code(desk: Desk) -> None:

@@ -137,6 +137,7 @@ REFUSED: list[tuple[dict[str, str | None], str]] = [
     ({"login_hint": "l" * 321}, "invalid_request"),
     ({"organization": "o" * 65}, "invalid_request"),
     ({"ui_locales": "de\r\nX: y"}, "invalid_request"),
+    ({"ui_locales": "de\x7f"}, "invalid_request"),
     ({"x\0y": "a\0b"}, "invalid_request"),
 ]
 
@@ -243,6 +244,7 @@ def test_what_is_kept(desk: Desk) -> None:
         ({"default_acr_values": [AAL2]}, {"claims": _essential(AAL1, AAL2, PHR)}, ((AAL2, PHR), True)),
         ({"default_acr_values": [AAL2]}, {"claims": _essential("made-up")}, ((AAL2,), True)),
         ({}, {"claims": {"id_token": {"acr": {"value": AAL2}}}}, ((AAL2,), False)),
+        ({}, {"claims": {"id_token": {"acr": {"value": AAL2}}}, "acr_values": "1"}, ((AAL2,), False)),
         ({}, {"claims": {"id_token": {"acr": {"value": AAL2, "essential": True}}}}, ((AAL2,), True)),
         ({}, {"claims": {"id_token": {"acr": {"essential": True}}}, "acr_values": "1"}, (("1",), False)),
     ],

@@ -80,6 +80,8 @@ def test_errors_carry_iss_and_state(mode: str, described: bool) -> None:
         expected.insert(1, ("error_description", "a b"))
     assert (response.redirect_uri, response.mode) == ("https://portal.example/cb?x=1", mode)
     assert list(response.parameters.items()) == expected
+    if described:
+        assert "error_description=a%20b&" in response.location  # a plus is a plus to an app's own reader
     if mode == "query":
         assert parse_qsl(urlsplit(response.location).query) == [("x", "1"), *expected]
 

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,13 +11,15 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from idp.context import Services
+from idp.oidc import retention
+from idp.oidc.client_jwt import SKEW, ClientJwtRefused
 from idp.oidc.models import UsedJti
 from idp.web.gateway import Gateway
 from tests import cast
 from tests.cast import REDIRECT
 from tests.installation import unit_of_work
 from tests.signers import Signer, SigningPortal, posted
-from tests.world import CHALLENGE, Desk, forget_snapshot, machine
+from tests.world import CHALLENGE, Desk, forget_snapshot, machine, now
 
 SIGNER = Signer()
 
@@ -147,6 +150,20 @@ def test_an_assertion_counts_once(signing: SigningPortal, desk: Desk, services: 
         ends = db.scalars(select(UsedJti.expires_at)).all()
     assert len(ends) == 2
     assert all(end.timestamp() > time.time() + 60 for end in ends)
+
+
+def test_it_is_remembered_for_as_long_as_it_would_count(signing: SigningPortal, desk: Desk) -> None:
+    """To the last moment of a time with a fraction, purged or not (req 19)."""
+    provider = desk.gateway.server.provider
+    client = provider.snapshots.current().clients["signer"]
+    expires = int(time.time()) + 60.9
+    assertion = SIGNER.sign(SIGNER.assertion_claims(desk.issuer, exp=expires))
+    provider.client_assertions.check(client, assertion, now())
+    last = datetime.fromtimestamp(expires + SKEW - 0.1, UTC)
+    with unit_of_work(desk.services, last) as ctx:
+        assert retention.purge(ctx, 100) == 0
+    with pytest.raises(ClientJwtRefused, match="presented before"):
+        provider.client_assertions.check(client, assertion, last)
 
 
 def test_two_clients_may_choose_the_same_jti(signing: SigningPortal, desk: Desk) -> None:

@@ -111,6 +111,7 @@ def test_who_comes_meanwhile_waits_for_the_same_answer(keys: ClientKeys, site: K
 
 def test_half_of_the_threads_wait_for_sites_at_most(keys: ClientKeys, site: KeySite) -> None:
     """Whoever comes then is told to come back, at once; known keys are found all the same (req 29)."""
+    assert 2 * places(DEMO) <= DEMO.server.threads
     assert _finds(keys, site, "old", NOW, client="known")
     released = Event()
     site.on_hit = lambda: released.wait(10)
@@ -124,6 +125,9 @@ def test_half_of_the_threads_wait_for_sites_at_most(keys: ClientKeys, site: KeyS
         for client in ("known", "c0", "next"):
             with pytest.raises(Busy):
                 _finds(keys, site, "made-up", later, client=client)
+        assert not _finds(
+            keys, site, "made-up", NOW + TICK, client="known"
+        )  # just looked: nothing to wait for
         assert _finds(keys, site, "old", later, client="known")
         assert _finds(keys, site, "old", NOW + MAX_AGE + TICK, client="known")
         released.set()

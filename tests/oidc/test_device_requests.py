@@ -1,6 +1,8 @@
 """Requests of devices as rows: codes that collide, decisions that are taken once (RFC 8628; req 22, 30)."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -157,6 +159,31 @@ def test_a_decision_that_comes_late(
     with services.database.session() as db:
         assert db.scalars(select(Authorization)).all() == []
         assert db.scalars(select(DeviceRequest.denied_at)).one() is None
+
+
+def test_parallel_yeses_of_one_person(services: Services) -> None:
+    """Eight devices of one program at once: each is connected, none waits for another for ever (C16)."""
+    with unit_of_work(services) as ctx:
+        cast.register_device(ctx, first_party=False)
+        client = load_clients(ctx.db)["terminal"]
+        account = ctx.db.get_one(Account, cast.person(ctx))
+        live, *_ = sessions.start(ctx, account, methods=[("pwd", None)])
+    codes = [_store(services, client).user for _ in range(8)]
+    barrier = threading.Barrier(len(codes))
+
+    def connect(code: str) -> None:
+        barrier.wait()
+        with unit_of_work(services) as ctx:
+            _connect(ctx, device_requests.find(ctx, code).id, client, live)
+
+    with ThreadPoolExecutor(len(codes)) as people:
+        for running in [people.submit(connect, code) for code in codes]:
+            running.result()
+    with unit_of_work(services) as ctx:
+        counts = [
+            ctx.db.scalar(select(func.count()).select_from(table)) for table in (Authorization, Consent)
+        ]
+    assert counts == [8, 1]
 
 
 def test_nobody_connects_after_a_sign_out(

@@ -9,7 +9,7 @@ from werkzeug.test import Client
 from idp.management import clients
 from tests import cast
 from tests.builders import OPERATOR
-from tests.plain_browser import Browser
+from tests.plain_browser import Browser, Portal
 from tests.world import Desk, forget_snapshot
 
 
@@ -164,6 +164,20 @@ def test_a_posted_request_belongs_to_the_first_browser_that_follows(desk: Desk) 
 
 def _flow(browser: Browser) -> str:
     return browser.url.partition("flow=")[2]
+
+
+def test_a_browser_that_is_known_from_a_page_on_can_answer_it(desk: Desk) -> None:
+    """Somebody is signed in, and the page of a state is the first that the request leads to (req 41)."""
+    with desk.work() as ctx:
+        members = Portal(desk.gateway, cast.register(ctx, "members", require_membership=True))
+    forget_snapshot(desk.gateway)
+    browser = Browser(desk.gateway)
+    desk.portal.sign_in(browser, "paul")
+    browser.client.delete_cookie("flow", domain="localhost")
+    browser.post_from("https://portal.example", "/authorize", members.parameters())
+    assert "/authorize/" in browser.url
+    browser.submit(expect_action="/decline")
+    assert members.answer(browser)["error"] == "access_denied"
 
 
 def test_a_portal_that_changed_meanwhile(desk: Desk) -> None:
