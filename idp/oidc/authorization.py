@@ -226,14 +226,9 @@ def revoke(
     if limit is not None:
         conditions = [Authorization.id.in_(select(Authorization.id).where(*conditions).limit(limit))]
     ctx.db.flush()
-    ended = ctx.db.execute(
-        update(Authorization)
-        .where(*conditions)
-        .values(revoked_at=ctx.now, revoke_reason=reason[:32])
-        .returning(Authorization.id)
-        .execution_options(synchronize_session=False)
-    )
-    ids = [row.id for row in ended]
+    ended = update(Authorization).where(*conditions).values(revoked_at=ctx.now, revoke_reason=reason[:32])
+    with_ids = ended.returning(Authorization.id).execution_options(synchronize_session=False)
+    ids = list(ctx.db.scalars(with_ids))
     _record_revoked(ctx, ids, reason)
     return ids
 
