@@ -65,6 +65,28 @@ def test_a_slow_answer_is_given_up(sink: Sink, path: str, monkeypatch: pytest.Mo
         fetch(f"http://127.0.0.1:{sink.port}/{path}", settings=LOOPBACK)
 
 
+@pytest.mark.parametrize(("scheme", "size"), [("https", 0), ("http", 32 * 1024 * 1024)])
+def test_a_site_that_only_takes_the_connection_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, size: int
+) -> None:
+    """F17: no word of TLS, or nothing is read of what is sent."""
+    monkeypatch.setattr(egress, "SECONDS", 0.3)
+    closed = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def close() -> None:
+            closed.set()
+            listener.close()
+
+        patience = threading.Timer(30, close)  # else a failure would hang
+        patience.start()
+        url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/"
+        with pytest.raises(EgressFailed):
+            fetch(url, method="POST", data=bytes(size), settings=LOOPBACK)
+        patience.cancel()
+    assert not closed.is_set()
+
+
 @pytest.mark.parametrize("path", ["silent", "drip"])
 def test_a_slow_answer_is_given_up_behind_tls(
     tls_sink: Sink, authority: Path, path: str, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from idp.oidc import frontchannel_logout
 from idp.oidc.authorization import session_identifier
 from idp.oidc.models import Authorization
 from tests import cast
+from tests.driver import counted
 from tests.world import Desk, forget_snapshot
 
 PAGE = "https://portal.example/signed-out-elsewhere"
@@ -24,7 +25,7 @@ def desk(desk: Desk) -> Desk:
 
 
 def test_who_is_told(desk: Desk) -> None:
-    """Those who took part in this very session and have a page, each by its own sid."""
+    """Those who took part in this very session and have a page, each by its sid; else nothing is asked."""
     snapshot = desk.gateway.server.provider.snapshots.current()
     issued, other = desk.code(), desk.code()
     with desk.work() as ctx:
@@ -36,7 +37,9 @@ def test_who_is_told(desk: Desk) -> None:
         session_identifier(ctx, others, snapshot.clients["absent"])
         assert frontchannel_logout.receivers(ctx, snapshot.by_row, mine) == {"framed": sid}
         without = {key: client for key, client in snapshot.by_row.items() if client.client_id == "portal"}
+    with counted(desk.services.database) as traffic, desk.work() as ctx:
         assert frontchannel_logout.receivers(ctx, without, mine) == {}
+        assert traffic.statements == []
 
 
 def test_what_is_framed(desk: Desk) -> None:
