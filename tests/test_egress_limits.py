@@ -80,8 +80,8 @@ def test_a_site_that_only_takes_the_connection_is_given_up(
 
         patience = threading.Timer(30, close)  # else a failure would hang
         patience.start()
+        url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/"
         with pytest.raises(EgressFailed):
-            url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/"
             fetch(url, method="POST", data=bytes(size), settings=LOOPBACK)
         patience.cancel()
     assert not closed.is_set()

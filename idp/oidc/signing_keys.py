@@ -54,8 +54,10 @@ def rotate(ctx: Context, *, force: bool = False) -> list[str]:
     :param force: all next keys that relying parties know by now, see :func:`too_young`.
     :raises Refusal: ``keys.too_young`` with *force* while they know none.
     """
-    promoted, waiting = [], too_young(ctx)
-    for key in ctx.db.scalars(select(SigningKey).where(SigningKey.state == NEXT).with_for_update()):
+    promoted, held = [], select(SigningKey).where(SigningKey.state == NEXT).with_for_update()
+    successors = ctx.db.scalars(held).all()
+    waiting = too_young(ctx)  # once the keys are held: who was first has just made them
+    for key in successors:
         ready = key.kid not in waiting if force else _due(ctx, key)
         if ready:
             _promote(ctx, key)

@@ -25,7 +25,7 @@ def desk(desk: Desk) -> Desk:
 
 
 def test_who_is_told(desk: Desk) -> None:
-    """Those who took part in this very session and have a page, each by its own sid; else nothing is asked."""
+    """Those who took part in this very session and have a page, each by its sid; else nothing is asked."""
     snapshot = desk.gateway.server.provider.snapshots.current()
     issued, other = desk.code(), desk.code()
     with desk.work() as ctx:

@@ -117,6 +117,25 @@ def test_force(services: Services) -> None:
         assert len(signing_keys.rotate(ctx, force=True)) == 2
 
 
+@pytest.mark.usefixtures("short_keys")
+def test_of_two_forced_rotations_at_once_one_is_too_early(services: Services) -> None:
+    """What the first made is known to nobody when the second comes to look (req 34, C16)."""
+    known = NOW + timedelta(seconds=signing_keys.JWKS_MAX_AGE)
+    barrier = threading.Barrier(2)
+
+    def rotate() -> int | str:
+        barrier.wait()
+        try:
+            with unit_of_work(services, known) as ctx:
+                return len(signing_keys.rotate(ctx, force=True))
+        except Refusal as refusal:
+            return refusal.code
+
+    with ThreadPoolExecutor(2) as operators:
+        found = [running.result() for running in [operators.submit(rotate) for _ in range(2)]]
+    assert sorted(found, key=str) == [2, "keys.too_young"]
+
+
 def test_force_beside_a_new_algorithm(services: Services) -> None:
     """The others do not wait for a next key that portals may not know yet."""
     known = NOW + timedelta(seconds=signing_keys.JWKS_MAX_AGE)
