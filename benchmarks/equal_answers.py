@@ -27,7 +27,7 @@ from idp.app import build_services
 from idp.authentication import totp
 from idp.context import Actor, Context
 from idp.crypto import b64url, random_token
-from idp.management import accounts
+from idp.management import accounts, erasure
 from idp.settings import load_settings
 from tests.attacks.forged import KIDS
 from tests.infrastructure import ProgramMissing, start_postgresql
@@ -144,7 +144,7 @@ def _populate(settings_file: Path, names: int) -> None:
     with services.database.session() as db:
         later = services.context(db, actor=actor, now=datetime.now(UTC) + GONE)
         for account_id in erased:
-            accounts.erase(later, str(account_id))
+            erasure.erase(later, str(account_id))
         make_directory(later)
         db.commit()
     known = OLD_ACCOUNTS["an old account"]

@@ -50,7 +50,7 @@ class Facts(TypedDict, total=False):
     new: Fact
     #: a word (``wrong_password``) or an operator's sentence
     reason: str | None
-    #: details that erasure removes, such as a name that was typed
+    #: details that erasure removes, such as a mail address
     personal: Mapping[str, Any] | None
 
 

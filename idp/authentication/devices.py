@@ -72,7 +72,7 @@ class KnownDevice(NamedTuple):
     trusted_until: datetime | None
 
 
-#: who only knew the password before the present one knows nothing that the account's owner alone does
+#: a browser whose last sign-in is older than the password may be that of anybody who knew the former one
 _FIND = Prepared(
     select(*(getattr(Device, name) for name in KnownDevice._fields))
     .join(Account, Account.id == Device.account_id)
@@ -149,7 +149,7 @@ def remembered(ctx: Context) -> ColumnElement[bool]:
 def recognise(
     ctx: Context, account_id: str, presented: DeviceCookie | None
 ) -> tuple[KnownDevice, DeviceCookie, bool]:
-    """Note that an account signed in from a browser; returns its row, its cookie, and whether it was known.
+    """Note that an account signed in from a browser; returns row, cookie, and whether it had before.
 
     A browser that had another's cookie gets a new name: whoever copied the cookie before, such as who planted
     it, is not known to this account by it (C6).  The browser's other accounts go with the new name.

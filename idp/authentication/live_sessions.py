@@ -251,14 +251,16 @@ def snapshot(
     :param rows: whether the device is remembered and until when, and one by one the kinds of authenticators.
     """
     trusted, trusted_until, _ = rows[0]
-    trusted = trusted and bool(ctx.settings.remember_device.days)  # switched off since, it ends for all
     return LiveSession(
         session=session,
         account=account,
         assurance=_assess(ctx, proofs, session.active_since),
         proofs=proofs,
         second_factors=tuple(sorted({kind for *_, kind in rows if kind is not None})),
-        device_trusted=bool(trusted) and trusted_until is not None and trusted_until > ctx.now,
+        # switched off since, it ends for all
+        device_trusted=bool(trusted and ctx.settings.remember_device.days)
+        and trusted_until is not None
+        and trusted_until > ctx.now,
     )
 
 

@@ -107,7 +107,7 @@ def wrong_codes(
     portal: str,
     means: Literal["password", "link", "recovery_password", "session"] = "password",
 ) -> None:
-    """Tell that somebody had the first proof, and not the second (req 60)."""
+    """Tell that codes were wrong until no more are taken, and what had been proven before (req 60)."""
     if ctx.throttle.notice(ctx.db, "wrong_codes", account_id, now=ctx.now):
         tell(
             ctx,

@@ -22,14 +22,12 @@ from idp.flows.models import Flow
 from idp.throttling import Reservation
 
 _FLOW_LIVES: Final = timedelta(days=1)
-"""As long as a flow lives at most."""
+"""As long as a flow lives at most in which codes are asked."""
 
 MAILED_CODE: Final = "mailed_code"
 COUNTED: Final = (totp.TOTP, MAILED_CODE)
 """What gives codes; in an account the tries at each are counted for themselves."""
 
-#: who gives a wrong code is not shown to be the owner (req 106)
-_NOBODY: Final = Actor("anonymous")
 _WRONG: Final = frozenset({"code.wrong", "totp.used"})
 
 
@@ -58,11 +56,10 @@ def not_tried(ctx: Context, flow: Flow, account_id: str, refusal: Refusal) -> Re
 
     It is ``code.exhausted`` where only a new start helps.
     """
-    nobody = ctx.acting(_NOBODY)
-    if refusal.code == "flow.expired":  # the tries of this sign-in are used up
-        transaction.exhausted(nobody, flow, account_id)
+    if refusal.code == "flow.expired":  # the tries of this flow or session are used up
+        transaction.exhausted(ctx, flow, account_id)
         return Refusal(transaction.EXHAUSTED)
-    record(nobody, Event.SECOND_FACTOR_LOCKED, target=("account", account_id), reason=refusal.code)
+    record(ctx, Event.SECOND_FACTOR_LOCKED, target=("account", account_id), reason=refusal.code)
     return refusal
 
 
@@ -86,12 +83,11 @@ def verify(
         identifiers.locked_account(acting, account_id)
         app = totp.verify(acting, account_id, code, authenticator_id=authenticator_id)
     except Refusal as refusal:
-        # a right password with a wrong code (req 60)
-        nobody = ctx.acting(_NOBODY)
-        record(nobody, Event.SECOND_FACTOR_FAILED, target=target, reason=refusal.code)
+        # in the log whatever was proven before (req 60), and not as the owner's: that is not shown (req 106)
+        record(ctx, Event.SECOND_FACTOR_FAILED, target=target, reason=refusal.code)
         remaining = reservation.remaining or 0
         if refusal.code in _WRONG and remaining == 0:
-            transaction.exhausted(nobody, flow, account_id)
+            transaction.exhausted(ctx, flow, account_id)
             raise Refusal(transaction.EXHAUSTED) from refusal
         if refusal.code == "code.wrong":
             raise Refusal("code.wrong", remaining=remaining) from refusal

@@ -69,7 +69,8 @@ def private_file(path: Path) -> Iterator[BinaryIO]:
             part = path
         else:
             part.unlink(missing_ok=True)  # of somebody who was interrupted: others may read it
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        made = 0 if part == path else os.O_CREAT | os.O_EXCL  # what somebody put there meanwhile is not ours
+        with os.fdopen(os.open(part, os.O_WRONLY | made, 0o600), "wb") as file:
             yield file
         if part != path:
             part.replace(path)

@@ -187,13 +187,12 @@ class AddressAdded(Mail):
 class DeletionPlanned(Mail):
     """M14: the account will be deleted on a day; until then the link undoes it.
 
-    :param former: to an address that is no longer the account's, and can still take it back.
+    :param link: None for an address that was the account's, and has a link that takes the account back.
     """
 
     name: ClassVar[str] = "deletion_planned"
     on: datetime
-    link: str
-    former: bool = False
+    link: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

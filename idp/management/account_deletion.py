@@ -123,7 +123,7 @@ def plan(ctx: Context, account_id: str) -> datetime:
     link = f"{ctx.settings.issuer}{LINK_PATH}?token={token}"
     own, former = notices.addresses(ctx, account.id), replaced_addresses.texts(ctx, account.id)
     for address in dict.fromkeys([*own, *former]):
-        mail = mails.DeletionPlanned(on=due, link=link, former=address not in own)
+        mail = mails.DeletionPlanned(on=due, link=link if address in own else None)
         mails.post(ctx, mail, to=address, locale=account.locale, expires_at=due)
     return due
 

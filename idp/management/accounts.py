@@ -186,14 +186,17 @@ def delete(ctx: Context, account_id: str, *, reason: str | None = None) -> Ended
     memberships = select(Membership).where(Membership.account_id == account.id, Membership.status != ENDED)
     for membership in ctx.db.scalars(memberships.order_by(Membership.id).with_for_update()).all():
         membership.restore_until = ctx.now + UNDO
-        take_along(ctx, membership, "account deleted")
+        end_with_account(ctx, membership, "account deleted")
     record(ctx, Event.ACCOUNT_DELETED, target=("account", account.id), reason=reason)
     ctx.db.flush()
     return end_account(ctx, account.id, "account deleted")
 
 
-def take_along(ctx: Context, membership: Membership, reason: str) -> None:
-    """End a membership with its account; the company's log tells it (req 91)."""
+def end_with_account(ctx: Context, membership: Membership, reason: str) -> None:
+    """End a membership that is held, since its account goes; the company's log tells it (req 91).
+
+    :param reason: a word for the log.
+    """
     membership.status = ENDED
     membership.epoch += 1
     membership.version += 1

@@ -130,8 +130,7 @@ def undo(ctx: Context, token: str) -> None:
     that are free.  A deletion that somebody planned in the account is undone with it.
 
     :raises Refusal: as :func:`of_link`, ``token.expired`` also where the account stays deleted;
-        ``email.taken`` where other accounts have proven all of them since:
-        then the link stays good.
+        ``email.taken`` where other accounts have proven all of them since: then the link stays good.
     """
     flow = of_undo(ctx, token)
     kept = engine.get(ctx, flow)
@@ -140,7 +139,7 @@ def undo(ctx: Context, token: str) -> None:
     if deleted and not can_be_undone(planned(ctx, account.id)):
         raise Refusal("token.expired")
     acting = ctx.acting(Actor("account", account.id))
-    gone = _proven_texts(ctx, account.id)
+    gone = notices.addresses(ctx, account.id)
     with ctx.db.begin_nested():
         if one_time_secrets.consume(ctx, UNDO, token) is None or kept is None or not engine.finish(ctx, flow):
             raise Refusal("token.used")
@@ -190,7 +189,7 @@ def _replace(ctx: Context, flow: Flow) -> None:
     if account.status != ACTIVE or account.epoch != flow.done[_ASKED]["epoch"]:
         raise Refusal("flow.expired")
     acting = ctx.acting(Actor("account", account.id))
-    before = _proven_texts(ctx, account.id)
+    before = notices.addresses(ctx, account.id)
     _give(acting, account, [address], instead_of=_sign_in(ctx, account.id))
     _record(acting, account.id, [address], before)
     void_links(ctx, account.id)
@@ -257,11 +256,6 @@ def _record(
 def _sign_in(ctx: Context, account_id: str) -> list[Identifier]:
     found = identifiers.of_account(ctx, account_id, identifiers.EMAIL)
     return [address for address in found if address.purpose == identifiers.SIGN_IN]
-
-
-def _proven_texts(ctx: Context, account_id: str) -> list[str]:
-    found = _sign_in(ctx, account_id)
-    return [identifiers.text_of(ctx, address) for address in found if address.verified_at is not None]
 
 
 def _void_own_links(ctx: Context, account_id: str, undone: Flow) -> None:

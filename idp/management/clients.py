@@ -124,8 +124,8 @@ def update(ctx: Context, metadata: ClientMetadata) -> list[str]:
         setattr(client, name, value)
     if sector_of_row(client) != sector and client.disabled_at is None:
         # what was issued would go on about somebody of another name (OIDC Core §5.3.2, §12.2)
-        ended = end_client(ctx, client.id, "subject changed", limit=BATCH)
-        if ended.authorizations == BATCH:
+        ended = end_client(ctx, client.id, "subject changed", limit=BATCH + 1)
+        if ended.authorizations > BATCH:
             raise Refusal("client.issued", client_id=client.client_id)
     if not metadata.has_secret:
         ctx.db.execute(sql_delete(ClientSecret).where(ClientSecret.client_id == client.id))

@@ -36,21 +36,20 @@ from idp.oidc.models import Client
 from idp.organizations.memberships import normalized_customer_number
 from idp.organizations.models import Permission
 
-_ORGANIZATION_FIELDS: Final = (
-    "customer_number",
-    "name",
-    "join_policy",
-    "require_second_factor",
-    "address",
-    "permissions",
-)
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "client": tuple(ClientMetadata.__dataclass_fields__),
         "catalogue": ("client", "group", "permission"),
         "catalogue.group": ("key", "name", "description"),
         "catalogue.permission": ("key", "name", "description", "group", "delegable"),
-        "organization": _ORGANIZATION_FIELDS,
+        "organization": (
+            "customer_number",
+            "name",
+            "join_policy",
+            "require_second_factor",
+            "address",
+            "permissions",
+        ),
         "legacy_directory": DIRECTORY_FIELDS,
         "product_family": FAMILY_FIELDS,
     }

@@ -40,7 +40,7 @@ def end_account(ctx: Context, account_id: str, reason: str) -> Ended:
 
 
 def end_others(ctx: Context, account_id: str, session_id: str, reason: str) -> Ended:
-    """End all sessions of an account but one, and everything that was not issued in that one (req 44)."""
+    """End all sessions of an account but one, and all that was not issued in it or is a device's (req 44)."""
     others = [found for found in sessions.open_ids(ctx, account_id) if found != session_id]
     return _end(ctx, others, reason, account_id=account_id, spared_session=session_id)
 

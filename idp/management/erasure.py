@@ -92,7 +92,7 @@ def _erase_memberships(ctx: Context, account_id: str) -> None:
         membership.restore_until = None
         _delete(ctx, MembershipPermission, MembershipPermission.membership_id == membership.id)
         if membership.status != ENDED:
-            accounts.take_along(ctx, membership, "account erased")
+            accounts.end_with_account(ctx, membership, "account erased")
 
 
 def _delete(ctx: Context, table: type[Base], which: ColumnElement[bool]) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from idp.accounts.legacy.models import LegacyAccount, LegacyDirectory, LegacyLink
 from idp.accounts.models import Account
-from idp.context import Actor, Context
+from idp.context import Context
 from idp.delivery import mails
 from idp.errors import Refusal
 from idp.flows import one_time_secrets
@@ -82,8 +82,7 @@ def undo_by_mail(ctx: Context, token: str) -> None:
     if secret is None:  # two at once
         raise Refusal("token.used")
     account_id = ctx.db.get_one(LegacyLink, secret.target).account_id
-    nobody = ctx.acting(Actor("anonymous"))
-    undone = linking.release(nobody, account_id, secret.target, reason="link of a mail")
+    undone = linking.release(ctx, account_id, secret.target, reason="link of a mail")
     tell_released(ctx, account_id, undone)
 
 

@@ -139,8 +139,8 @@ def take_back(ctx: Context, account: Account, link: LegacyLink, others: Sequence
     if not ends:
         return Ended()
     # who is blocked does not leave: a block outlasts the account, which may be deleted meanwhile
-    left = ACCOUNT_BLOCKED not in (account.status, account.restore_status)
-    link.changes = {**link.changes, "ended": left}
+    changes.ended = ACCOUNT_BLOCKED not in (account.status, account.restore_status)
+    link.changes = changes.document()
     return _end(ctx, account, membership, changes)
 
 

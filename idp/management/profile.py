@@ -61,11 +61,15 @@ def problems(ctx: Context, account_id: str, wanted: Profile) -> list[tuple[str, 
 
 
 def admit(ctx: Context, account_id: str, wanted: Profile) -> None:
-    """Count another user name: the answer tells whether somebody has it.  Must not be inside a transaction.
+    """Count another user name: the answer tells whether somebody has it.
+
+    Begins and ends its own transactions.
 
     :raises Refusal: ``username.throttled`` (until).
     """
-    if wanted.username is not None and wanted.username != show(ctx, account_id).username:
+    another = wanted.username is not None and wanted.username != show(ctx, account_id).username
+    ctx.db.commit()  # nothing is held while names are counted
+    if another:
         ctx.throttle.own_act("username", account_id, now=ctx.now)
 
 

@@ -108,24 +108,24 @@ def reserve(ctx: Context, flow: Flow, claim: Claim) -> Reservation:
 def confirm(ctx: Context, flow: Flow, claim: Claim, code: str, reservation: Reservation) -> None:
     """Use the code up and note the second proof, for ``password_reset.apply`` in the same transaction.
 
-    The flow is held.  The caller commits also after a refusal, for the try is counted.
+    The flow is held.  The caller commits also after a refusal, for the try is counted.  Who gives a wrong
+    code is not shown to be the owner: the log names whoever *ctx* does (req 106).
 
     :raises Refusal: ``code.wrong`` (``remaining``); ``code.expired`` also where it went to another address;
         ``code.exhausted``: what was proven in the flow before is forgotten.
     """
-    acting, account_id = _acting(ctx, claim), claim.account.id
+    account_id = claim.account.id
     if flow.done.get(_ASKED) != {"account": account_id, "address": claim.address.id}:
         raise Refusal("code.expired")
     try:
         mailed_codes.redeem(ctx, CODE, flow, code)
     except Refusal as refusal:
-        guessing = ctx.acting(Actor("anonymous"))  # who gives a wrong code is not shown to be the owner
-        record(guessing, Event.SECOND_PROOF_FAILED, target=("account", account_id), reason=refusal.code)
+        record(ctx, Event.SECOND_PROOF_FAILED, target=("account", account_id), reason=refusal.code)
         if refusal.code == "code.expired":
             raise
         remaining = min(reservation.remaining or 0, refusal.params.get("remaining", 0))
         if remaining == 0:
-            transaction.exhausted(acting, flow, account_id)
+            transaction.exhausted(ctx, flow, account_id)
             raise Refusal(transaction.EXHAUSTED) from refusal
         raise Refusal("code.wrong", remaining=remaining) from refusal
     ctx.throttle.succeeded(ctx.db, reservation)

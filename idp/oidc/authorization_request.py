@@ -103,15 +103,15 @@ class Received:
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]]) -> "Received":
         """Read the pairs of a query or form; of what is repeated the first counts."""
-        given = resources.joined(pairs)
-        parameters = dict(given)
-        repeated: tuple[str, ...] = ()
-        if len(parameters) != len(given):
-            names = [name for name, _ in given]
-            parameters = dict(reversed(given))
-            repeated = tuple(name for place, name in enumerate(names) if name in names[:place])
+        parameters: dict[str, str] = {}
+        repeated = []
+        for name, value in resources.joined(pairs):
+            if name in parameters:
+                repeated.append(name)
+            else:
+                parameters[name] = value
         # RFC 6749 §3.1: a parameter without a value counts as left out
-        return cls({name: value for name, value in parameters.items() if value}, repeated)
+        return cls({name: value for name, value in parameters.items() if value}, tuple(repeated))
 
 
 def read(

@@ -131,28 +131,10 @@ def next_step(
     :raises OAuth2Error: what the portal has to hear: ``unmet_authentication_requirements``,
         ``access_denied``, and for ``prompt=none`` what OIDC Core §3.1.2.6 has for the step.
     """
-    silent = "none" in request.prompt
-    if silent and person is not None and not _must_sign_in(request, person, done, now):
-        _keep_quiet(request, client, person)
     step = _decide(request, client, person, done, now)
-    if silent and not isinstance(step, Issue):
+    if "none" in request.prompt and not isinstance(step, Issue):
         raise _silent_refusal(step)
     return step
-
-
-def _keep_quiet(request: AuthorizationRequest, client: RegisteredClient, person: Person) -> None:
-    """Refuse before companies and factors are looked at, where the answer would tell what nobody allowed.
-
-    :raises OAuth2Error: ``consent_required``: else a client that somebody meets for the first time would ask,
-        number by number and unseen, which company the person belongs to (req 16, 59).
-    """
-    if client.first_party:
-        return
-    allowed = person.decision.reach if person.decision else NOTHING
-    knows_companies = "organization" in allowed.scopes | allowed.claims
-    names_one = request.organization is not None and not knows_companies
-    if names_one or must_ask(client, request.scope, request.claims, person.decision):
-        raise _silent_refusal(Consent(None))
 
 
 def _decide(
@@ -164,6 +146,8 @@ def _decide(
 ) -> Step:
     if person is None or _must_sign_in(request, person, done, now):
         return Login()
+    if "none" in request.prompt:
+        _keep_quiet(request, client, person)
     # a fresh sign-in in this flow was a choice too
     chosen = _marked(done, ACCOUNT, person) or _marked(done, LOGIN, person)
     if "select_account" in request.prompt and not chosen:
@@ -184,6 +168,21 @@ def _decide(
     if isinstance(step, Issue) and _must_consent(request, client, person, done, step.membership_id):
         return Consent(step.membership_id)
     return step
+
+
+def _keep_quiet(request: AuthorizationRequest, client: RegisteredClient, person: Person) -> None:
+    """Refuse before companies and factors are looked at, where the answer would tell what nobody allowed.
+
+    :raises OAuth2Error: ``consent_required``: else a client that somebody meets for the first time would ask,
+        number by number and unseen, which company the person belongs to (req 16, 59).
+    """
+    if client.first_party:
+        return
+    allowed = person.decision.reach if person.decision else NOTHING
+    knows_companies = "organization" in allowed.scopes | allowed.claims
+    names_one = request.organization is not None and not knows_companies
+    if names_one or must_ask(client, request.scope, request.claims, person.decision):
+        raise _silent_refusal(Consent(None))
 
 
 def _must_sign_in(

@@ -35,7 +35,7 @@ class Provider:
         return self.services.context(db, now=exchange.now, origin=exchange.origin, actor=actor)
 
     def authenticate(self, request: ProtocolRequest) -> RegisteredClient:
-        """Return the authenticated client of a request, which knows it from then on.
+        """Return the authenticated client of a request, and set it as the request's ``client``.
 
         Failures are counted against guessing (req 55).
 

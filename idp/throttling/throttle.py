@@ -46,14 +46,12 @@ _OWNER = "owner"
 class Reservation:
     """A try that was granted and is counted as failed.
 
-    :param cleared: the keys that a success clears.
-    :param counted: those that this try was counted under.
+    :param keys: what it is counted under, and a success clears.
     :param failures: consecutive tries at the account, this one included.
     :param remaining: tries left in this flow or session after this one; None where these do not count.
     """
 
-    cleared: tuple[str, ...]
-    counted: tuple[str, ...]
+    keys: tuple[str, ...]
     failures: int
     remaining: int | None = None
 
@@ -132,7 +130,8 @@ class Throttle:
         self, purpose: str, subject: str, *, known: str | None, now: datetime, stopped: str = "login.stopped"
     ) -> Reservation:
         """Take one try at a subject, in the lane of unknown browsers or in that of a known one."""
-        lane, everyone = self._lanes(purpose, subject, known or "")
+        keys = self._lanes(purpose, subject, known)  # one order for all who hold both rows
+        lane, everyone = keys[0], keys[-1]
         if known is not None:
             with self._database.engine.begin() as connection:
                 taken = counters.reserve(connection, lane, self._known_device, now)
@@ -143,9 +142,7 @@ class Throttle:
                 taken = counters.reserve(connection, everyone, self._password, now)
         if not taken.granted:
             raise _refusal("login", taken.until, stopped)
-        # one order for all who hold both rows
-        counted = (everyone,) if known is None else (lane, everyone)
-        return Reservation((lane, everyone), counted, taken.failures)
+        return Reservation(tuple(keys), taken.failures)
 
     def second_factor_try(
         self, *, account_id: str, factor: str, within: str, lives: timedelta, now: datetime
@@ -158,17 +155,17 @@ class Throttle:
         :raises Refusal: ``flow.expired`` where its tries are used up; ``code.throttled`` (until);
             ``code.stopped`` where only the operator helps.
         """
-        flow, account = self._key("factor.flow", within), self._key(f"factor.{factor}", account_id)
-        per_flow = Limit(self._settings.second_factor_per_transaction, lives)
+        whole, account = self._key("factor.flow", within), self._key(f"factor.{factor}", account_id)
+        per_whole = Limit(self._settings.second_factor_per_transaction, lives)
         with self._database.engine.begin() as connection:
-            used = counters.hit(connection, flow, per_flow, now).count
-            if used <= per_flow.count:
+            used = counters.hit(connection, whole, per_whole, now).count
+            if used <= per_whole.count:
                 taken = counters.reserve(connection, account, self._factor, now)
-        if used > per_flow.count:
+        if used > per_whole.count:
             raise Refusal("flow.expired")
         if not taken.granted:
             raise _refusal("code", taken.until, "code.stopped")
-        return Reservation((account,), (account,), taken.failures, remaining=per_flow.count - used)
+        return Reservation((account,), taken.failures, remaining=per_whole.count - used)
 
     def user_code_try(self, *, account_id: str | None, ip: str | None, now: datetime) -> None:
         """Take one try at a device's user code (RFC 8628 §5.1).
@@ -221,9 +218,9 @@ class Throttle:
 
         :raises Refusal: *act* ``.throttled`` (until).
         """
-        limits = [Limit(OWN_ACTS_AN_HOUR[act], HOUR)]
-        counted = [(self._key(f"own.{act}", account_id), limit) for limit in limits]
-        _raise_above(limits, self._windows.hit(counted, now), f"{act}.throttled")
+        limit = Limit(OWN_ACTS_AN_HOUR[act], HOUR)
+        counted = self._windows.hit([(self._key(f"own.{act}", account_id), limit)], now)
+        _raise_above([limit], counted, f"{act}.throttled")
 
     def notice(self, db: Session, kind: str, account_id: str, *, now: datetime) -> bool:
         """Count a notice about an account, within the operation's transaction; False where it had its share.
@@ -249,7 +246,7 @@ class Throttle:
 
     def succeeded(self, db: Session, reservation: Reservation) -> None:
         """Forget the failures of this account and factor, within the operation's transaction (req 57)."""
-        counters.clear(db, reservation.cleared)
+        counters.clear(db, reservation.keys)
 
     def recovered(
         self,
@@ -276,7 +273,7 @@ class Throttle:
     def give_back(self, reservation: Reservation) -> None:
         """Undo a try whose password or code was never looked at, since the hash pool was full."""
         with self._database.engine.begin() as connection:
-            for key in reservation.counted:
+            for key in reservation.keys:
                 counters.give_back(connection, key)
 
     def client_authentication_failed(self, client_id: str, ip: str | None, *, now: datetime) -> None:
@@ -310,9 +307,12 @@ class Throttle:
         keys = [self._key(f"network.{purpose}.{limit.period}", str(network)) for limit in limits]
         _raise_above(limits, self._windows.hit(list(zip(keys, limits, strict=True)), now), code)
 
-    def _lanes(self, purpose: str, subject: str, known: str) -> list[str]:
-        """Return the keys of a subject: of a browser or owner that is known, and of everybody."""
-        return [self._key(f"{purpose}.known", f"{subject}\0{known}"), self._key(purpose, subject)]
+    def _lanes(self, purpose: str, subject: str, known: str | None) -> list[str]:
+        """Return the keys of a subject: of a browser or owner that is known, if any, and of everybody."""
+        everyone = self._key(purpose, subject)
+        if known is None:
+            return [everyone]
+        return [self._key(f"{purpose}.known", f"{subject}\0{known}"), everyone]
 
     def _key(self, purpose: str, subject: str) -> str:
         return b64url(self._vault.keyed_hash(f"throttle.{purpose}", subject))

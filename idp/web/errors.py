@@ -55,7 +55,7 @@ def relying_party_mistake(mistake: RelyingPartyMistake) -> Response:
         registered = client.redirect_uris
     elif client is not None and mistake.parameter == "post_logout_redirect_uri":
         registered = client.post_logout_redirect_uris
-    return _to_a_portal(
+    return _mistake_of_a_portal(
         portal=portal_of(client) if client else None,
         error=mistake.error,
         parameter=mistake.parameter,
@@ -70,10 +70,10 @@ def unreadable(error: Unreadable) -> Response:
     log.warning("request unreadable", path=request.path, expected=str(error))
     if request.path not in (AUTHORIZATION_PATH, END_SESSION_PATH):
         return _page(400)
-    return _to_a_portal(error="invalid_request", expected=str(error))
+    return _mistake_of_a_portal(error="invalid_request", expected=str(error))
 
 
-def _to_a_portal(**said: Any) -> Response:
+def _mistake_of_a_portal(**said: Any) -> Response:
     """Show a person that their portal did something wrong; the technical details are for who mends it."""
     nothing = {"portal": None, "parameter": None, "received": None, "registered": ()}
     leaving = request.path == END_SESSION_PATH

@@ -118,8 +118,7 @@ def tell_of_wrong_codes(flow: Flow, account_id: str, refusal: Refusal, *, in_ses
         means = password_reset.means_of(flow)
     elif in_session:
         means = "session"
-    ctx = current().acting(Actor("account", account_id))
-    notices.wrong_codes(ctx, account_id, portal=_portal_name(flow), means=means)
+    notices.wrong_codes(current(), account_id, portal=_portal_name(flow), means=means)
 
 
 def end_guessing(response: Response) -> Response:

@@ -20,7 +20,7 @@ SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 
 def _code_of_an_app(ctx: Context, account_id: str, _value: str) -> None:
     flow = engine.start(ctx, engine.SIGN_IN, browser_hash=b"b" * 32, request={})
-    second_factor.verify(ctx, flow, account_id, pyotp.TOTP(SECRET).at(NOW), Reservation((), (), 0))
+    second_factor.verify(ctx, flow, account_id, pyotp.TOTP(SECRET).at(NOW), Reservation((), 0))
 
 
 def _step_up(ctx: Context, _account_id: str, value: str) -> None:

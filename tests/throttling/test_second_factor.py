@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from idp.errors import Refusal
-from tests.throttling.desk import HOUR, LAPTOP, NOW, Desk, refusal
+from tests.throttling.desk import HOUR, NOW, Desk, refusal
 
 
 def test_five_codes_a_flow_then_the_flow_is_over(desk: Desk) -> None:
@@ -58,14 +58,3 @@ def test_password_and_second_factor_are_counted_apart(desk: Desk) -> None:
         desk.password()
     assert refusal(desk.password).code == "login.throttled"
     assert desk.code().failures == 1
-
-
-def test_a_recovery_that_removes_factors_opens_the_known_browsers_too(desk: Desk) -> None:
-    """However many kinds it removes, all that was counted for the password is forgotten (req 54, 56)."""
-    for _ in range(100):
-        desk.password(known_device=LAPTOP)
-    assert refusal(lambda: desk.password(known_device=LAPTOP)).code == "login.stopped"
-    with desk.database.session() as db:
-        desk.throttle.recovered(db, "a", factors=["totp", "recovery_code"], known_devices=[LAPTOP])
-        db.commit()
-    assert desk.password(known_device=LAPTOP).failures == 1

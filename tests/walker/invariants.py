@@ -73,7 +73,9 @@ def recovery_changes_only_with_a_right(world: "World", step: "Step") -> None:
         return
     if after is None:
         assert step.changed, "the recovery password went without a reset"
-        assert step.proof is not None, "the recovery password went without a proof"
+        proof = step.proof
+        assert proof is not None, "the recovery password went without a proof"
+        assert proof.kind in ("recovery", "link"), f"the recovery password went by {proof.kind}"
         return
     new_account = step.party.is_owner and world.house.clock.now - world.registered_at < FRESH
     right = step.sent.data.get("password") == world.password

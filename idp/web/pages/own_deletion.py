@@ -74,7 +74,7 @@ def submit(live: LiveSession) -> Response:
         if done is None:
             raise
         return done
-    flow = _flow()
+    flow = _flow(live)
     engine.mark(flow, _PLANNED, due=due.isoformat())
     engine.finish(ctx, flow)
     response = go_to("own_deletion.show_planned", flow=flow.id)
@@ -135,7 +135,7 @@ def _acting(live: LiveSession) -> Context:
     return current().acting(Actor("account", live.account.id))
 
 
-def _flow() -> Flow:
+def _flow(live: LiveSession) -> Flow:
     """Return the flow of the form that plans a deletion, begun where none is open.
 
     Its address says ``plan``: on every page of the account ``flow`` is the one that the person came in.
@@ -143,7 +143,8 @@ def _flow() -> Flow:
     try:
         return flow_of(engine.DELETION, name="plan")
     except Refusal:
-        return engine.start(current(), engine.DELETION, browser_hash=flow_browser(), request={})
+        spoken = {"ui_locales": live.account.locale}  # on the page that nobody is signed in for, too
+        return engine.start(current(), engine.DELETION, browser_hash=flow_browser(), request=spoken)
 
 
 def _finished(purpose: str, *, name: str = "flow") -> Flow:
@@ -166,7 +167,7 @@ def _page(live: LiveSession, errors: Errors = ()) -> Response:
         part="own_data",
         found=account_deletion.consequences(_acting(live), live.account.id),
         days=UNDO.days,
-        action=url_for("own_deletion.submit", plan=_flow().id),
+        action=url_for("own_deletion.submit", plan=_flow(live).id),
         errors=tuple(errors),
     )
 

@@ -47,10 +47,8 @@ def submit(live: LiveSession) -> Response:
         username=form.username.data,
         locale=str(form.locale.data or ""),
     )
-    ctx.db.commit()  # nothing is held while names are counted
     try:
         profile.admit(ctx, live.account.id, wanted)
-        ctx.db.commit()
     except Refusal as refusal:
         page = _page(live, form, [("username", word_refusal(refusal))], status=429)
         return refused_until(page, refusal)

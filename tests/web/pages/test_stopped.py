@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from idp.authentication import second_factor
 from idp.context import Context
 from idp.db import Database
 from idp.errors import Refusal
@@ -53,7 +54,7 @@ def _tried(house: House, person: Person, number: int) -> str:
     try:
         house.services.throttle.second_factor_try(
             account_id=person.id,
-            factor="mailed_code",
+            factor=second_factor.MAILED_CODE,
             within=f"flow {number}",
             lives=timedelta(days=1),
             now=house.clock.now,
