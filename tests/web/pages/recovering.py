@@ -12,6 +12,8 @@ from tests.web.pages.house import PASSWORD, Browser, House, Person
 
 FRESH = "Leuchtturm vor der Insel 9"
 LOST = "Ich habe die App nicht mehr"
+#: heading of the page it leads to, and subject of the mail with the code
+SWITCH_OFF = "Zweistufige Anmeldung ausschalten"
 
 
 def string_on(browser: Browser) -> str:
