@@ -39,7 +39,7 @@ TESTED_ELSEWHERE = {
     "idp.accounts.hash_work": "tests/accounts/test_hash_pool.py",
     "idp.accounts.legacy.adapters": "tests/accounts/legacy/test_imported_table.py",
     "idp.accounts.legacy.directory": "tests/accounts/legacy/test_imported_table.py",
-    "idp.accounts.legacy.questions": "tests/management/test_linking.py",
+    "idp.accounts.legacy.questions": "tests/management/test_linking_aftermath.py",
     "idp.accounts.new_passwords": "tests/web/pages/test_register.py",
     "idp.audit.verification": "tests/audit/test_sealer.py",
     "idp.authentication.devices": "tests/web/pages/test_remembered_devices.py",
