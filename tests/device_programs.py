@@ -7,8 +7,14 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
+from idp.context import Services
+from idp.web.gateway import Gateway
+from tests import cast
+from tests.builders import make_membership, make_organization
 from tests.cast import DEVICE_GRANT
+from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal
+from tests.world import forget_snapshot
 
 
 @dataclass
@@ -40,6 +46,24 @@ class Device(Portal):
         answer = self.poll(**changes)
         assert answer.status_code == 400, answer.text
         return str(answer.get_json()["error"])
+
+
+def a_terminal(services: Services, gateway: Gateway) -> Device:
+    """Register a cash desk's terminal for Muster GmbH with Anna and Clara, who has an app."""
+    with unit_of_work(services) as ctx:
+        registered = cast.register_device(ctx, client_name="Kassenterminal")
+        organization = make_organization(ctx)
+        for name in ("anna", "clara"):
+            make_membership(ctx, organization, cast.person(ctx, name, app=name == "clara"))
+    return Device(gateway, registered)
+
+
+def registered_anew(device: Device, services: Services, **fields: Any) -> Device:
+    """Register another program on a device."""
+    with unit_of_work(services) as ctx:
+        registered = cast.register_device(ctx, "other", **fields)
+    forget_snapshot(device.gateway)
+    return Device(device.gateway, registered)
 
 
 def enter(browser: Browser, user_code: str) -> TestResponse:

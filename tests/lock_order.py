@@ -9,29 +9,22 @@ from sqlalchemy import Select
 from idp.accounts.models import Account
 from idp.context import Context, Services
 from tests.installation import unit_of_work
-from tests.management.test_blocking_races import wait_until_it_waits
+from tests.lock_waits import wait_until_it_waits
 
 
 def check_held_first(
     services: Services, account_id: str, act: Callable[[Context], Any], others: Iterable[Select[Any]]
-) -> None:
-    """Check that *act* waits for the account, that the rows of *others* are free meanwhile, and that it ends.
+) -> str:
+    """Check that *act* waits for the account, and that the rows of *others* are free meanwhile.
 
-    SQLite has one writer: nothing to see there.
+    SQLite has one writer: there it waits for nobody, and just runs.
+
+    :return: how it ended: "done", or its error.
     """
     if services.database.dialect == "sqlite":
-        return
+        return _outcome(services, act)
     outcome: list[str] = []
-
-    def run() -> None:
-        try:
-            with unit_of_work(services) as ctx:
-                act(ctx)
-            outcome.append("done")
-        except Exception as error:
-            outcome.append(repr(error))
-
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=lambda: outcome.append(_outcome(services, act)))
     with unit_of_work(services) as ctx:
         ctx.db.get_one(Account, account_id, with_for_update=True)
         thread.start()
@@ -40,4 +33,14 @@ def check_held_first(
         for rows in others:
             assert ctx.db.scalars(rows.with_for_update(nowait=True)).all()
     thread.join()
-    assert outcome == ["done"]
+    [ended] = outcome
+    return ended
+
+
+def _outcome(services: Services, act: Callable[[Context], Any]) -> str:
+    try:
+        with unit_of_work(services) as ctx:
+            act(ctx)
+    except Exception as error:
+        return repr(error)
+    return "done"

@@ -44,4 +44,7 @@ def test_the_account_is_held_first(services: Services, act: Callable[[Context, s
         _, value, _ = sessions.start(ctx, account, methods=[("pwd", None)])
         account_id = account.id
     its = [select(model.id).where(model.account_id == account_id) for model in (Session, Authenticator)]
-    check_held_first(services, account_id, lambda ctx: act(ctx, account_id, value), its)
+
+    ended = check_held_first(services, account_id, lambda ctx: act(ctx, account_id, value), its)
+
+    assert ended == "done"

@@ -2,48 +2,43 @@
 
 import re
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from idp.audit.log import tail
 from idp.context import Services
-from idp.management import accounts, clients, consents, memberships
+from idp.management import accounts, clients, memberships
 from idp.oidc.models import Authorization, DeviceRequest
 from idp.organizations.memberships import for_account
 from idp.web.gateway import Gateway
 from tests import cast
-from tests.builders import OPERATOR, PASSWORD, make_membership, make_organization
-from tests.device_programs import Device, answer, at_the_question, connect, enter, heading
+from tests.builders import OPERATOR, make_membership, make_organization
+from tests.device_programs import (
+    Device,
+    a_terminal,
+    answer,
+    at_the_question,
+    connect,
+    enter,
+    heading,
+    registered_anew,
+)
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser
 from tests.world import forget_snapshot, later, move_back, now, time_passes, verified
 
-NEW_PASSWORD = "Leuchtturm vor der Insel 9"
 AAL2 = "urn:lotse:acr:aal2"
 
 
 @pytest.fixture
 def device(services: Services, gateway: Gateway) -> Device:
-    with unit_of_work(services) as ctx:
-        registered = cast.register_device(ctx, client_name="Kassenterminal")
-        organization = make_organization(ctx)
-        for name in ("anna", "clara"):
-            make_membership(ctx, organization, cast.person(ctx, name, app=name == "clara"))
-    return Device(gateway, registered)
+    return a_terminal(services, gateway)
 
 
 @pytest.fixture
 def browser(gateway: Gateway) -> Browser:
     return Browser(gateway, address="203.0.113.80")
-
-
-def _registered_anew(device: Device, services: Services, **fields: Any) -> Device:
-    with unit_of_work(services) as ctx:
-        registered = cast.register_device(ctx, "other", **fields)
-    forget_snapshot(device.gateway)
-    return Device(device.gateway, registered)
 
 
 def test_a_device_is_connected(device: Device, browser: Browser, services: Services) -> None:
@@ -174,7 +169,7 @@ def test_a_second_factor_is_asked_as_anywhere(device: Device, browser: Browser, 
 
 def test_a_demanded_level_that_nobody_can_reach(device: Device, browser: Browser, services: Services) -> None:
     """The person reads why; the device is not told of who was there, and another account may come."""
-    strict = _registered_anew(device, services, default_acr_values=[AAL2])
+    strict = registered_anew(device, services, default_acr_values=[AAL2])
     enter(browser, strict.ask())
     page = browser.sign_in("anna")
     assert heading(page) == "Zweistufige Anmeldung nötig"
@@ -187,7 +182,7 @@ def test_a_demanded_level_that_nobody_can_reach(device: Device, browser: Browser
 
 def test_a_client_s_age_of_sign_ins_counts(device: Device, browser: Browser, services: Services) -> None:
     """``default_max_age``: who signed in longer ago proves again who it is, before the question."""
-    strict = _registered_anew(device, services, default_max_age=600)
+    strict = registered_anew(device, services, default_max_age=600)
     connect(browser, device.ask())
     time_passes(services, minutes=11)
     enter(browser, strict.ask())
@@ -219,7 +214,7 @@ def test_waiting_and_missing_memberships_have_their_pages(
     device: Device, browser: Browser, services: Services
 ) -> None:
     """As for a portal; the way out ends at the device's last page."""
-    members = _registered_anew(device, services, require_membership=True)
+    members = registered_anew(device, services, require_membership=True)
     with unit_of_work(services) as ctx:
         cast.person(ctx, "nora")
     enter(browser, members.ask())
@@ -230,7 +225,7 @@ def test_waiting_and_missing_memberships_have_their_pages(
 
 def test_the_question_is_the_consent(device: Device, browser: Browser, services: Services) -> None:
     """A program of others is asked about on the same page, each device anew."""
-    foreign = _registered_anew(device, services, first_party=False)
+    foreign = registered_anew(device, services, first_party=False)
     page = at_the_question(browser, foreign.ask("openid email orders"))
     assert "E-Mail-Adresse" in page.text
     answer(browser)
@@ -357,73 +352,3 @@ def test_the_last_page_is_the_device_s_alone(device: Device, browser: Browser) -
     browser.submit(expect_action="/logout", choice="logout")
     signed_out = browser.url.rpartition("/")[2]
     assert browser.get(f"/device/{signed_out}/done").status_code == 400
-
-
-def test_access_beyond_the_session(device: Device, browser: Browser, services: Services) -> None:
-    """The question says it, the click is the consent; the tokens outlive the sign-out (OIDC Core §11)."""
-    lasting = _registered_anew(device, services, scope="openid offline_access")
-    page = at_the_question(browser, lasting.ask("openid offline_access"))
-    assert "auch wenn Sie abgemeldet sind" in page.text
-    answer(browser)
-    tokens = lasting.poll().get_json()
-    assert tokens["scope"] == "openid offline_access"
-    browser.get("/logout")
-    browser.submit(expect_action="/logout", choice="logout")
-    assert lasting.refresh(tokens["refresh_token"]).status_code == 200
-
-
-def test_without_it_the_device_ends_with_the_session(device: Device, browser: Browser) -> None:
-    """As every portal's tokens do (design §2, refresh tokens)."""
-    connect(browser, device.ask())
-    tokens = device.poll().get_json()
-    browser.get("/logout")
-    browser.submit(expect_action="/logout", choice="logout")
-    assert device.refresh(tokens["refresh_token"]).status_code == 400
-
-
-@pytest.mark.parametrize("scope", ["openid profile", "openid offline_access"])
-@pytest.mark.parametrize("by", ["signing out elsewhere", "another password"])
-def test_the_session_that_let_it_in_ends_it(
-    device: Device, browser: Browser, services: Services, scope: str, by: str
-) -> None:
-    """Whoever was had to let a stranger's device in gets rid of it there (req 44, 45)."""
-    device = _registered_anew(
-        device, services, first_party=True, client_name="Kasse", scope="openid profile offline_access"
-    )
-    connect(browser, device.ask(scope))
-    tokens = device.poll().get_json()
-    if by == "another password":
-        browser.get("/account/password")
-        page = browser.submit(
-            expect_action="/account/password",
-            password=PASSWORD,
-            new_password=NEW_PASSWORD,
-            confirm_password=NEW_PASSWORD,
-            end_elsewhere="y",
-        )
-        assert "Passwort geändert!" in page.text
-    else:
-        assert "auf verbundenen Geräten Zugang: Kasse." in browser.get("/account/sessions").text
-        page = browser.submit(expect_action="/account/sessions/others")
-        assert "auf verbundenen Geräten" not in page.text
-    assert device.refresh(tokens["refresh_token"]).status_code == 400
-    assert device.userinfo(tokens["access_token"]).status_code == 401
-    browser.get("/account")
-    assert "/login" not in browser.url  # the session itself goes on
-
-
-def test_the_consent_of_a_third_party_can_be_withdrawn(
-    device: Device, browser: Browser, services: Services
-) -> None:
-    """What the click allowed stands as a consent; taken back before or after the tokens, nothing is left."""
-    foreign = _registered_anew(device, services, first_party=False)
-    for fetched in (True, False):
-        at_the_question(browser, foreign.ask())
-        answer(browser)
-        tokens = foreign.poll().get_json() if fetched else {}
-        with unit_of_work(services, now()) as ctx:
-            consents.withdraw(ctx.acting(OPERATOR), accounts.find(ctx, "anna"), "other")
-        if fetched:
-            assert foreign.refresh(tokens["refresh_token"]).status_code == 400
-        else:
-            assert foreign.hears() == "invalid_grant"

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from idp.authentication import live_sessions
 from idp.authentication.models import Session
@@ -27,6 +27,7 @@ from tests.builders import (
     sign_in,
 )
 from tests.installation import unit_of_work
+from tests.lock_waits import wait_until_it_waits
 from tests.world import code_for, now
 
 BLOCKS: dict[str, Callable[[Context, dict[str, str]], Any]] = {
@@ -35,24 +36,6 @@ BLOCKS: dict[str, Callable[[Context, dict[str, str]], Any]] = {
     "membership": lambda ctx, ids: memberships.block(ctx, ids["organization"], ids["membership"]),
     "organization": lambda ctx, ids: organizations.suspend(ctx, ids["organization"]),
 }
-
-
-def wait_until_it_waits(services: Services, outcome: list[str]) -> None:
-    """Return once PostgreSQL says that a connection waits for a lock, or the other thread has its answer.
-
-    SQLite has one writer: there the other thread waits for its turn to begin.
-    """
-    if services.database.dialect != "postgresql":
-        return
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    with services.database.reader.connect() as connection:
-        for _ in range(2000):
-            if outcome or connection.execute(waiting).scalar_one():
-                return
-    raise AssertionError("neither waiting nor answered")
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["acts for it", "acts for another"])

@@ -17,16 +17,10 @@ from idp.management import (
 from idp.management.linking import Linked
 from idp.organizations.memberships import for_account
 from tests import joining
-from tests.builders import (
-    OPERATOR,
-    make_account,
-    make_catalogue,
-    make_client,
-    make_membership,
-    make_organization,
-)
+from tests.builders import OPERATOR, make_membership
 from tests.installation import NOW, unit_of_work
-from tests.legacy import import_rows, link_account, make_directory, old_account
+from tests.legacy import link_account, old_account
+from tests.management.old_accounts import prepare_linking
 
 MINUTE = timedelta(minutes=1)
 TWO_WEEKS = timedelta(days=14)
@@ -37,19 +31,9 @@ Decision = Callable[[Context, dict[str, str], str], object]
 @pytest.fixture
 def ids(services: Services) -> dict[str, str]:
     """Muster GmbH, two accounts of one person, and two old accounts of the company."""
-    with unit_of_work(services, actor=OPERATOR) as ctx:
-        make_client(ctx)
-        make_catalogue(ctx)
-        made = {
-            "muster": make_organization(ctx),
-            "ben": make_account(ctx, "ben", emails=["ben@muster.example"]),
-            "ben2": make_account(ctx, "ben2"),
-        }
-        permissions.grant_to_organization(ctx, made["muster"], "portal", ["orders", "shop"])
-        make_directory(ctx, permissions={"Belege": {"portal": ["orders"]}, "Shop": {"portal": ["shop"]}})
     common = {"customer_number": "100200300", "email": "sabine@alt.example"}
-    import_rows(services, [old_account(**common, permissions="Belege Shop"), old_account("second", **common)])
-    return made
+    rows = [old_account(**common, permissions="Belege Shop"), old_account("second", **common)]
+    return prepare_linking(services, "ben2", rows)
 
 
 def undo(services: Services, account_id: str, linked: Linked, later: timedelta = MINUTE) -> None:

@@ -60,7 +60,7 @@ def test_the_account_is_held_before_the_link(
     """Else it waits for who voids the account's links, who waits for this link."""
     with unit_of_work(services) as ctx:
         act = prepare(ctx, anna)
-    check_held_first(services, anna, act, [select(OneTimeSecret.id)])
+    assert check_held_first(services, anna, act, [select(OneTimeSecret.id)]) == "done"
 
 
 def test_due_accounts_are_held_in_the_order_of_their_ids(services: Services) -> None:
@@ -72,4 +72,7 @@ def test_due_accounts_are_held_in_the_order_of_their_ids(services: Services) -> 
             due = {"status": DELETED, "deletion_due_at": NOW - timedelta(days=days)}
             ctx.db.execute(update(Account).where(Account.id == account_id).values(due))
     others = [select(Account.id).where(Account.id == second)]
-    check_held_first(services, first, lambda ctx: account_deletion.erase_due(ctx, 2), others)
+
+    ended = check_held_first(services, first, lambda ctx: account_deletion.erase_due(ctx, 2), others)
+
+    assert ended == "done"

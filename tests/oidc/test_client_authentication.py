@@ -11,7 +11,7 @@ from idp.crypto import sha256
 from idp.oidc.client_assertion import ASSERTION_TYPE
 from idp.oidc.client_authentication import ClientRefused, Credentials, authenticate, read_credentials
 from idp.oidc.client_jwt import ClientJwtRefused
-from tests.oidc.test_interaction import CLIENT
+from tests.oidc.deciding import CLIENT
 from tests.signers import encoded, posted
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -20,7 +20,7 @@ from idp.settings import Settings
 from idp.settings.models import Egress
 from tests.infrastructure import _until as until
 from tests.key_site import KeySite, key_site
-from tests.oidc.test_interaction import CLIENT
+from tests.oidc.deciding import CLIENT
 from tests.signers import Signer
 
 pytestmark = pytest.mark.enable_socket

@@ -24,7 +24,7 @@ from idp.oidc.models import Consent
 from tests import cast
 from tests.builders import OPERATOR, make_account, sign_in
 from tests.installation import unit_of_work
-from tests.management.test_blocking_races import wait_until_it_waits
+from tests.lock_waits import wait_until_it_waits
 
 SCOPE = "openid profile email phone offline_access"
 CLAIMS = {

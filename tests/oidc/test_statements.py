@@ -17,7 +17,7 @@ from tests.builders import OPERATOR
 from tests.databases import apart
 from tests.infrastructure import PostgreSQL
 from tests.installation import unit_of_work
-from tests.management.test_blocking_races import wait_until_it_waits
+from tests.lock_waits import wait_until_it_waits
 from tests.world import Desk, machine, now
 
 

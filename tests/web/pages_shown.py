@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import Flask, render_template
 
-from idp.accounts.password_policy import requirements
 from idp.settings import Settings
 from idp.settings.models import Legal, Support
 from idp.texts import template_folder
@@ -14,16 +13,12 @@ from idp.web import ui
 from idp.web.disclosure import Item
 from idp.web.forms import (
     DeviceForm,
-    ForgottenPasswordForm,
-    RegistrationCodeForm,
-    RegistrationForm,
-    RegistrationLinkForm,
     TotpForm,
 )
 from idp.web.pages import style_guide
 from idp.web.wording import word
 from idp.web.wording.statuses import OTHER_PERSON, OVERLOAD
-from tests.web import pages_shown_accounts, pages_shown_linking
+from tests.web import pages_shown_accounts, pages_shown_linking, pages_shown_registering
 from tests.web.made_up import HOSTILE, NOW, PORTAL, Page
 
 __all__ = ["HOSTILE", "PAGES", "make_app", "settings_for"]
@@ -71,86 +66,6 @@ def _login(username: str = "", errors: list[tuple[str, str]] | None = None, **va
         "cancel_url": "/leave",
     }
     return "pages/login.html", {**shown, **values}
-
-
-def _register(errors: list[tuple[str, str]] | None = None, *, profile: Any = "modern") -> Page:
-    form = RegistrationForm(data={"email": HOSTILE, "given_name": HOSTILE, "family_name": HOSTILE})
-    return "pages/register.html", {
-        "form": form,
-        "action": "/register",
-        "sign_in_url": "/login",
-        "cancel_url": "/leave",
-        "ask_username": profile == "amt24",
-        "password_rule": requirements(profile=profile, single_factor=True),
-        "portal": PORTAL,
-        "errors": errors or [],
-    }
-
-
-def _register_code(errors: list[tuple[str, str]] | None = None, *, sent_again: bool = False) -> Page:
-    return "pages/register_code.html", {
-        "form": RegistrationCodeForm(),
-        "action": "/register/code",
-        "resend_url": "/register/code/resend",
-        "other_address_url": "/register",
-        "email": HOSTILE,
-        "sent_at": NOW,
-        "valid_until": NOW,
-        "sent_again": sent_again,
-        "offers_recovery": True,
-        "portal": PORTAL,
-        "errors": errors or [],
-    }
-
-
-def _register_link(own_browser: bool, errors: list[tuple[str, str]] | None = None) -> Page:
-    return "pages/register_link.html", {
-        "form": RegistrationLinkForm(),
-        "token": HOSTILE,
-        "action": "/register/link",
-        "email": HOSTILE,
-        "own_browser": own_browser,
-        "offers_recovery": not own_browser,
-        "portal": PORTAL,
-        "errors": errors or [],
-    }
-
-
-def _password_reset(errors: list[tuple[str, str]] | None = None) -> Page:
-    return "pages/password_reset.html", {
-        "token": HOSTILE,
-        "action": "/password/reset",
-        "password_rule": requirements(profile="modern", single_factor=True),
-        "portal": PORTAL,
-        "errors": errors or [],
-    }
-
-
-def _password_forgot(
-    typed: str = "", errors: list[tuple[str, str]] | None = None, *, note: str | None = None
-) -> Page:
-    return "pages/password_forgot.html", {
-        "form": ForgottenPasswordForm(data={"email": typed}),
-        "action": "/password/forgot",
-        "sign_in_url": "/login",
-        "note": note,
-        "cancel_url": "/leave",
-        "portal": PORTAL,
-        "errors": errors or [],
-    }
-
-
-def _password_sent(errors: list[tuple[str, str]] | None = None, *, sent_again: bool = False) -> Page:
-    return "pages/password_sent.html", {
-        "email": HOSTILE,
-        "minutes": 30,
-        "resend_url": "/password/forgot/resend",
-        "other_address_url": "/password/forgot",
-        "sent_again": sent_again,
-        "offers_recovery": True,
-        "portal": PORTAL,
-        "errors": errors or [],
-    }
 
 
 def _totp(apps: int, errors: list[tuple[str, str]] | None = None, remember_days: int = 30) -> Page:
@@ -317,6 +232,7 @@ def _overload() -> Page:
 PAGES: dict[str, Callable[[], Page]] = {
     **pages_shown_accounts.PAGES,
     **pages_shown_linking.PAGES,
+    **pages_shown_registering.PAGES,
     "form-post": _form_post,
     "leading-on": lambda: ("pages/leading_on.html", {"target": f"http://localhost:8001/?state={HOSTILE}"}),
     "login": _login,
@@ -335,25 +251,6 @@ PAGES: dict[str, Callable[[], Page]] = {
         [("", word("consent.choice"))], duration="nur jetzt", portal=UNTOLD
     ),
     "consent-own": lambda: _consent(first_party=True, host="", choices=[], portal=PORTAL),
-    "register": _register,
-    "register-amt24": lambda: _register(
-        [("password", word("password.class", missing=("special", "digit")))], profile="amt24"
-    ),
-    "register-code": _register_code,
-    "register-code-again": lambda: _register_code(sent_again=True),
-    "register-code-wrong": lambda: _register_code([("code", word("code.wrong", remaining=4))]),
-    "register-link": lambda: _register_link(True),
-    "register-link-elsewhere": lambda: _register_link(False, [("password", word("registration.password"))]),
-    "password-forgot": _password_forgot,
-    "password-forgot-again": lambda: _password_forgot(note=word("reset.exhausted")),
-    "password-forgot-wrong": lambda: _password_forgot(HOSTILE, [("email", word("email.format"))]),
-    "password-sent": _password_sent,
-    "password-sent-again": lambda: _password_sent(sent_again=True),
-    "password-reset": _password_reset,
-    "password-reset-wrong": lambda: _password_reset(
-        [("new_password", word("password.common")), ("confirm_password", word("password.mismatch"))]
-    ),
-    "password-changed": lambda: ("pages/password_changed.html", {"onward": "/", "portal": PORTAL}),
     "device": _device,
     "device-unknown": lambda: _device(HOSTILE, [("code", word("device.unknown"))]),
     "device-question": _question,

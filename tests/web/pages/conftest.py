@@ -23,3 +23,9 @@ def browser(house: House) -> Browser:
 def anna(house: House) -> Person:
     """Somebody with an authenticator app."""
     return house.add("anna", app=True)
+
+
+@pytest.fixture
+def ben(house: House) -> Person:
+    """Somebody who belongs to no company."""
+    return house.add("ben")

@@ -1,4 +1,4 @@
-"""What people do with a recovery password in tests: find the string on a page, save it, reset with it."""
+"""What people do in tests who forgot a password: save a recovery password, reset by it or a mailed link."""
 
 import html
 import re
@@ -12,6 +12,8 @@ from tests.web.pages.house import PASSWORD, Browser, House, Person
 
 FRESH = "Leuchtturm vor der Insel 9"
 LOST = "Ich habe die App nicht mehr"
+#: heading of the page it leads to, and subject of the mail with the code
+SWITCH_OFF = "Zweistufige Anmeldung ausschalten"
 
 
 def string_on(browser: Browser) -> str:
@@ -51,6 +53,26 @@ def posted(house: House) -> list[Shown]:
 def linked(browser: Browser, words: str) -> str:
     """Return where the link with these words leads."""
     return html.unescape(browser.text.partition(f'">{words}</a>')[0].rpartition('href="')[2])
+
+
+def mailed_link(house: House) -> str:
+    """Return the newest link of a mail, without the host."""
+    newest = next(mail for mail in posted(house) if mail.link)
+    return newest.link.removeprefix(house.settings.public_url)
+
+
+def ask_for_link(browser: Browser, address: str = "ben@muster.example") -> None:
+    """Come from the portal and ask for a link."""
+    browser.ask()
+    browser.get(linked(browser, "Passwort vergessen?"))
+    assert browser.heading == "Haben Sie Ihr Passwort vergessen?"
+    browser.send(email=address)
+
+
+def choose(browser: Browser, link: str, password: str = FRESH) -> None:
+    """Open a link and choose a new password."""
+    browser.get(link)
+    browser.send(new_password=password, confirm_password=password)
 
 
 def signs_in(house: House, password: str = PASSWORD, name: str = "ben") -> bool:

@@ -1,76 +1,44 @@
 """A forgotten password: neutral answers, links that work once, the second factor first (P-01 to P-05)."""
 
-import html
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-
 import pytest
 from sqlalchemy import select
 
 from idp.accounts import identifiers
 from idp.accounts.models import Account
 from idp.authentication.models import Session
-from idp.delivery.preview import Shown, list_shown
 from idp.management import accounts
 from tests.builders import OPERATOR
 from tests.plans import selects
-from tests.web.pages.house import PASSWORD, Browser, House, Person, forms
-from tests.web.pages.recovering import give, has
-
-FRESH = "Leuchtturm vor der Insel 9"
-
-
-def _mails(house: House) -> list[Shown]:
-    with house.work() as ctx:
-        return list_shown(ctx)
-
-
-def _link(house: House) -> str:
-    newest = next(mail for mail in _mails(house) if mail.link)
-    return newest.link.removeprefix(house.settings.public_url)
-
-
-def _linked(browser: Browser, words: str) -> str:
-    """Return where the link with these words leads."""
-    return html.unescape(browser.text.partition(f'">{words}</a>')[0].rpartition('href="')[2])
-
-
-def _ask(browser: Browser, address: str = "ben@muster.example") -> None:
-    """Come from the portal and ask for a link."""
-    browser.ask()
-    browser.get(_linked(browser, "Passwort vergessen?"))
-    assert browser.heading == "Haben Sie Ihr Passwort vergessen?"
-    browser.send(email=address)
-
-
-def _choose(browser: Browser, link: str, password: str = FRESH) -> None:
-    browser.get(link)
-    browser.send(new_password=password, confirm_password=password)
-
-
-def _signs_in(house: House, password: str, name: str = "ben") -> bool:
-    browser = house.browser()
-    browser.get("/login")
-    browser.send(username=name, password=password)
-    return "stimmt nicht" not in browser.text
+from tests.web.pages.house import PASSWORD, Browser, House, Person
+from tests.web.pages.recovering import (
+    FRESH,
+    ask_for_link,
+    choose,
+    give,
+    has,
+    linked,
+    mailed_link,
+    posted,
+    signs_in,
+)
 
 
 def test_the_whole_way(house: House, browser: Browser) -> None:
     """Link, new password, and back in the portal, signed in; the old password is dead."""
     house.add("ben")
-    _ask(browser)
+    ask_for_link(browser)
     assert browser.heading == "E-Mail gesendet"
     assert "ben@muster.example" in browser.text
-    mail = _mails(house)[0]
+    mail = posted(house)[0]
     assert (mail.to, mail.subject) == ("ben@muster.example", "Ihr Passwort zurücksetzen")
-    _choose(browser, _link(house))
+    choose(browser, mailed_link(house))
     assert browser.heading == "Passwort geändert!"
-    browser.get(_linked(browser, "Weiter"))
+    browser.get(linked(browser, "Weiter"))
     assert browser.arrived["code"]
-    assert _mails(house)[0].subject == "Ihr Passwort wurde geändert"
+    assert posted(house)[0].subject == "Ihr Passwort wurde geändert"
     assert [event.actor_id for event in house.events("password.reset_completed")]
-    assert _signs_in(house, FRESH)
-    assert not _signs_in(house, PASSWORD)
+    assert signs_in(house, FRESH)
+    assert not signs_in(house, PASSWORD)
 
 
 @pytest.mark.parametrize(("after", "since", "stays"), [(0, 1, True), (1, 71, False), (1, 72, True)])
@@ -86,12 +54,12 @@ def test_a_young_recovery_password_goes(
     house.clock.advance(hours=after)
     text = give(house, ben)
     house.clock.advance(hours=since)
-    _ask(browser)
-    _choose(browser, _link(house))
+    ask_for_link(browser)
+    choose(browser, mailed_link(house))
     assert browser.heading == "Passwort geändert!"
     assert has(house, ben, text) == stays
     told = [
-        mail for mail in _mails(house) if mail.subject == "Ihr Wiederherstellungspasswort gilt nicht mehr"
+        mail for mail in posted(house) if mail.subject == "Ihr Wiederherstellungspasswort gilt nicht mehr"
     ]
     assert [mail.to for mail in told] == ([] if stays else ["ben@muster.example"])
     assert [row.target_id for row in house.events("recovery_password.removed")] == ([] if stays else [ben.id])
@@ -104,10 +72,10 @@ def test_without_a_portal(house: House, browser: Browser, address: str, heading:
     """Back to the page of the account that asked who it is."""
     house.add("ben")
     browser.get(address)
-    browser.get(_linked(browser, "Passwort vergessen?"))
+    browser.get(linked(browser, "Passwort vergessen?"))
     browser.send(email="ben@muster.example")
-    _choose(browser, _link(house))
-    browser.get(_linked(browser, "Weiter"))
+    choose(browser, mailed_link(house))
+    browser.get(linked(browser, "Weiter"))
     assert browser.heading == heading
 
 
@@ -126,16 +94,16 @@ def test_the_database_does_the_same_for_everybody(house: House, browser: Browser
         asked[name] = [statement for statement, _ in found]
     assert any("INTO outbox" in statement for statement in asked["nobody"])
     assert asked["nobody"] == asked["ben"] == asked["dora"]
-    assert [mail.to for mail in _mails(house)] == ["ben@muster.example"]
+    assert [mail.to for mail in posted(house)] == ["ben@muster.example"]
 
 
 def test_in_another_browser_the_person_arrives_too(house: House, browser: Browser) -> None:
     """At the portal's own start: its request waits in the first browser."""
     house.add("ben")
-    _ask(browser)
+    ask_for_link(browser)
     other = house.browser()
-    _choose(other, _link(house))
-    assert _linked(other, "Weiter") == "http://localhost:8001/"
+    choose(other, mailed_link(house))
+    assert linked(other, "Weiter") == "http://localhost:8001/"
     other.ask()
     assert other.arrived["code"]
 
@@ -159,26 +127,26 @@ def test_equal_answers(house: House, state: str) -> None:
     for address in ("ben@muster.example", asked):
         browser = house.browser()
         browser.ask()
-        browser.get(_linked(browser, "Passwort vergessen?"))
+        browser.get(linked(browser, "Passwort vergessen?"))
         browser.send(follow=False, email=address)
         answer = browser.page
         browser.get(answer.headers["Location"])
         length = len(browser.text) - len(address)
         seen.append((answer.status_code, sorted(answer.headers.keys()), browser.heading, length))
     assert seen[0] == seen[1]
-    assert [mail.to for mail in _mails(house)] == ["ben@muster.example"]
+    assert [mail.to for mail in posted(house)] == ["ben@muster.example"]
 
 
 def test_the_second_factor_comes_first(house: House, browser: Browser, anna: Person) -> None:
     """The mailbox alone opens nothing: without the code the old password stays (req 71; C4)."""
-    _ask(browser, "anna@muster.example")
-    _choose(browser, _link(house))
+    ask_for_link(browser, "anna@muster.example")
+    choose(browser, mailed_link(house))
     assert browser.heading == "Zweistufige Anmeldung"
-    assert not _signs_in(house, FRESH, "anna")
-    assert _signs_in(house, PASSWORD, "anna")
+    assert not signs_in(house, FRESH, "anna")
+    assert signs_in(house, PASSWORD, "anna")
     browser.send(code=anna.code())
     assert browser.heading == "Passwort geändert!"
-    browser.get(_linked(browser, "Weiter"))
+    browser.get(linked(browser, "Weiter"))
     assert browser.arrived["code"]
     with house.work() as ctx:
         newest = ctx.db.scalars(select(Session).where(Session.ended_at.is_(None))).one()
@@ -190,15 +158,15 @@ def test_a_remembered_browser_does_not_spare_it(house: House, browser: Browser, 
     browser.get("/login")
     browser.sign_in(anna, remember_device="y")
     browser.client.delete_cookie("sid", domain="localhost")
-    _ask(browser, "anna@muster.example")
-    _choose(browser, _link(house))
+    ask_for_link(browser, "anna@muster.example")
+    choose(browser, mailed_link(house))
     assert browser.heading == "Zweistufige Anmeldung"
 
 
 def test_five_wrong_codes_end_it(house: House, browser: Browser, anna: Person) -> None:
     """The new password is forgotten; the page says so and begins again, for the portal (req 64; C4)."""
-    _ask(browser, "anna@muster.example")
-    _choose(browser, _link(house))
+    ask_for_link(browser, "anna@muster.example")
+    choose(browser, mailed_link(house))
     address = browser.address
     for _ in range(5):
         browser.send(code=anna.wrong_code())
@@ -206,13 +174,13 @@ def test_five_wrong_codes_end_it(house: House, browser: Browser, anna: Person) -
         assert browser.heading == "Haben Sie Ihr Passwort vergessen?"
         assert "zu viele falsche Codes. Ihr altes Passwort gilt weiter. Beginnen Sie noch" in browser.text
         browser.get(address)
-    assert _signs_in(house, PASSWORD, "anna")
+    assert signs_in(house, PASSWORD, "anna")
     house.clock.advance(minutes=1)
     browser.send(email="anna@muster.example")
     assert "zu viele falsche Codes" not in browser.text
-    _choose(browser, _link(house))
+    choose(browser, mailed_link(house))
     browser.send(code=anna.code())
-    browser.get(_linked(browser, "Weiter"))
+    browser.get(linked(browser, "Weiter"))
     assert browser.arrived["code"]
 
 
@@ -223,15 +191,15 @@ def test_who_is_signed_in_is_not_asked_in_the_place_of_who_resets(
     browser.get("/login")
     browser.sign_in(anna, remember_device="y")
     browser.client.delete_cookie("sid", domain="localhost")
-    _ask(browser, "anna@muster.example")
-    _choose(browser, _link(house))
+    ask_for_link(browser, "anna@muster.example")
+    choose(browser, mailed_link(house))
     address = browser.address
     house.clock.advance(minutes=11)
     browser.get("/login")
     browser.give_password(anna)
     browser.get(address)
     assert browser.heading != "Zweistufige Anmeldung"
-    assert _signs_in(house, PASSWORD, "anna")
+    assert signs_in(house, PASSWORD, "anna")
 
 
 def test_a_browser_can_be_remembered(house: House, browser: Browser, anna: Person) -> None:
@@ -240,8 +208,8 @@ def test_a_browser_can_be_remembered(house: House, browser: Browser, anna: Perso
     elsewhere.get("/login")
     elsewhere.sign_in(anna, remember_device="y")
     house.clock.advance(minutes=1)
-    _ask(browser, "anna@muster.example")
-    _choose(browser, _link(house))
+    ask_for_link(browser, "anna@muster.example")
+    choose(browser, mailed_link(house))
     browser.send(code=anna.code(), remember_device="y")
     assert browser.heading == "Passwort geändert!"
     assert len(house.events("device.remembered")) == 2
@@ -261,8 +229,8 @@ def test_other_sessions_end(house: House, browser: Browser) -> None:
     assert "Willkommen" in elsewhere.heading
     with house.work() as ctx:
         before = ctx.db.get_one(Account, person.id).epoch
-    _ask(browser)
-    _choose(browser, _link(house))
+    ask_for_link(browser)
+    choose(browser, mailed_link(house))
     elsewhere.get("/")
     assert "Ben" not in elsewhere.heading
     with house.work() as ctx:
@@ -272,103 +240,15 @@ def test_other_sessions_end(house: House, browser: Browser) -> None:
 def test_who_is_blocked_is_not_let_in_by_a_reset(house: House, browser: Browser) -> None:
     """By their only company: the password changes, the sign-in says why it stays closed (C4)."""
     house.add("ben", company="Muster GmbH", membership="blocked")
-    _ask(browser)
-    _choose(browser, _link(house))
+    ask_for_link(browser)
+    choose(browser, mailed_link(house))
     assert browser.heading == "Passwort geändert!"
-    browser.get(_linked(browser, "Weiter"))
+    browser.get(linked(browser, "Weiter"))
     assert browser.heading == "Anmelden"
     browser.send(username="ben", password=FRESH)
     assert "Ihr Zugang ist gesperrt" in browser.text
     with house.work() as ctx:
         assert ctx.db.scalars(select(Session)).all() == []
-
-
-class TestLink:
-    """(req 68; C24)"""
-
-    def test_opening_it_uses_nothing_up(self, house: House, browser: Browser) -> None:
-        house.add("ben")
-        _ask(browser)
-        for _ in range(3):
-            assert house.browser().get(_link(house)).status_code == 200
-        _choose(browser, _link(house))
-        assert browser.heading == "Passwort geändert!"
-
-    def test_it_works_once(self, house: House, browser: Browser) -> None:
-        house.add("ben")
-        _ask(browser)
-        link = _link(house)
-        browser.get(link)
-        page = forms(browser.text)[0][1] | {"new_password": FRESH, "confirm_password": FRESH}
-        browser.post("/password/reset", page)
-        other = f"{FRESH} anders"
-        browser.post("/password/reset", page | {"new_password": other, "confirm_password": other})
-        assert browser.page.status_code == 410
-        assert _signs_in(house, FRESH)
-
-    def test_it_dies_on_time(self, house: House, browser: Browser) -> None:
-        house.add("ben")
-        _ask(browser)
-        link = _link(house)
-        house.clock.advance(minutes=30)
-        assert house.browser().get(link).status_code == 410
-
-    def test_open_links_die_with_a_reset(self, house: House, browser: Browser) -> None:
-        """Also those of another request (req 76)."""
-        house.add("ben")
-        _ask(browser)
-        first = _link(house)
-        other = house.browser()
-        _ask(other)
-        _choose(other, _link(house))
-        assert house.browser().get(first).status_code == 410
-
-    def test_it_dies_with_a_change_of_the_account(self, house: House, browser: Browser) -> None:
-        """Whoever reads the mail later does not undo what an operator did."""
-        person = house.add("ben")
-        _ask(browser)
-        link = _link(house)
-        with house.work() as ctx:
-            accounts.set_password(ctx.acting(OPERATOR), person.id, FRESH)
-        assert browser.get(link).status_code == 410
-        assert _linked(browser, "Neuen Link senden") == "/password/forgot"
-        assert _signs_in(house, FRESH)
-
-    def test_it_dies_while_the_page_is_open(self, house: House, browser: Browser) -> None:
-        """The same for who has the form before them already."""
-        person = house.add("ben")
-        _ask(browser)
-        browser.get(_link(house))
-        with house.work() as ctx:
-            accounts.set_password(ctx.acting(OPERATOR), person.id, FRESH)
-        browser.send(new_password=PASSWORD, confirm_password=PASSWORD)
-        assert browser.page.status_code == 410
-        assert _signs_in(house, FRESH)
-
-    @pytest.mark.parametrize("token", ["", "x", "A" * 43, "\0", "a" * 5000])
-    def test_what_is_no_link(self, house: House, browser: Browser, token: str) -> None:
-        """(req 29)"""
-        assert browser.get(f"/password/reset?token={token}").status_code == 410
-
-    def test_of_two_at_a_time_one_counts(self, house: House, browser: Browser) -> None:
-        """(C16)"""
-        house.add("ben")
-        _ask(browser)
-        link = _link(house)
-        visitors = [house.browser(), house.browser()]
-        for visitor in visitors:
-            visitor.get(link)
-        barrier = Barrier(2)
-
-        def send(number: int) -> int:
-            password = f"{FRESH} {number}"
-            barrier.wait()
-            page = visitors[number].send(follow=False, new_password=password, confirm_password=password)
-            return page.status_code
-
-        with ThreadPoolExecutor(2) as pool:
-            assert sorted(pool.map(send, range(2))) == [303, 410]
-        assert len(house.events("password.reset_completed")) == 1
 
 
 @pytest.mark.parametrize(
@@ -384,8 +264,8 @@ def test_mistakes_use_nothing_up(
     house: House, browser: Browser, password: str, confirmed: str, words: str
 ) -> None:
     house.add("ben")
-    _ask(browser)
-    browser.get(_link(house))
+    ask_for_link(browser)
+    browser.get(mailed_link(house))
     browser.send(new_password=password, confirm_password=confirmed)
     assert words in browser.text
     assert FRESH not in browser.text
@@ -395,14 +275,14 @@ def test_mistakes_use_nothing_up(
 
 def test_another_link_after_a_minute(house: House, browser: Browser) -> None:
     house.add("ben")
-    _ask(browser)
+    ask_for_link(browser)
     browser.send()
     assert browser.page.status_code == 429
     assert "noch keine Minute alt" in browser.text
     house.clock.advance(minutes=1)
     browser.send()
     assert "noch einmal gesendet" in browser.text
-    assert len(_mails(house)) == 2
+    assert len(posted(house)) == 2
 
 
 def test_five_mails_an_hour(house: House) -> None:
@@ -414,7 +294,7 @@ def test_five_mails_an_hour(house: House) -> None:
             browser.get("/password/forgot")
             browser.send(email=address.upper() if number % 2 else address)
             assert ("schon viel Post" in browser.text) == (number == 5)
-    assert len(_mails(house)) == 5
+    assert len(posted(house)) == 5
 
 
 @pytest.mark.parametrize("typed", ["", "kein", "a@b", "a@b.de\r\nBcc: x@y.de", "\0@x.de"])
@@ -427,8 +307,8 @@ def test_what_is_no_address(house: House, browser: Browser, typed: str) -> None:
 
 def test_the_flow_of_a_reset_opens_no_other_page(house: House, browser: Browser, anna: Person) -> None:
     """Its half of a proof is worth nothing where the password is asked (req 75; C4)."""
-    _ask(browser, "anna@muster.example")
-    _choose(browser, _link(house))
+    ask_for_link(browser, "anna@muster.example")
+    choose(browser, mailed_link(house))
     flow = browser.address.partition("flow=")[2]
     for path in (
         "/login",

@@ -9,81 +9,21 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from idp.accounts.legacy.models import LegacyAccount, LegacyLink, ProductFamily
+from idp.accounts.legacy.models import ProductFamily
 from idp.accounts.models import Account
-from idp.delivery.preview import Shown, list_shown
-from idp.flows.models import Flow
 from idp.management import legacy_proof
-from idp.management.apply import apply
 from idp.oidc.models import Client
 from idp.organizations.models import Organization
-from tests.builders import OPERATOR, make_organization
-from tests.legacy import OLD_PASSWORD, import_rows, make_directory, old_account
-from tests.web.pages.house import Browser, House, Person, forms
-
-FAMILIES = [
-    {"slug": "sage-100", "country": "DE", "name": {"de": "Sage 100", "en": "Sage 100"}, "home": "portal"},
-    {"slug": "sage-b7", "country": "DE", "name": {"de": "Sage b7", "en": "Sage b7"}},
-    {"slug": "sage-dpw", "country": "AT", "name": {"de": "Sage DPW", "en": "Sage DPW"}},
-]
+from tests.builders import make_organization
+from tests.legacy import OLD_PASSWORD, make_directory
+from tests.web.pages.house import Browser, House, Person
+from tests.web.pages.linking import arrive, at_link, bring, form_with, links, mails, prepare_linking
 
 
 @pytest.fixture
 def house(house: House) -> House:
-    """A portal for members of companies, families of two countries, an old portal of one of them."""
-    with house.work() as ctx:
-        ctx.db.scalars(select(Client)).one().require_membership = True
-        apply(ctx.acting(OPERATOR), {"product_family": FAMILIES})
-        make_directory(ctx, product_families=["sage-100"], offer_at_sign_in=True)
-        make_organization(ctx)
-    import_rows(
-        house.services,
-        [old_account(customer_number="100200300", email="sabine@alt.example", security_question="Hund?")],
-    )
-    house.forget_snapshot()
-    return house
-
-
-@pytest.fixture
-def ben(house: House) -> Person:
-    """Somebody who belongs to no company."""
-    return house.add("ben")
-
-
-def mails(house: House) -> list[Shown]:
-    """Return the mails about links, the newest first."""
-    with house.work() as ctx:
-        return [mail for mail in list_shown(ctx) if "erknüpf" in mail.subject]
-
-
-def arrive(browser: Browser, person: Person) -> None:
-    """Come from the portal and sign in."""
-    browser.ask()
-    browser.sign_in(person)
-
-
-def at_link(browser: Browser, person: Person, family: str = "sage-100") -> None:
-    """Stand before both cards."""
-    arrive(browser, person)
-    browser.send(family=family)
-
-
-def bring(browser: Browser, password: str = OLD_PASSWORD, name: str = "smueller", **how: Any) -> None:
-    """Fill in the second card."""
-    browser.send(
-        form=_form(browser, "legacy_password"), legacy_username=name, legacy_password=password, **how
-    )
-
-
-def _form(browser: Browser, field: str) -> int:
-    bodies = re.findall(r"<form[^>]*>(.*?)</form>", browser.text, re.DOTALL)
-    return next(number for number, body in enumerate(bodies) if f'name="{field}"' in body)
-
-
-def links(house: House) -> list[LegacyLink]:
-    """Return all links there are."""
-    with house.work() as ctx:
-        return list(ctx.db.scalars(select(LegacyLink)))
+    """An old portal whose accounts can be linked."""
+    return prepare_linking(house)
 
 
 def test_the_whole_way(house: House, browser: Browser, ben: Person) -> None:
@@ -246,7 +186,7 @@ def test_two_at_once_link_once(house: House, browser: Browser, ben: Person) -> N
     barrier = Barrier(2)
 
     def go(one: Browser) -> str:
-        number = _form(one, "legacy_password")
+        number = form_with(one, "legacy_password")
         barrier.wait()
         one.send(form=number, legacy_username="smueller", legacy_password=OLD_PASSWORD, follow=False)
         return str(one.page.status_code)
@@ -264,7 +204,7 @@ class TestCustomerNumber:
         for name, number in (("ben", "D 100200300"), ("carl", "999888777")):
             visitor = house.browser()
             at_link(visitor, ben if name == "ben" else house.add(name))
-            visitor.send(form=_form(visitor, "customer_number"), customer_number=number)
+            visitor.send(form=form_with(visitor, "customer_number"), customer_number=number)
             assert visitor.heading == "Ihr Antrag ist eingegangen"
             assert "Wenn die Kundennummer stimmt, meldet sich Lotse." in visitor.text
             answers.append(re.sub(r'value="[^"]*"|flow=[\w-]+|/[\w-]{43}', "", visitor.text))
@@ -272,12 +212,12 @@ class TestCustomerNumber:
 
     def test_what_is_no_number(self, browser: Browser, ben: Person) -> None:
         at_link(browser, ben)
-        browser.send(form=_form(browser, "customer_number"), customer_number="12")
+        browser.send(form=form_with(browser, "customer_number"), customer_number="12")
         assert "Die Kundennummer hat neun Ziffern, ohne das D." in browser.text
         assert 'value="12"' in browser.text
-        browser.send(form=_form(browser, "customer_number"), customer_number="")
+        browser.send(form=form_with(browser, "customer_number"), customer_number="")
         assert "Geben Sie Ihre Kundennummer ein." in browser.text
-        browser.send(form=_form(browser, "customer_number"), customer_number="100200300", csrf_token="x")
+        browser.send(form=form_with(browser, "customer_number"), customer_number="100200300", csrf_token="x")
         assert 'value="100200300"' in browser.text
 
     def test_a_phone_offers_digits_where_numbers_have_no_others(
@@ -299,7 +239,7 @@ class TestCustomerNumber:
             company = make_organization(ctx, "100200400", name="Beispiel AG")
             ctx.db.get_one(Organization, company).join_policy = "number_only"
         at_link(browser, ben)
-        browser.send(form=_form(browser, "customer_number"), customer_number="100200400")
+        browser.send(form=form_with(browser, "customer_number"), customer_number="100200400")
         assert browser.arrived["code"]
 
     def test_without_a_portal(self, house: House, browser: Browser, ben: Person) -> None:
@@ -310,10 +250,10 @@ class TestCustomerNumber:
         browser.sign_in(ben)
         browser.get("/affiliation")
         browser.send(family="sage-dpw")
-        browser.send(form=_form(browser, "customer_number"), customer_number="999888777")
+        browser.send(form=form_with(browser, "customer_number"), customer_number="999888777")
         assert browser.heading == "Ihr Antrag ist eingegangen"
         browser.get("/link")
-        browser.send(form=_form(browser, "customer_number"), customer_number="100200400")
+        browser.send(form=form_with(browser, "customer_number"), customer_number="100200400")
         assert browser.heading == "Verknüpfte Konten"
 
     def test_throttled(self, house: House, browser: Browser, ben: Person) -> None:
@@ -321,7 +261,7 @@ class TestCustomerNumber:
         address = browser.address
         for number in range(40):
             browser.get(address)
-            browser.send(form=_form(browser, "customer_number"), customer_number=f"{200000001 + number}")
+            browser.send(form=form_with(browser, "customer_number"), customer_number=f"{200000001 + number}")
             if browser.page.status_code == 429:
                 break
         assert browser.page.status_code == 429
@@ -376,123 +316,3 @@ def test_the_state_page_stays_where_nothing_can_be_linked(settings: Any, databas
     browser = house.browser()
     arrive(browser, house.add("ben"))
     assert browser.heading == "Ihr Konto gehört noch zu keinem Unternehmen"
-
-
-class TestOffer:
-    """Sign-in with the credentials of the old portal (L-01)."""
-
-    def test_a_new_account(self, house: House, browser: Browser) -> None:
-        """The person registers, confirms, and the old account is theirs."""
-        browser.ask()
-        browser.send(username="smueller", password=OLD_PASSWORD)
-        assert browser.heading == "Bringen Sie Ihren alten Zugang mit"
-        with house.work() as ctx:
-            kept = ctx.db.scalars(select(Flow).where(Flow.purpose == "old_account")).one()
-            assert b"smueller" not in (kept.form_data or b"")
-        browser.send(choice="register")
-        assert browser.heading == "Erstellen Sie Ihr Konto"
-        browser.send(
-            email="neu@muster.example",
-            given_name="Sabine",
-            family_name="Müller",
-            password="Möwen über dem Hafen 7",
-            confirm_password="Möwen über dem Hafen 7",
-        )
-        with house.work() as ctx:
-            code = next(mail.code for mail in list_shown(ctx) if mail.code)
-        browser.send(code=code)
-        while browser.heading != "Alten Zugang verknüpfen":
-            later = next((n for n, (at, _) in enumerate(forms(browser.text)) if "later" in at), None)
-            assert later is not None, browser.heading
-            browser.send(form=later)
-        browser.send()
-        [link] = links(house)
-        with house.work() as ctx:
-            assert ctx.db.get_one(Account, link.account_id).family_name == "Müller"
-            assert ctx.db.scalars(select(Flow).where(Flow.purpose == "old_account")).one().form_data is None
-        assert browser.heading == "Wiederherstellungspasswort setzen"
-
-    def test_an_account_there_is(self, house: House, browser: Browser, ben: Person) -> None:
-        browser.get("/login")
-        browser.send(username="smueller", password=OLD_PASSWORD)
-        browser.send(choice="sign_in")
-        browser.sign_in(ben)
-        assert browser.heading == "Alten Zugang verknüpfen"
-        shown = browser.text, browser.address
-        browser.send()
-        assert [link.account_id for link in links(house)] == [ben.id]
-        browser.page.set_data(shown[0])
-        browser.address = shown[1]
-        browser.send()
-        assert browser.heading == "Verknüpfte Konten"
-
-    def test_neither(self, house: House, browser: Browser, ben: Person) -> None:
-        browser.ask()
-        browser.send(username="smueller", password=OLD_PASSWORD)
-        shown = browser.text, browser.address
-        browser.send(choice="leave")
-        assert browser.heading == "Anmelden"
-        browser.page.set_data(shown[0])
-        browser.address = shown[1]
-        browser.send(choice="sign_in")
-        assert browser.page.status_code == 400
-        assert links(house) == []
-
-    def test_signed_in_and_then_not(self, house: House, browser: Browser, ben: Person) -> None:
-        browser.get("/login")
-        browser.send(username="smueller", password=OLD_PASSWORD)
-        page = browser.address
-        browser.send(choice="sign_in")
-        browser.sign_in(ben)
-        browser.get(page)
-        assert browser.heading == "Alten Zugang verknüpfen"
-        browser.send(choice="leave")
-        assert browser.heading != "Alten Zugang verknüpfen"
-        assert links(house) == []
-
-    def test_wrong_and_unknown_read_as_ever(self, house: House, browser: Browser) -> None:
-        """(req 59)"""
-        for name in ("smueller", "nobody"):
-            browser.get("/login")
-            browser.send(username=name, password="falsch")
-            assert "E-Mail-Adresse, Benutzername oder Passwort stimmt nicht." in browser.text
-        assert house.events("sign_in.failed")
-
-    def test_linked_meanwhile(self, house: House, browser: Browser, ben: Person) -> None:
-        """The offer binds to the old account as it was (C5)."""
-        carl, other = house.add("carl"), house.browser()
-        browser.get("/login")
-        browser.send(username="smueller", password=OLD_PASSWORD)
-        browser.send(choice="sign_in")
-        browser.sign_in(ben)
-        at_link(other, carl)
-        bring(other)
-        browser.send()
-        assert browser.heading == "Dieser Zugang ist schon verknüpft"
-        assert [link.account_id for link in links(house)] == [carl.id]
-
-    def test_imported_anew_meanwhile(self, house: House, browser: Browser, ben: Person) -> None:
-        browser.get("/login")
-        browser.send(username="smueller", password=OLD_PASSWORD)
-        browser.send(choice="sign_in")
-        browser.sign_in(ben)
-        with house.work() as ctx:
-            ctx.db.scalars(select(LegacyAccount)).one().revision += 1
-        browser.send()
-        assert browser.address.startswith("/affiliation")
-        assert links(house) == []
-
-    def test_the_offer_is_its_browsers(self, house: House, browser: Browser, ben: Person) -> None:
-        """Another's cookie, another flow's id: nothing (req 75)."""
-        browser.get("/login")
-        browser.send(username="smueller", password=OLD_PASSWORD)
-        flow_id = browser.address.partition("flow=")[2]
-        other = house.browser()
-        other.get("/login")
-        other.sign_in(ben)
-        other.get(f"/old-account/{flow_id}")
-        assert other.page.status_code == 400
-        other.ask()
-        foreign = other.address.partition("flow=")[2]
-        other.get(f"/old-account/{foreign}")
-        assert other.page.status_code == 400

@@ -11,11 +11,15 @@ from idp.management import activity
 from idp.organizations.models import Membership, Organization
 from tests.legacy import OLD_PASSWORD
 from tests.web.pages.house import Browser, House, Person, forms
-from tests.web.pages.test_link import ben, bring, house, links, mails
-
-__all__ = ["ben", "house"]
+from tests.web.pages.linking import bring, links, mails, prepare_linking
 
 SIGNED_OUT = "Sie sind jetzt abgemeldet, denn mit der Verknüpfung endete Ihr Zugang zu diesem Unternehmen."
+
+
+@pytest.fixture
+def house(house: House) -> House:
+    """An old portal whose accounts can be linked."""
+    return prepare_linking(house)
 
 
 @pytest.fixture

@@ -10,11 +10,15 @@ from idp.oidc.models import Client
 from idp.organizations.models import JoinRequest
 from tests.legacy import OLD_PASSWORD
 from tests.web.pages.house import PASSWORD, Browser, House, Person, forms
-from tests.web.pages.test_link import ben, bring, house, links
-
-__all__ = ["ben", "house"]
+from tests.web.pages.linking import bring, links, prepare_linking
 
 CHANGED = "Hier ist jetzt jemand anderes angemeldet"
+
+
+@pytest.fixture
+def house(house: House) -> House:
+    """An old portal whose accounts can be linked."""
+    return prepare_linking(house)
 
 
 @pytest.fixture
