@@ -297,7 +297,7 @@ def _checked(
     facts = _facts(mail)
     if expires_at is None and facts.keys() & {"code", "link"}:
         raise ValueError(f"{mail.name} has a code or a link: it needs expires_at")
-    if "link" in facts and not _is_ours(facts["link"], ctx.settings.issuer):
+    if facts.get("link") is not None and not _is_ours(facts["link"], ctx.settings.issuer):
         raise ValueError(f"{mail.name}: its link does not lead to {ctx.settings.issuer}")
     if "@" not in to or not _plain(to):
         raise ValueError(f"{mail.name}: no plain mail address")

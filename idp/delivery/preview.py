@@ -43,5 +43,5 @@ def _shown(ctx: outbox.Work, message: outbox.Message) -> Shown:
         given = message.payload["facts"]
     else:
         texts, given = {}, message.payload
-    facts = {name: str(given.get(name, "")) for name in _PLAIN} | texts
+    facts = {name: str(given.get(name) or "") for name in _PLAIN} | texts
     return Shown(id=message.id, kind=message.kind, to=message.recipient, at=message.created_at, **facts)

@@ -66,9 +66,7 @@ SAMPLES: dict[str, Mail] = {
     "address replaced": mails.AddressReplaced(link=LINK),
     "address added": mails.AddressAdded(),
     "deletion": mails.DeletionPlanned(on=datetime(2026, 3, 15, 12, 0, tzinfo=UTC), link=LINK),
-    "deletion, old address": mails.DeletionPlanned(
-        on=datetime(2026, 3, 15, 12, 0, tzinfo=UTC), link=LINK, former=True
-    ),
+    "deletion, old address": mails.DeletionPlanned(on=datetime(2026, 3, 15, 12, 0, tzinfo=UTC), link=None),
     "deletion undone": mails.DeletionUndone(),
     "export": mails.DataExported(),
     "linked": mails.OldAccountLinked(directory="Servicewelt", link=LINK),
