@@ -108,7 +108,8 @@ def wrong_codes(
     means: Literal["password", "link", "recovery_password", "session"] = "password",
 ) -> None:
     """Tell that codes were wrong until no more are taken, and what had been proven before (req 60)."""
-    if ctx.throttle.notice(ctx.db, "wrong_codes", account_id, now=ctx.now):
+    # each for itself: guesses in a session use up no mail about a password that somebody knows
+    if ctx.throttle.notice(ctx.db, f"wrong_codes.{means}", account_id, now=ctx.now):
         tell(
             ctx,
             account_id,

@@ -56,6 +56,7 @@ def not_tried(ctx: Context, flow: Flow, account_id: str, refusal: Refusal) -> Re
 
     It is ``code.exhausted`` where only a new start helps.
     """
+    identifiers.locked_account(ctx, account_id)  # before the count of notices, as in verify
     if refusal.code == "flow.expired":  # the tries of this flow or session are used up
         transaction.exhausted(ctx, flow, account_id)
         return Refusal(transaction.EXHAUSTED)

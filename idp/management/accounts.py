@@ -20,6 +20,7 @@ from idp.crypto import random_token
 from idp.db import is_id, new_id
 from idp.delivery import mails
 from idp.errors import Refusal
+from idp.management import recovery
 from idp.management.actors import require_operator
 from idp.management.ending import Ended, end_account
 from idp.organizations.models import ENDED, Membership
@@ -104,7 +105,8 @@ def create(
 def set_password(ctx: Context, account_id: str, password: str) -> Ended:
     """Give an account a password; everything issued before ends, and wrong tries count no more (req 44, 54).
 
-    The person is told (req 72), and remembered browsers are asked for the second factor again.
+    The person is told (req 72), remembered browsers are asked for the second factor again, and a young
+    recovery password goes: a thief may have saved it.
 
     :raises Refusal: ``actor.not_allowed``, ``account.unknown``, ``password.*`` (the first problem).
     :raises Busy: the hash pool is full.
@@ -122,6 +124,7 @@ def set_password(ctx: Context, account_id: str, password: str) -> Ended:
     record(ctx, Event.PASSWORD_CHANGED, target=("account", account.id))
     ctx.db.flush()
     devices.forget(ctx, account.id)
+    recovery.remove_young(ctx, account, at=ctx.now)
     notices.tell(ctx, account.id, mails.PasswordChanged(means="support"))
     return end_account(ctx, account.id, "password changed")
 

@@ -22,7 +22,6 @@ from idp.delivery import mails
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
-from idp.management.accounts import locked
 
 FRESH: Final = timedelta(minutes=15)
 """How long after a registration the password that was just chosen is not asked again."""
@@ -88,7 +87,7 @@ def save(ctx: Context, flow: Flow, account_id: str) -> None:
     text = drawn_in(ctx, flow, account_id)
     if not engine.finish(ctx, flow):
         raise Refusal("flow.expired", client_id=flow.client_id)
-    account = locked(ctx, account_id)
+    account = _held(ctx, account_id)
     if account.status != ACTIVE:
         raise Refusal("principal.may_not_act")
     engine.put(ctx, flow, None)
@@ -164,7 +163,7 @@ def proven_account(ctx: Context, candidate: Candidate) -> Account:
 
     :raises Refusal: ``recovery.wrong`` where it was replaced, used or the account blocked meanwhile.
     """
-    account = locked(ctx, whose(candidate))
+    account = _held(ctx, whose(candidate))
     current = recovery_password.is_current(ctx, account.id, candidate.hash)
     if account.status != ACTIVE or not current:
         raise Refusal("recovery.wrong")
@@ -186,9 +185,12 @@ def use(ctx: Context, account: Account, hash_: bytes) -> bool:
 def settles_at(ctx: Context, account: Account) -> datetime | None:
     """Return when the recovery password is no longer young, None where it was made with the account."""
     made = recovery_password.created_at(ctx, account.id)
-    if made is None or made - account.created_at < _WITH_THE_ACCOUNT:
-        return None
-    return made + SETTLES
+    return None if made is None else settled(account, made)
+
+
+def settled(account: Account, proof_made: datetime) -> datetime | None:
+    """Return when a proof is no longer young, None where it was made with the account."""
+    return None if proof_made - account.created_at < _WITH_THE_ACCOUNT else proof_made + SETTLES
 
 
 def remove_young(ctx: Context, account: Account, *, at: datetime) -> None:
@@ -231,3 +233,8 @@ def remove_factors(ctx: Context, account: Account, *, reason: str) -> set[str]:
             reason=reason,
         )
     return {kind for _, kind in gone}
+
+
+def _held(ctx: Context, account_id: str) -> Account:
+    ctx.db.flush()
+    return ctx.db.get_one(Account, account_id, with_for_update=True, populate_existing=True)

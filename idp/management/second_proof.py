@@ -39,18 +39,23 @@ class Claim:
 def claim(ctx: Context, flow: Flow) -> Claim | None:
     """Return who may give a second proof in a flow, None where nobody may, or not yet."""
     found = _claim(ctx, flow)
-    return None if found is None or _waits_until(ctx, found.account) else found
+    return None if found is None or _waits_until(ctx, found) else found
 
 
 def waits_until(ctx: Context, flow: Flow) -> datetime | None:
     """Return from when on a second proof may be given, None where that is now or never."""
     found = _claim(ctx, flow)
-    return None if found is None else _waits_until(ctx, found.account)
+    return None if found is None else _waits_until(ctx, found)
 
 
-def _waits_until(ctx: Context, account: Account) -> datetime | None:
+def _waits_until(ctx: Context, claim: Claim) -> datetime | None:
     """Both proofs need to be settled: a thief with one session could plant them in a minute (req 71, 73)."""
-    ends = recovery.settles_at(ctx, account), replaced_addresses.last_until(ctx, account.id)
+    account, proven = claim.account, claim.address.verified_at
+    ends = (
+        recovery.settles_at(ctx, account),
+        None if proven is None else recovery.settled(account, proven),
+        replaced_addresses.last_until(ctx, account.id),
+    )
     return max((end for end in ends if end is not None and end > ctx.now), default=None)
 
 

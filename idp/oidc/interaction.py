@@ -13,6 +13,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 
 from idp.authentication.assurance import AAL1, AAL2, LEVELS, Assurance, meets
 from idp.oidc.authorization_request import AuthorizationRequest, safe_name
+from idp.oidc.claims import ORGANIZATIONAL
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.consent import NOTHING, Decision, must_ask
 from idp.organizations import policy
@@ -179,7 +180,7 @@ def _keep_quiet(request: AuthorizationRequest, client: RegisteredClient, person:
     if client.first_party:
         return
     allowed = person.decision.reach if person.decision else NOTHING
-    knows_companies = "organization" in allowed.scopes | allowed.claims
+    knows_companies = ORGANIZATIONAL & (allowed.scopes | allowed.claims)
     names_one = request.organization is not None and not knows_companies
     if names_one or must_ask(client, request.scope, request.claims, person.decision):
         raise _silent_refusal(Consent(None))
@@ -195,11 +196,19 @@ def _must_sign_in(
         if fresh:  # asked once, and it was somebody else: OIDC Core §3.1.2.1 wants an error then
             raise OAuth2Error("another person signed in than id_token_hint names", error="login_required")
         return True
-    if request.max_age is None:
+    return is_too_old(person.assurance.auth_time, request.max_age, now, fresh=fresh)
+
+
+def is_too_old(auth_time: datetime, max_age: int | None, now: datetime, *, fresh: bool) -> bool:
+    """Tell whether a sign-in is older than a request allows (OIDC Core §3.1.2.1, ``max_age``).
+
+    :param max_age: seconds, None where any will do.
+    :param fresh: made for this very request, it counts for a while, or ``max_age=0`` would ask for ever.
+    """
+    if max_age is None:
         return False
-    allowed = timedelta(seconds=request.max_age)
-    # a sign-in made for this very request counts for a while, or max_age=0 would ask for ever
-    return now - person.assurance.auth_time > (max(allowed, _FRESH) if fresh else allowed)
+    allowed = timedelta(seconds=max_age)
+    return now - auth_time > (max(allowed, _FRESH) if fresh else allowed)
 
 
 def _must_prove_more(request: AuthorizationRequest, person: Person) -> bool:

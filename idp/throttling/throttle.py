@@ -161,6 +161,8 @@ class Throttle:
             used = counters.hit(connection, whole, per_whole, now).count
             if used <= per_whole.count:
                 taken = counters.reserve(connection, account, self._factor, now)
+                if not taken.granted:  # nothing was looked at: who waits is not signed out for asking
+                    counters.give_back(connection, whole)
         if used > per_whole.count:
             raise Refusal("flow.expired")
         if not taken.granted:

@@ -60,6 +60,7 @@ def complete(
     :param at_once: answer the portal without a way round by the hub.
     """
     ctx = current().acting(Actor("account", account.id))
+    _end_anothers(ctx, account)  # before the browser's rows: whoever changes these holds their account first
     device, cookie, known = devices.recognise(ctx, account.id, device_cookie())
     if remember and ctx.settings.remember_device.days:
         cookie = devices.remember(ctx, device, cookie)
@@ -167,18 +168,23 @@ def _portal_name(flow: Flow | None) -> str:
     return portal.name if portal else ""
 
 
+def _end_anothers(ctx: Context, account: Owner) -> None:
+    """End the session that another person has in this browser (req 12; C6)."""
+    live = current_session()
+    if live is not None and live.account.id != account.id:
+        end_session(ctx, live.session.id, sessions.OTHER_PERSON)
+
+
 def _session(
     ctx: Context, account: Owner, methods: Methods, device: KnownDevice
 ) -> tuple[LiveSession, str, list[str]]:
-    """Prove again in the same person's session, else begin a new one and end whatever was here before."""
+    """Prove again in the same person's session, else begin a new one."""
     live = current_session()
     if live is not None and live.account.id == account.id:
         proven = sessions.prove(ctx, live, methods)
         if proven is not None:
             sessions.use_device(ctx, live, device)
             return *proven, []
-    elif live is not None:
-        end_session(ctx, live.session.id, sessions.OTHER_PERSON)
     return sessions.start(ctx, account, methods=methods, device=device)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from idp.authentication import live_sessions, second_factor, sessions, totp
 from idp.authentication.models import Authenticator, Session
 from idp.context import Context, Services
+from idp.errors import Refusal
 from idp.flows import engine
 from idp.throttling import Reservation
 from tests.authentication.people import APP, add_account
@@ -23,6 +24,11 @@ def _code_of_an_app(ctx: Context, account_id: str, _value: str) -> None:
     second_factor.verify(ctx, flow, account_id, pyotp.TOTP(SECRET).at(NOW), Reservation((), 0))
 
 
+def _refused_code(ctx: Context, account_id: str, _value: str) -> None:
+    flow = engine.start(ctx, engine.SIGN_IN, browser_hash=b"b" * 32, request={})
+    second_factor.not_tried(ctx, flow, account_id, Refusal("code.throttled"))
+
+
 def _step_up(ctx: Context, _account_id: str, value: str) -> None:
     live = live_sessions.find(ctx, value)
     assert live is not None
@@ -35,7 +41,7 @@ def _sign_out(ctx: Context, _account_id: str, value: str) -> None:
     assert sessions.end(ctx, live.session.id, sessions.SIGNED_OUT)
 
 
-@pytest.mark.parametrize("act", [_code_of_an_app, _step_up, _sign_out])
+@pytest.mark.parametrize("act", [_code_of_an_app, _refused_code, _step_up, _sign_out])
 def test_the_account_is_held_first(services: Services, act: Callable[[Context, str, str], None]) -> None:
     """Whoever waits for it holds nothing yet that belongs to it."""
     with unit_of_work(services) as ctx:

@@ -57,6 +57,17 @@ def test_a_sign_in_grows_too_old_while_a_later_page_waits(
     assert _number(portal, browser) == BEISPIEL
 
 
+def test_who_goes_back_to_the_password_just_given_is_led_on(portal: Portal) -> None:
+    """Also where the portal limits its age: it is as young as can be."""
+    browser = Browser(portal.gateway)
+    portal.authorize(browser, max_age="600")
+    asked = browser.url
+    browser.sign_in()
+    assert "/choose-organization" in browser.url
+    browser.get(asked.removeprefix(browser.issuer))
+    assert "/choose-organization" in browser.url
+
+
 def test_the_person_chooses_and_stays_with_it(portal: Portal, house: dict[str, str]) -> None:
     """The choice holds for the session; prompt=none cannot choose."""
     browser = Browser(portal.gateway)

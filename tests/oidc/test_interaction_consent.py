@@ -83,9 +83,6 @@ def test_a_silent_request_hears_that_consent_is_missing() -> None:
     assert caught.value.error == "consent_required"
 
 
-KNOWS_COMPANIES = Decision(Extent(frozenset({"openid", "organization"})))
-
-
 @pytest.mark.parametrize(
     ("request_", "decision", "person"),
     [
@@ -109,9 +106,10 @@ def test_a_third_party_that_asks_unseen_learns_nothing(
     assert caught.value.error == "consent_required"
 
 
-def test_a_third_party_that_may_know_companies_names_one_unseen() -> None:
+@pytest.mark.parametrize("scope", ["organization", "permissions"])
+def test_a_third_party_that_may_know_companies_names_one_unseen(scope: str) -> None:
     """The person let it know the company it acts for."""
-    allowed = replace(members(PERSON, FIRST), decision=KNOWS_COMPANIES)
+    allowed = replace(members(PERSON, FIRST), decision=Decision(Extent(frozenset({"openid", scope}))))
     named = {"prompt": ("none",), "organization": FIRST.customer_number}
     assert decide(named, allowed, **THIRD) == Issue("m1")
     with pytest.raises(OAuth2Error) as caught:

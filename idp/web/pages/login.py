@@ -13,6 +13,7 @@ from idp.flows import engine
 from idp.flows.models import Flow
 from idp.management import account_deletion, legacy_proof
 from idp.oidc import subject
+from idp.oidc.interaction import is_too_old
 from idp.web import old_account_offers, sign_in
 from idp.web.browser_session import current_session, device_cookie, flow_browser
 from idp.web.context import current
@@ -124,11 +125,10 @@ def _is_needless(flow: Flow | None) -> bool:
     if transaction.restart_reason(flow) or transaction.wants_another_account(flow):
         return False
     # With a session the hub sends somebody here for these reasons alone; without them another tab signed in.
-    wanted = flow.request
-    if wanted.get("max_age") is not None:  # a sign-in in this flow grows too old as well
+    wanted, fresh = flow.request, transaction.is_signed_in(flow, live.account.id)
+    if is_too_old(live.assurance.auth_time, wanted.get("max_age"), current().now, fresh=fresh):
         return False
-    asked = "login" in wanted.get("prompt", ()) or wanted.get("hinted_sub")
-    return not asked or transaction.is_signed_in(flow, live.account.id)
+    return fresh or not ("login" in wanted.get("prompt", ()) or wanted.get("hinted_sub"))
 
 
 def _expected_name(flow: Flow | None) -> str | None:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import wraps
-from typing import Any, Final
+from typing import Any
 
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from idp.accounts.deletion import UNDO
+from idp.accounts.deletion import UNDO, planned
 from idp.authentication.live_sessions import LiveSession
 from idp.context import Actor, Context
 from idp.errors import Refusal
@@ -29,9 +29,6 @@ from idp.web.wording import word, word_refusal
 bp = Blueprint("own_deletion", __name__, url_prefix="/account/delete")
 
 Errors = Sequence[tuple[str, str]]
-
-_PLANNED: Final = "planned"
-
 
 def _hears_the_first(view: Callable[..., Any]) -> Callable[..., Any]:
     """Say what a form has done that comes once more: of two clicks a browser hears the second answer alone.
@@ -66,7 +63,7 @@ def submit(live: LiveSession) -> Response:
         return _page(live, [("agreed", word("deletion.tick"))])
     ctx = _acting(live)
     try:
-        due = account_deletion.plan(ctx, live.account.id)
+        account_deletion.plan(ctx, live.account.id)
     except Refusal as refusal:
         if refusal.code == "admin.last":
             return _page(live, [("", word_refusal(refusal))])
@@ -75,7 +72,7 @@ def submit(live: LiveSession) -> Response:
             raise
         return done
     flow = _flow(live)
-    engine.mark(flow, _PLANNED, due=due.isoformat())
+    flow.account_id = live.account.id
     engine.finish(ctx, flow)
     response = go_to("own_deletion.show_planned", flow=flow.id)
     clear_session(response)
@@ -86,8 +83,7 @@ def submit(live: LiveSession) -> Response:
 @bp.get("/planned")
 def show_planned() -> Response:
     """Say until when it can be undone, and how."""
-    done = _finished(engine.DELETION)
-    due = datetime.fromisoformat(done.done[_PLANNED]["due"])
+    done, due = _planned("flow")
     return show_page("pages/deletion_planned.html", done, due=due)
 
 
@@ -152,10 +148,19 @@ def _finished(purpose: str, *, name: str = "flow") -> Flow:
     return of_purpose(engine.load_finished(current(), flow_id, known_flow_browser()), purpose)
 
 
+def _planned(name: str) -> tuple[Flow, datetime]:
+    """Return the flow of a deletion, and when it is due; raises Refusal also where it was undone since."""
+    done = _finished(engine.DELETION, name=name)
+    plan = planned(current(), str(done.account_id))
+    if plan is None:
+        raise Refusal("flow.expired")
+    return done, plan.due
+
+
 def _done_before() -> Response | None:
-    """Return the way to what this form's flow has done, None where it has done nothing."""
+    """Return the way to what this form's flow has done, None where it has done nothing, or it was undone."""
     try:
-        return go_to("own_deletion.show_planned", flow=_finished(engine.DELETION, name="plan").id)
+        return go_to("own_deletion.show_planned", flow=_planned("plan")[0].id)
     except Refusal:
         return None
 

@@ -53,7 +53,7 @@ def submit() -> Response:
     try:
         reservation = _reserve(flow, account, None if half_way else current_session())
     except Refusal as refusal:
-        return _not_tried(account, form, refusal)
+        return _not_tried(account, half_way, form, refusal)
     return _check(form, reservation)
 
 
@@ -102,9 +102,10 @@ def _reserve(flow: Flow, account: Account, live: LiveSession | None) -> Reservat
     return second_factor.reserve(ctx, flow, account.id, live=live)
 
 
-def _not_tried(account: Account, form: TotpForm, refusal: Refusal) -> Response:
+def _not_tried(account: Account, half_way: HalfWay | None, form: TotpForm, refusal: Refusal) -> Response:
     flow = flow_of(*WITH_SECOND_FACTOR, lock=True)
-    half_way = transaction.half_way(current(), flow)
+    if half_way is not None and transaction.half_way(current(), flow) is None:  # another tab has ended it
+        return _start_again(flow)
     refusal = second_factor.not_tried(current(), flow, account.id, refusal)
     sign_in.tell_of_wrong_codes(flow, account.id, refusal, in_session=half_way is None)
     if refusal.code == transaction.EXHAUSTED:

@@ -2,7 +2,7 @@
 
 import json
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from idp.accounts import identifiers
 from idp.accounts.models import Identifier
@@ -253,3 +253,20 @@ def test_who_is_blocked_by_the_only_company_stays_outside(house: House, browser:
     browser.send(code=lose_app(house, browser, zoe, give(house, zoe)))
     assert browser.heading == "Passwort geändert!"
     assert [row for row in house.sessions() if row.ended_at is None] == []
+
+
+def test_an_address_proven_just_now_removes_nothing(house: House, browser: Browser, anna: Person) -> None:
+    """(req 71, 73): who had none before has no old address that could object either."""
+    with house.work() as ctx:
+        ctx.db.execute(delete(Identifier).where(Identifier.account_id == anna.id))
+    text = give(house, anna)
+    house.clock.advance(days=10)
+    with house.work() as ctx:
+        identifiers.add_email(ctx, anna.id, "thief@evil.example", verified=True)
+    house.clock.advance(minutes=2)
+    reset(browser, text, "anna")
+    assert LOST not in browser.text
+    house.clock.advance(hours=72)
+    later = house.browser()
+    reset(later, text, "anna")
+    assert LOST in later.text

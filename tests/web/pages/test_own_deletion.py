@@ -179,6 +179,23 @@ def test_two_clicks(house: House, browser: Browser, ben: Person) -> None:
     assert len(house.events("account.deleted")) == 1
 
 
+def test_a_form_that_is_sent_again_after_the_undo_says_nothing_untrue(
+    house: House, browser: Browser, ben: Person
+) -> None:
+    """The account stays; the old form leads to the sign-in, the old page says that it is over."""
+    browser.get("/account/delete")
+    action, hidden = forms(browser.text)[0]
+    browser.post(action, hidden | {"agreed": "y"})
+    planned = browser.address
+    browser.get(link(house).removeprefix(house.settings.public_url))
+    browser.send()
+    assert status(house, ben) == "active"
+    browser.post(action, hidden | {"agreed": "y"})
+    assert browser.heading == "Anmelden"
+    assert browser.get(planned).status_code == 400
+    assert status(house, ben) == "active"
+
+
 def test_two_clicks_at_one_moment(house: House, browser: Browser, ben: Person) -> None:
     """(C16): both hear the same."""
     browser.get("/account/delete")

@@ -327,3 +327,14 @@ def test_an_old_page_is_shown_again(house: House, browser: Browser) -> None:
     browser.send(csrf_token="old", username="ben")
     assert "Die Seite war länger offen." in browser.text
     assert 'value="ben"' in browser.text
+
+
+def test_a_young_one_goes_with_a_password_that_support_sets(house: House) -> None:
+    """(req 72): as with one set by a mailed link; a thief may have saved it."""
+    ben = house.add("ben")
+    house.clock.advance(days=10)
+    text = give(house, ben)
+    house.clock.advance(hours=1)
+    with house.work() as ctx:
+        accounts.set_password(ctx.acting(OPERATOR), ben.id, "Leise rieselt der Sand 8")
+    assert not has(house, ben, text)

@@ -14,6 +14,7 @@ from idp.management import accounts
 from idp.settings import Settings
 from idp.settings.models import RememberDevice
 from tests.builders import OPERATOR
+from tests.driver import counted
 from tests.web.pages.house import ESSENTIAL, PASSWORD, Browser, House, Person
 
 
@@ -243,3 +244,17 @@ def test_the_mark_is_no_trust_and_tells_nothing(house: House, browser: Browser, 
     copy.get("/login")
     copy.give_password(anna)
     assert copy.heading == "Zweistufige Anmeldung"
+
+
+def test_another_persons_session_ends_before_the_browsers_rows_change(
+    house: House, browser: Browser, anna: Person
+) -> None:
+    """(C6, I8): whoever changes these rows holds their account first, or two wait in a circle."""
+    clara = house.add("clara")
+    browser.get("/login")
+    browser.sign_in(anna)
+    browser.ask(prompt="login")
+    with counted(house.services.database) as traffic:
+        browser.give_password(clara)
+    written = [text.split()[1] for text in traffic.statements if text.startswith("UPDATE")]
+    assert written.index("session") < written.index("device")

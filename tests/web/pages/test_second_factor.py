@@ -2,14 +2,16 @@
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from idp.accounts.models import Account
-from idp.authentication import totp, transaction
+from idp.authentication import second_factor, totp, transaction
 from idp.flows.models import Flow
 from tests.web.pages.house import WRONG, Browser, House, Person, forms
+from tests.web.pages.recovering import posted
 
 
 def test_password_and_code_make_two_factors(house: House, browser: Browser, anna: Person) -> None:
@@ -134,6 +136,37 @@ def test_codes_that_come_at_one_moment_are_counted_together(
     assert browser.heading == "Anmelden"
     assert "Das waren zu viele falsche Codes." in browser.text
     assert house.sessions() == []
+
+
+def test_a_second_click_on_the_fifth_wrong_code_ends_no_session(
+    house: House, browser: Browser, anna: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """(req 64): what it belonged to is over by then, and whoever is signed in beside has not guessed."""
+    browser.get("/login")
+    browser.sign_in(anna)
+    house.clock.advance(minutes=2)
+    browser.ask(prompt="login")
+    browser.give_password(anna)
+    for _ in range(4):
+        browser.send(code=anna.wrong_code())
+    tab, reserve = house.browser(), second_factor.reserve
+    for name in ("sid", "flow", "form", "dev"):
+        tab.set_cookie(name, browser.cookie(name) or "")
+    tab.page, tab.address = browser.page, browser.address
+
+    def meanwhile(*given: Any, **named: Any) -> Any:
+        monkeypatch.undo()
+        tab.send(code=anna.wrong_code())
+        return reserve(*given, **named)
+
+    monkeypatch.setattr(second_factor, "reserve", meanwhile)
+    browser.send(code=anna.wrong_code())
+    for place in (tab, browser):
+        assert place.heading == "Anmelden"
+    assert [session.end_reason for session in house.sessions()] == [None]
+    assert [mail.subject for mail in posted(house) if "Codes" in mail.subject] == [
+        "Falsche Codes nach Ihrem richtigen Passwort"
+    ]
 
 
 def test_five_wrong_codes_end_the_sign_in(house: House, browser: Browser, anna: Person) -> None:

@@ -103,6 +103,27 @@ class TestWrongCodes:
         assert "Zu viele Versuche" in browser.text
         assert _subjects(house)[0] == "Falsche Codes nach Ihrem richtigen Passwort"
 
+    def test_guesses_in_sessions_use_up_no_other_mail(
+        self, house: House, browser: Browser, anna: Person
+    ) -> None:
+        """Who has cookies alone does not keep from the owner that somebody knows the password."""
+        places = [house.browser() for _ in range(6)]
+        for place in places:
+            place.get("/login")
+            place.sign_in(anna)
+            house.clock.advance(minutes=1)
+        for place in places:
+            house.clock.advance(hours=1)
+            place.get("/account/password")
+            for _ in range(5):
+                place.send(code=anna.wrong_code())
+        house.clock.advance(hours=1)
+        browser.get("/login")
+        browser.give_password(anna)
+        for _ in range(5):
+            browser.send(code=anna.wrong_code())
+        assert _subjects(house)[0] == "Falsche Codes nach Ihrem richtigen Passwort"
+
     def test_a_flood_of_them(self, house: House, browser: Browser, anna: Person) -> None:
         """Who knows the password does not fill the mailbox."""
         for _ in range(20):

@@ -75,6 +75,22 @@ def test_a_right_code_ends_the_count_of_a_session(house: House, browser: Browser
         assert browser.heading == "Passwort ändern"
 
 
+def test_who_has_to_wait_is_not_signed_out_for_asking(house: House, browser: Browser, anna: Person) -> None:
+    """(req 56): somebody else has used up the hour's codes; right ones are not looked at."""
+    _lapsed(house, browser, anna)
+    for _ in range(3):
+        other = house.browser()
+        other.get("/login")
+        other.give_password(anna)
+        for _ in range(4):
+            other.send(code=anna.wrong_code())
+    for _ in range(6):
+        browser.get("/account/password")
+        browser.send(code=anna.code())
+        assert browser.page.status_code == 429
+    assert [session.ended_at for session in house.sessions()] == [None]
+
+
 def test_giving_up_a_step_up_answers_the_portal(house: House, browser: Browser, anna: Person) -> None:
     _lapsed(house, browser, anna)
     browser.ask(claims=ESSENTIAL)
