@@ -192,16 +192,10 @@ def _put_out(ctx: Context, organization_id: str, account_ids: Sequence[str]) -> 
     )
     if ctx.db.scalar(blocked.limit(1)) is not None:
         return True
-    theirs = (
-        select(Membership)
-        .join(Account, Account.id == Membership.account_id)
-        .where(
-            Membership.account_id.in_(account_ids),
-            Membership.organization_id == organization_id,
-            Membership.status.in_([BLOCKED, ENDED]),
-            # what went with its account, by the person's own wish, was nobody's decision
-            or_(Account.erased_at.is_(None), Membership.ended_at != Account.erased_at),
-        )
+    theirs = select(Membership).where(
+        Membership.account_id.in_(account_ids),
+        Membership.organization_id == organization_id,
+        Membership.status.in_([BLOCKED, ENDED]),
     )
     return any(one.status == BLOCKED or not _ended_by_undo(ctx, one) for one in ctx.db.scalars(theirs))
 

@@ -11,7 +11,7 @@ from idp.errors import Refusal
 from idp.flows import one_time_secrets
 from idp.management import account_deletion, accounts, erasure, link_notices, linking
 from tests import joining
-from tests.builders import OPERATOR, make_account, make_membership, make_organization
+from tests.builders import OPERATOR, make_account, make_organization
 from tests.installation import NOW, unit_of_work
 from tests.legacy import import_rows, link_account, make_directory, old_account, proof_of
 
@@ -80,17 +80,3 @@ def test_only_operators_erase(services: Services, ids: dict[str, str]) -> None:
     ben = joining.person(ids["ben"])
     with unit_of_work(services, actor=ben) as ctx, pytest.raises(Refusal, match=r"actor\.not_allowed"):
         erasure.erase(ctx, ids["ben"])
-
-
-def test_who_deleted_the_own_account_and_comes_back_begins_again(
-    services: Services, ids: dict[str, str]
-) -> None:
-    """Nobody had put them out, and the company had added them by itself (decision 72)."""
-    with unit_of_work(services, actor=OPERATOR) as ctx:
-        make_membership(ctx, ids["muster"], ids["ben"])
-    link_account(services, ids["ben"])
-    with unit_of_work(services, actor=joining.person(ids["ben"])) as ctx:
-        account_deletion.plan(ctx, ids["ben"])
-    with unit_of_work(services, LATER, actor=OPERATOR) as ctx:
-        assert account_deletion.erase_due(ctx, 5) == 1
-    assert link_account(services, ids["sabine"]).membership_begun
