@@ -30,6 +30,7 @@ bp = Blueprint("own_deletion", __name__, url_prefix="/account/delete")
 
 Errors = Sequence[tuple[str, str]]
 
+
 def _hears_the_first(view: Callable[..., Any]) -> Callable[..., Any]:
     """Say what a form has done that comes once more: of two clicks a browser hears the second answer alone.
 
