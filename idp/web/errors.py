@@ -1,5 +1,6 @@
 """The one place that turns an error into a page: what happened, what to do, the way back (screens L-15)."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -84,6 +85,8 @@ def refused(refusal: Refusal) -> Response:
     """Show a lost flow with the way back to its portal; another domain no that reached here is a 403."""
     if refusal.code in statuses.REFUSALS_OF_LINKS:
         words = statuses.REFUSALS_OF_LINKS[refusal.code]
+        if refusal.code.startswith("token."):
+            words = replace(words, advice=statuses.ADVICE_OF_LINKS.get(request.path, words.advice))
         return _page(410, words=words, new_link=_NEW_LINKS.get(request.path))
     if refusal.code not in _LOST:
         return _page(429 if refusal.code.endswith(".throttled") else 403, until=refusal.params.get("until"))
