@@ -14,6 +14,7 @@ from idp.errors import Busy, Refusal
 from idp.logging import get_logger
 from idp.oidc.authorization_request import RelyingPartyMistake
 from idp.oidc.discovery import AUTHORIZATION_PATH, END_SESSION_PATH
+from idp.web.browser_session import current_session
 from idp.web.csrf import CookiesOff, answers_a_link
 from idp.web.parameters import Unreadable
 from idp.web.portals import portal_by_row, portal_of
@@ -92,7 +93,11 @@ def refused(refusal: Refusal) -> Response:
         return _page(429 if refusal.code.endswith(".throttled") else 403, until=refusal.params.get("until"))
     portal = portal_by_row(refusal.params.get("client_id"))
     return _render(
-        "errors/flow_lost.html", 400, portal=portal, restart_url=portal.restart_uri if portal else None
+        "errors/flow_lost.html",
+        400,
+        portal=portal,
+        restart_url=portal.restart_uri if portal else None,
+        signed_in=current_session() is not None,
     )
 
 
