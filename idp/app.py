@@ -144,7 +144,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Gateway:
     )
     errors.init_app(app)
     limits.init_app(app)
-    context.init_app(app)
+    context.init_app(app, errors.database_away)
     security_headers.init_app(app, settings)
     leading_on.init_app(app, settings)
     ui.init_app(app, settings)

@@ -42,6 +42,11 @@ class Browser:
             self.signed_in(live_sessions.find(ctx, value) if value else None)
         return self._live
 
+    @property
+    def seen(self) -> LiveSession | None:
+        """The session of its cookie, None as long as this request has not read it."""
+        return self._live
+
     def person(self, ctx: Context) -> tuple[LiveSession | None, list[MembershipFacts]]:
         """Return the session of its cookie and what its person belongs to, by one journey."""
         value = None if self._read else self._token(cookies.SESSION)

@@ -33,6 +33,12 @@ def current_session() -> LiveSession | None:
     return browser().session(current())
 
 
+def language_of_person() -> str | None:
+    """Return the language of who is signed in, None where this request has not read the session."""
+    seen = g.browser.seen if "browser" in g else None
+    return seen.account.locale if seen else None
+
+
 def set_session(response: Response, live: LiveSession, value: str) -> None:
     """Give the browser a session's new cookie; it ends with the browser, the session by its own limits."""
     response.headers.add("Set-Cookie", cookies.set_cookie(_settings(), cookies.SESSION, value))

@@ -4,13 +4,14 @@ The commit comes after the response is built and before one byte of it is sent; 
 for a counted failure must survive its own error.  Only what ends in a bug is rolled back.
 """
 
+from collections.abc import Callable
+
 from flask import Flask, Response, current_app, g, request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from idp.context import Actor, Context, Services
 from idp.web.client_address import origin
-from idp.web.errors import database_away
 
 ROLL_BACK_FROM = 500
 _OF_THE_ANSWER = frozenset(
@@ -29,8 +30,11 @@ def current() -> Context:
     return found
 
 
-def init_app(app: Flask) -> None:
-    """Bind units of work to requests."""
+def init_app(app: Flask, database_away: Callable[[Exception], Response]) -> None:
+    """Bind units of work to requests.
+
+    :param database_away: the answer where what a page did could not be kept.
+    """
 
     @app.after_request
     def finish(response: Response) -> Response:

@@ -1,5 +1,6 @@
 """The one place that turns an error into a page: what happened, what to do, the way back (screens L-15)."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from idp.errors import Busy, Refusal
 from idp.logging import get_logger
 from idp.oidc.authorization_request import RelyingPartyMistake
 from idp.oidc.discovery import AUTHORIZATION_PATH, END_SESSION_PATH
+from idp.web.browser_session import current_session
 from idp.web.csrf import CookiesOff, answers_a_link
 from idp.web.parameters import Unreadable
 from idp.web.portals import portal_by_row, portal_of
@@ -84,12 +86,18 @@ def refused(refusal: Refusal) -> Response:
     """Show a lost flow with the way back to its portal; another domain no that reached here is a 403."""
     if refusal.code in statuses.REFUSALS_OF_LINKS:
         words = statuses.REFUSALS_OF_LINKS[refusal.code]
+        if refusal.code.startswith("token."):
+            words = replace(words, advice=statuses.ADVICE_OF_LINKS.get(request.path, words.advice))
         return _page(410, words=words, new_link=_NEW_LINKS.get(request.path))
     if refusal.code not in _LOST:
         return _page(429 if refusal.code.endswith(".throttled") else 403, until=refusal.params.get("until"))
     portal = portal_by_row(refusal.params.get("client_id"))
     return _render(
-        "errors/flow_lost.html", 400, portal=portal, restart_url=portal.restart_uri if portal else None
+        "errors/flow_lost.html",
+        400,
+        portal=portal,
+        restart_url=portal.restart_uri if portal else None,
+        signed_in=current_session() is not None,
     )
 
 

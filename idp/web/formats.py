@@ -3,7 +3,7 @@
 Rule: reference/screens.md §2.1, row Dates; the words are :mod:`idp.texts`.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from babel import Locale, UnknownLocaleError
 from flask_babel import format_date, get_locale
@@ -20,6 +20,11 @@ def _language() -> str:
 def clock(at: datetime) -> str:
     """Return the time of day of an aware datetime: ``14:35 Uhr`` or ``2:35 pm``; no line breaks inside."""
     return texts.clock(at, _language())
+
+
+def earliest(at: datetime) -> str:
+    """Return the same of when something is possible again: the next full minute, never one too soon."""
+    return clock(at + timedelta(minutes=1, microseconds=-1))
 
 
 def moment(at: datetime) -> str:

@@ -24,18 +24,22 @@ def asked_for(pairs: Iterable[tuple[str, str]]) -> str | None:
     return next((value for name, value in pairs if name == "ui_locales"), None)
 
 
-def choose_locale(request: Request, cookie: str = COOKIE, *, ui_locales: str | None = None) -> str | None:
+def choose_locale(
+    request: Request, cookie: str = COOKIE, *, ui_locales: str | None = None, account: str | None = None
+) -> str | None:
     """Return the language of a request, or None for the installation's default.
 
     A person's own choice (``?lang=``, kept in a cookie) wins over what the portal asks for, in this request
-    or in one that is stored; then the browser.
+    or in one that is stored; then the account of who is signed in, then the browser.
 
     :param ui_locales: of the stored request.
+    :param account: the language of the account.
     """
     return (
         supported(request.args.get("lang", ""))
         or supported(request.cookies.get(cookie, ""))
         or from_ui_locales(request.args.get("ui_locales") or ui_locales)
+        or supported(account or "")
         or _from_browser(request)
     )
 

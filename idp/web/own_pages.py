@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import wraps
 from typing import Any, Final, NamedTuple
 
-from flask import current_app, g, make_response, render_template, request, url_for
+from flask import current_app, make_response, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 from flask_babel.speaklater import LazyString
 from werkzeug.datastructures import MultiDict
@@ -80,7 +80,6 @@ def signed_in(view: View) -> View:
             return go_to(page, **of, flow=request.args.get("flow"))
         if live is None:
             return go_to("login.show", flow=_begin(None, _flow_of_request()).id)
-        g.ui_locales = live.account.locale
         forms_belong_to(_owner(live))
         return view(live, *args, **kwargs)
 

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Request
 from idp import texts
 from idp.settings import Settings
 from idp.web import assets, formats, locales
+from idp.web.browser_session import language_of_person
 from idp.web.cookies import cookie_name, set_cookie
 from idp.web.csrf import answers_a_link
 from idp.web.extensions import babel, csrf
@@ -81,7 +82,9 @@ def init_app(app: Flask, settings: Settings) -> None:
         default_locale=settings.product.default_locale,
         default_timezone=texts.TIME_ZONE,
         locale_selector=lambda: parsed(
-            locales.choose_locale(request, language_cookie, ui_locales=g.get("ui_locales"))
+            locales.choose_locale(
+                request, language_cookie, ui_locales=g.get("ui_locales"), account=language_of_person()
+            )
             or settings.product.default_locale
         ),
     )

@@ -152,7 +152,7 @@ def test_a_wrong_password(visits: Visits, visitor: Visitor) -> None:
     ("username", "said"),
     [
         ("emil", "Ihr Zugang wartet auf die Freischaltung durch Muster GmbH."),
-        ("dora", "Ihr Zugang ist gesperrt. Ihr Administrator bei Muster GmbH kann ihn entsperren."),
+        ("dora", "Ihr Zugang ist gesperrt. Wenden Sie sich an Ihren Administrator bei Muster GmbH"),
     ],
 )
 def test_who_waits_or_is_blocked_hears_it_after_the_right_password_only(

@@ -111,6 +111,10 @@ FOREIGN = Shown(
 UNTOLD = Shown(name="Wetter", home_uri=None, logo_uri=None, policy_uri=None, tos_uri=None)
 
 
+def _flow_lost(signed_in: bool) -> Page:
+    return "errors/flow_lost.html", {"portal": None, "restart_url": None, "signed_in": signed_in}
+
+
 def _consent(errors: list[tuple[str, str]] | None = None, **values: Any) -> Page:
     email = Item("scope.email", "E-Mail-Adresse", (("E-Mail-Adresse", f"anna@muster.example {HOSTILE}"),))
     company = Item("scope.organization", "Unternehmen", (("Name", "Muster GmbH"), ("Rolle", HOSTILE)))
@@ -280,9 +284,10 @@ PAGES: dict[str, Callable[[], Page]] = {
     "relying-party-leaving": lambda: _relying_party(PORTAL, leaving=True),
     "flow-lost": lambda: (
         "errors/flow_lost.html",
-        {"portal": PORTAL, "restart_url": "http://localhost:8001/login"},
+        {"portal": PORTAL, "restart_url": "http://localhost:8001/login", "signed_in": True},
     ),
-    "flow-lost-unknown": lambda: ("errors/flow_lost.html", {"portal": None, "restart_url": None}),
+    "flow-lost-unknown": lambda: _flow_lost(False),
+    "flow-lost-signed-in": lambda: _flow_lost(True),
     "cookies-off": lambda: ("errors/cookies_off.html", {"retry_url": "?flow=1"}),
     "cookies-off-by-mail": lambda: ("errors/cookies_off.html", {"retry_url": None, "by_mail": True}),
     "outbox": lambda: _outbox(True),

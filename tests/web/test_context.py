@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from idp.context import Services
-from idp.web import context
+from idp.web import context, errors
 from idp.web.context import current
 
 
@@ -19,7 +19,7 @@ def test_an_answer_stands_though_it_cannot_be_rolled_back(services: Services, tm
         pytest.skip("SQLite has no connection to lose")
     app = Flask("a page", root_path=str(tmp_path))
     app.extensions["lotse"] = services
-    context.init_app(app)
+    context.init_app(app, errors.database_away)
 
     @app.get("/")
     def page() -> Response:

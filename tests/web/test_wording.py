@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,8 @@ def test_the_words_of_the_reference() -> None:
     assert wording.word("code.wrong", remaining=1) == "Der Code stimmt nicht. Noch 1 Versuch."
     assert wording.word("code.wrong") == "Der Code stimmt nicht."
     assert wording.word("login.throttled", until=PARAMS["until"]).endswith("ab 14:35\u00a0Uhr wieder.")
+    late = PARAMS["until"] + timedelta(microseconds=1)  # the minute has begun already
+    assert wording.word("login.throttled", until=late).endswith("ab 14:36\u00a0Uhr wieder.")
     assert wording.word("password.class", missing=CLASSES).startswith(
         "Es fehlt noch: ein Sonderzeichen, eine Zahl,"
     )

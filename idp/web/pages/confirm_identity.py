@@ -7,7 +7,7 @@ still comes back to the page.
 
 from collections.abc import Sequence
 
-from flask import Blueprint, g, request, url_for
+from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from idp.authentication import assurance, second_factor, totp, transaction
@@ -66,7 +66,6 @@ def _asked(*, lock: bool = False) -> Asked | Response:
         return go_to("login.show", flow=flow.id)
     if flow.request["account"] != live.account.id:  # another tab signed another person in
         return go_on(flow)
-    g.ui_locales = live.account.locale
     return flow, live
 
 

@@ -59,6 +59,7 @@ class Asked:
 @bp.get("/device")
 def show() -> Response:
     """Ask for the code; the one of ``verification_uri_complete`` is filled in, and no more."""
+    current_session()  # the page speaks its person's language
     form = DeviceForm(formdata=None)
     offered = user_codes.read(request.args.get("user_code", ""))
     form.code.data = user_codes.shown(offered) if offered else ""
@@ -75,12 +76,11 @@ def cookies_off(error: CookiesOff) -> Response:
 @shows_stale_form
 def submit() -> Response:
     """Look the code up and begin the flow."""
-    form = DeviceForm()
+    form, ctx, live = DeviceForm(), current(), current_session()
     if is_stale():
         return _code_page(form, [("code", word("form.stale"))])
     if not form.validate():
         return _code_page(form, form_errors(form))
-    ctx, live = current(), current_session()
     ctx.db.commit()  # a try is counted in a transaction of its own
     ctx.throttle.user_code_try(account_id=live.account.id if live else None, ip=ctx.origin.ip, now=ctx.now)
     code = str(user_codes.read(form.code.data))

@@ -11,7 +11,7 @@ from flask_babel import get_locale, ngettext
 from flask_babel.speaklater import LazyString
 
 from idp.errors import Refusal
-from idp.web.formats import clock
+from idp.web.formats import earliest
 from idp.web.wording import accounts, management, sign_in
 from idp.web.wording.names import MEMBERSHIP_STATES
 
@@ -24,8 +24,8 @@ def _language() -> str:
 
 
 def _spoken(value: Any) -> Any:
-    """Return a parameter as a person reads it; moments become a time of day."""
-    return clock(value) if isinstance(value, datetime) else value
+    """Return a parameter as a person reads it; moments from which something goes become a time of day."""
+    return earliest(value) if isinstance(value, datetime) else value
 
 
 def state_word(status: str) -> str:

@@ -16,7 +16,10 @@ REFUSALS: dict[str, LazyString] = {
     "code.stopped": _(
         "Zu viele Versuche. Die zweistufige Anmeldung ruht. Unsere Hilfe gibt sie wieder frei."
     ),
-    "login.blocked": _("Ihr Zugang ist gesperrt. Ihr Administrator bei %(company)s kann ihn entsperren."),
+    "login.blocked": _(
+        "Ihr Zugang ist gesperrt. Wenden Sie sich an Ihren Administrator bei %(company)s oder an unsere "
+        "Hilfe."
+    ),
     "account.blocked": _("Ihr Konto ist gesperrt. Unsere Hilfe kann es entsperren."),
     "code.length": _("Der Code hat 6 Ziffern. Sie haben %(typed)s eingegeben."),
     "code.wrong": _("Der Code stimmt nicht."),

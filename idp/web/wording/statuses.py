@@ -37,6 +37,19 @@ REFUSALS_OF_LINKS: Mapping[str, StatusWords] = {
     ),
 }
 
+#: what to do instead, where nobody can ask for another such link
+_NOTHING_TO_UNDO = _(
+    "Hier lässt sich nichts mehr zurücknehmen. Waren Sie es nicht, wenden Sie sich an unsere Hilfe."
+)
+ADVICE_OF_LINKS: Mapping[str, LazyString] = {
+    "/account/email/link": _(
+        "Sehen Sie in Ihrem Konto unter „Profil“ nach, welche Adresse gilt. Dort können Sie sie auch ändern."
+    ),
+    "/account/email/undo": _NOTHING_TO_UNDO,
+    "/account/delete/undo": _NOTHING_TO_UNDO,
+    "/link/undo": _NOTHING_TO_UNDO,
+}
+
 _GO_BACK = _("Gehen Sie zurück und versuchen Sie es noch einmal.")
 
 STATUSES: Mapping[int, StatusWords] = {

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from idp.accounts.models import Account
 from tests.web.pages.house import WRONG, Browser, House
 
 
@@ -36,6 +37,30 @@ def test_a_persons_choice_wins_over_the_portals_wish(house: House, browser: Brow
     browser.get("/login?lang=de")
     browser.ask(ui_locales="en")
     assert '<html lang="de"' in browser.text
+
+
+def test_every_page_speaks_the_language_of_who_is_signed_in(house: House, browser: Browser) -> None:
+    """It counts more than the browser's, and less than what the person chose here or the portal asks for."""
+    ben = house.add("ben")
+    with house.work() as ctx:
+        ctx.db.get_one(Account, ben.id).locale = "de"
+    browser.extra["Accept-Language"] = "en-GB"
+    browser.get("/login")
+    assert '<html lang="en"' in browser.text
+    browser.sign_in(ben)
+    for path in ("/", "/device", "/account", "/account/confirm", "/link", "/logout"):
+        browser.get(path)
+        assert '<html lang="de"' in browser.text, path
+    browser.get("/device")
+    browser.send(code="")
+    assert '<html lang="de"' in browser.text
+    browser.ask(prompt="login", ui_locales="en")
+    assert '<html lang="en"' in browser.text
+    browser.ask(prompt="login")
+    assert '<html lang="de"' in browser.text
+    browser.get("/?lang=en")
+    browser.get("/account")
+    assert '<html lang="en"' in browser.text
 
 
 def _links(text: str) -> list[str]:

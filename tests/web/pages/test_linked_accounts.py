@@ -235,6 +235,8 @@ class TestByMail:
         assert not _free(house)
         owner.get("/link/undo?token=unknown")
         assert owner.page.status_code == 410
+        assert "Hier lässt sich nichts mehr zurücknehmen." in owner.text
+        assert "Dann senden wir Ihnen einen neuen." not in owner.text
         house.clock.advance(days=31)
         owner.get(address)
         assert owner.page.status_code == 410

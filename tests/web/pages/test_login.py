@@ -12,6 +12,7 @@ from idp.db import Database
 from idp.installation import PEPPER
 from idp.management import accounts
 from idp.settings import Settings
+from idp.settings.models import Support
 from tests.builders import OPERATOR
 from tests.web.pages.addresses import link_of
 from tests.web.pages.house import PASSWORD, WRONG, Browser, House, forms
@@ -94,14 +95,18 @@ def test_the_hint_of_the_portal_fills_the_name(house: House, browser: Browser) -
     assert 'value="ben@muster.example"' in browser.text
 
 
-def test_blocked_is_said_after_the_right_password_only(house: House, browser: Browser) -> None:
-    """(req 59; design §2, Block)"""
+def test_blocked_is_said_after_the_right_password_only(house: House) -> None:
+    """With who helps, whom the other pages of a sign-in do not name (req 59; design §2, Block)."""
+    house.restart(house.settings.model_copy(update={"support": Support(phone="0341 555")}))
+    browser = house.browser()
     house.add("dora", company="Muster GmbH", membership="blocked")
     browser.get("/login")
     browser.send(username="dora", password=WRONG)
     assert "Passwort stimmt nicht" in browser.text
+    assert "Hilfe:" not in browser.text
     browser.send(username="dora", password=PASSWORD)
-    assert "Ihr Zugang ist gesperrt. Ihr Administrator bei Muster GmbH kann ihn entsperren." in browser.text
+    assert "Ihr Zugang ist gesperrt. Wenden Sie sich an Ihren Administrator bei Muster GmbH" in browser.text
+    assert "Hilfe:" in browser.text
     assert browser.cookie("sid") is None
     assert [event.reason for event in house.events("sign_in.refused")] == ["login.blocked"]
 

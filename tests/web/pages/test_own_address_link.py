@@ -40,6 +40,7 @@ def test_signed_in_one_click_is_enough(house: House, browser: Browser, ben: Pers
     assert browser.heading == "E-Mail-Adresse geändert"
     assert owned(house, ben) == [NEW]
     assert browser.get(link).status_code == 410
+    assert "unter „Profil“" in browser.text
 
 
 def test_elsewhere_the_password_is_asked(house: House, browser: Browser, ben: Person) -> None:

@@ -69,6 +69,7 @@ class TestUndo:
         assert signs_in(house, OLD, FRESH)
         assert house.events("identifier.removed")[-1].reason == "address_change_undone"
         assert owner.get(link).status_code == 410
+        assert "Hier lässt sich nichts mehr zurücknehmen." in owner.text
 
     def test_also_after_more_was_done(self, house: House, stolen: Browser, ben: Person) -> None:
         """A second change, a recovery password, another password; the thief's own link gives nothing back."""

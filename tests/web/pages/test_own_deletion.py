@@ -31,6 +31,7 @@ def status(house: House, person: Person) -> str:
 def delete(browser: Browser) -> None:
     browser.get("/account/delete")
     assert browser.heading == "Konto löschen"
+    assert "<ul>" not in browser.text.partition("<h1>")[2].partition("</main>")[0]
     browser.send(agreed="y")
 
 
@@ -46,6 +47,7 @@ def test_the_whole_way_and_back_by_the_mail(house: House, browser: Browser, ben:
     delete(browser)
     assert browser.heading == "Ihr Konto wird gelöscht"
     assert ">15.03.2026" in browser.text
+    assert 'href="/login"' in browser.text
     assert status(house, ben) == "deleted"
     browser.get("/account")
     assert browser.heading == "Anmelden"

@@ -198,6 +198,7 @@ class TestData:
         """A file, kept nowhere, neither here nor in the browser; the person is told (M14)."""
         browser.get("/account/data")
         assert browser.heading == "Meine Daten"
+        assert "<ul>" not in browser.text.partition("<h1>")[2].partition("</main>")[0]
         browser.send(format="json")
         headers = browser.page.headers
         assert headers["Content-Type"] == "application/json"

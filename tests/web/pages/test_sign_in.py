@@ -197,6 +197,19 @@ def test_a_made_up_flow_is_a_page_and_never_a_redirect(browser: Browser, flow: s
         assert browser.heading == "Diese Anmeldung ist abgelaufen"
 
 
+def test_a_lost_page_is_no_lost_sign_in_to_who_is_signed_in(house: House, browser: Browser) -> None:
+    """Nothing has to be done again; a portal that waits still has its way back."""
+    person = house.add("ben")
+    browser.ask()
+    waiting = browser.address
+    browser.sign_in(person)
+    browser.get(f"/recovery?flow={'a' * 43}")
+    assert browser.heading == "Diese Seite gilt nicht mehr"
+    assert 'href="/account"' in browser.text
+    browser.get(waiting)
+    assert browser.heading == "Diese Anmeldung ist abgelaufen"
+
+
 @pytest.mark.parametrize("name", ["next", "continue", "return_to", "redirect", "url"])
 def test_no_parameter_sends_anybody_elsewhere(house: House, browser: Browser, name: str) -> None:
     """(req 102, C8)"""

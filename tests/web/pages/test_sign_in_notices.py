@@ -91,6 +91,7 @@ class TestWrongCodes:
         (mail,) = posted(house)
         assert mail.subject == "Falsche Codes nach Ihrem richtigen Passwort"
         assert "Kundenportal" in mail.text
+        assert "Waren Sie das? Dann melden Sie sich noch einmal an.\n" in mail.text
 
     def test_few_at_a_time(self, house: House, browser: Browser, anna: Person) -> None:
         """Who stops before the fifth meets the hour's limit, and the owner hears of that."""
