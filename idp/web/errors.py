@@ -91,13 +91,14 @@ def refused(refusal: Refusal) -> Response:
         return _page(410, words=words, new_link=_NEW_LINKS.get(request.path))
     if refusal.code not in _LOST:
         return _page(429 if refusal.code.endswith(".throttled") else 403, until=refusal.params.get("until"))
+    try:
+        live = current_session()
+    except (OperationalError, PoolTimeout) as error:  # nobody else handles an error of this handler's own
+        return database_away(error)
     portal = portal_by_row(refusal.params.get("client_id"))
+    restart_url = portal.restart_uri if portal else None
     return _render(
-        "errors/flow_lost.html",
-        400,
-        portal=portal,
-        restart_url=portal.restart_uri if portal else None,
-        signed_in=current_session() is not None,
+        "errors/flow_lost.html", 400, portal=portal, restart_url=restart_url, signed_in=live is not None
     )
 
 

@@ -306,10 +306,10 @@ class Visitor:
         self.page.locator("input[name=code]").fill(user_code)
         self.press()
 
-    def press(self) -> None:
+    def press(self, button: str = "main button.primary") -> None:
         """Press the page's one primary button and wait for what comes; a page that leads on is none of it."""
         with self.page.expect_navigation() as arrived:
-            self.page.locator("main button.primary").click()
+            self.page.locator(button).click()
         if arrived.value is not None and "refresh" in arrived.value.headers:
             self.page.wait_for_url(lambda url: not url.startswith(self.house.issuer))
 

@@ -67,8 +67,7 @@ def customer_not_found(visits: Visits, visitor: Visitor) -> Visitor:
 @scene
 def customer_cancelled(visits: Visits, visitor: Visitor) -> Visitor:
     visitor.come_from(visits.house.customer)
-    with visitor.page.expect_navigation():
-        visitor.page.locator("button[form=cancel]").click()
+    visitor.press("button[form=cancel]")
     return visitor
 
 
