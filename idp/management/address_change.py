@@ -42,8 +42,9 @@ _ASKED: Final = "asked"
 
 def problem(ctx: Context, account_id: str, address: str) -> Refusal | None:
     """Return why an address cannot be asked for; whether somebody else has it is no reason."""
-    if not registration.is_address(address):
-        return Refusal("email.format")
+    wrong = registration.address_refusal(address)
+    if wrong is not None:
+        return wrong
     key = identifiers.lookup(ctx, identifiers.EMAIL, identifiers.email_key(address))
     own = any(found.verified_at is not None and found.lookup == key for found in _sign_in(ctx, account_id))
     return Refusal("email.same") if own else None

@@ -10,6 +10,7 @@ REFUSALS: dict[str, LazyString] = {
     "email.known": _("Zu dieser E-Mail-Adresse gibt es schon ein Konto. Melden Sie sich an."),
     "phone.taken": _("Diese Telefonnummer gehört schon zu einem anderen Konto."),
     "email.same": _("Das ist schon Ihre E-Mail-Adresse."),
+    "email.empty": _("Geben Sie Ihre E-Mail-Adresse ein."),
     "email.format": _("Die E-Mail-Adresse braucht ein @ und eine Domain, z. B. name@beispiel.de."),
     "given_name.empty": _("Geben Sie Ihren Vornamen ein."),
     "family_name.empty": _("Geben Sie Ihren Nachnamen ein."),

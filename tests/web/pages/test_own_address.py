@@ -147,7 +147,7 @@ def test_who_waited_unproven_under_it_loses_everything(house: House, browser: Br
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("", "braucht ein @"),
+        ("", "Geben Sie Ihre E-Mail-Adresse ein."),
         ("kein", "braucht ein @"),
         ("a@b.de\r\nBcc: x@y.de", "braucht ein @"),
         ("\0@x.de", "braucht ein @"),
