@@ -83,6 +83,11 @@ def code_sent_at(ctx: Context, flow: Flow) -> datetime | None:
     return mailed_codes.sent_at(ctx, CODE, flow)
 
 
+def is_code_used_up(ctx: Context, flow: Flow) -> bool:
+    """Tell whether the last code had all its tries."""
+    return mailed_codes.is_used_up(ctx, CODE, flow)
+
+
 def resend(ctx: Context, flow: Flow) -> None:
     """Send another code, which voids the one before; raises Refusal ``code.too_soon`` (``until``)."""
     account = ctx.db.get_one(Account, flow.account_id)

@@ -141,6 +141,11 @@ def code_sent_at(ctx: Context, flow: Flow) -> datetime | None:
     return mailed_codes.sent_at(ctx, CODE, flow)
 
 
+def is_code_used_up(ctx: Context, flow: Flow) -> bool:
+    """Tell whether the last code had all its tries."""
+    return mailed_codes.is_used_up(ctx, CODE, flow)
+
+
 def admit_resend(ctx: Context, flow: Flow) -> None:
     """Count one more mail to the address; as :func:`admit`, outside of any transaction.
 

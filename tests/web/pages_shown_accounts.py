@@ -198,6 +198,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "account-email": lambda: _own(
         "email", [("email", word("email.same"))], form=AddressForm(data={"email": HOSTILE}), emails=[HOSTILE]
     )(),
+    "account-email-code-used-up": lambda: _own("email_code", **_CODE_SENT | {"used_up": True})(),
     "account-email-code": lambda: _own("email_code", **_CODE_SENT | {"form": MailedCodeForm()})(),
     "recovery-reset": lambda: (
         "pages/password_recovery.html",
