@@ -148,7 +148,7 @@ def _user_code(form: FlaskForm, field: StringField) -> None:
     if user_codes.has_the_form(field.data):  # to say how many letters it has would be no help
         raise StopValidation(word("device.unknown"))
     raise StopValidation(
-        lazy_gettext("Der Code hat 8 Buchstaben, z. B. BCDF-GHJK. Vergleichen Sie ihn mit dem Gerät.")
+        lazy_gettext("Der Code hat 8 Buchstaben, zum Beispiel BCDF-GHJK. Vergleichen Sie ihn mit dem Gerät.")
     )
 
 

@@ -44,6 +44,7 @@ def _own(name: str, errors: list[tuple[str, str]] | None = None, **values: Any) 
         Shown(href="/account/profile", name=HOSTILE, current=None),
     ]
     shown = {"entries": entries, "person": HOSTILE, "action": "/account", "errors": errors or []}
+    shown["portals_url"] = "/" if name == "overview" else None
     return lambda: (f"pages/account/{name}.html", {**shown, **values})
 
 

@@ -96,7 +96,10 @@ def test_nothing_is_an_account_before_the_code(house: House, browser: Browser) -
     ("changes", "words"),
     [
         ({"email": " "}, "Geben Sie Ihre E-Mail-Adresse ein."),
-        ({"email": "kein"}, "Die E-Mail-Adresse braucht ein @ und eine Domain, z. B. name@beispiel.de."),
+        (
+            {"email": "kein"},
+            "Die E-Mail-Adresse braucht ein @ und eine Domain, zum Beispiel name@beispiel.de.",
+        ),
         ({"email": f"{LONGEST}e"}, "Die E-Mail-Adresse braucht ein @"),
         ({"email": "a@b"}, "Die E-Mail-Adresse braucht ein @"),
         ({"email": "a@b.de\r\nBcc: x@y.de"}, "Die E-Mail-Adresse braucht ein @"),
