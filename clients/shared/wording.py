@@ -14,6 +14,8 @@ class Message:
     title: Text
     text: Text
     status: int
+    #: whether to sign in once more can end otherwise
+    worth_another_try: bool = True
 
 
 UNKNOWN_ANSWER = Message(
@@ -60,6 +62,7 @@ NO_SECOND_FACTOR = Message(
         "Your account has no second step set up yet.",
     ),
     403,
+    worth_another_try=False,
 )
 CANCELLED = Message(
     ("Die Anmeldung wurde abgebrochen", "The sign-in was cancelled"),

@@ -66,6 +66,17 @@ def sent_at(ctx: Context, purpose: str, flow: Flow) -> datetime | None:
     return ctx.db.scalar(made.order_by(OneTimeSecret.created_at.desc(), OneTimeSecret.id.desc()).limit(1))
 
 
+def is_used_up(ctx: Context, purpose: str, flow: Flow) -> bool:
+    """Tell whether the flow's last code had all its tries, so that only another one helps."""
+    made = select(OneTimeSecret.attempts, OneTimeSecret.used_at).where(
+        OneTimeSecret.target == flow.id, OneTimeSecret.purpose == purpose
+    )
+    last = ctx.db.execute(
+        made.order_by(OneTimeSecret.created_at.desc(), OneTimeSecret.id.desc()).limit(1)
+    ).first()
+    return last is not None and last.used_at is None and last.attempts >= TRIES
+
+
 def redeem(ctx: Context, purpose: str, flow: Flow, typed: str) -> None:
     """Use the flow's code up; the caller commits also after a refusal, for the try is counted.
 

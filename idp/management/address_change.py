@@ -42,8 +42,9 @@ _ASKED: Final = "asked"
 
 def problem(ctx: Context, account_id: str, address: str) -> Refusal | None:
     """Return why an address cannot be asked for; whether somebody else has it is no reason."""
-    if not registration.is_address(address):
-        return Refusal("email.format")
+    wrong = registration.address_refusal(address)
+    if wrong is not None:
+        return wrong
     key = identifiers.lookup(ctx, identifiers.EMAIL, identifiers.email_key(address))
     own = any(found.verified_at is not None and found.lookup == key for found in _sign_in(ctx, account_id))
     return Refusal("email.same") if own else None
@@ -80,6 +81,11 @@ def address_of(ctx: Context, flow: Flow) -> str:
 def code_sent_at(ctx: Context, flow: Flow) -> datetime | None:
     """Return when the last code went out."""
     return mailed_codes.sent_at(ctx, CODE, flow)
+
+
+def is_code_used_up(ctx: Context, flow: Flow) -> bool:
+    """Tell whether the last code had all its tries."""
+    return mailed_codes.is_used_up(ctx, CODE, flow)
 
 
 def resend(ctx: Context, flow: Flow) -> None:

@@ -208,6 +208,11 @@ def remove_young(ctx: Context, account: Account, *, at: datetime) -> None:
     notices.tell(ctx, account.id, mail_about("removed"))
 
 
+def does_without_the_app(ctx: Context) -> bool:
+    """Tell whether who lost the app gets in by a recovery password, alone or with a mailed code."""
+    return ctx.settings.recovery.reset_mfa != "never"
+
+
 def removes_factors(ctx: Context) -> bool:
     """Tell whether the recovery password alone takes the second factors with it, as Amt24 documents it."""
     return ctx.settings.recovery.reset_mfa == "immediate"

@@ -56,8 +56,9 @@ def problems(ctx: Context, applicant: Applicant, password: str) -> list[tuple[st
     Whether the address has an account already is not among it.
     """
     found: list[tuple[str, Refusal]] = []
-    if not is_address(applicant.email):
-        found.append(("email", Refusal("email.format")))
+    wrong = address_refusal(applicant.email)
+    if wrong is not None:
+        found.append(("email", wrong))
     found += [
         (field, Refusal(f"{field}.empty"))
         for field in ("given_name", "family_name")
@@ -69,6 +70,13 @@ def problems(ctx: Context, applicant: Applicant, password: str) -> list[tuple[st
     words = (applicant.email, applicant.given_name, applicant.family_name, applicant.username)
     found += [("password", refusal) for refusal in new_passwords.problems(ctx, password, words)]
     return found
+
+
+def address_refusal(typed: str) -> Refusal | None:
+    """Return what is wrong with a typed address, None where mail can be sent to it; nobody is asked."""
+    if is_address(typed):
+        return None
+    return Refusal("email.format" if typed.strip() else "email.empty")
 
 
 def is_address(typed: str) -> bool:
@@ -131,6 +139,11 @@ def applicant_of(ctx: Context, flow: Flow) -> Applicant:
 def code_sent_at(ctx: Context, flow: Flow) -> datetime | None:
     """Return when the last code went out."""
     return mailed_codes.sent_at(ctx, CODE, flow)
+
+
+def is_code_used_up(ctx: Context, flow: Flow) -> bool:
+    """Tell whether the last code had all its tries."""
+    return mailed_codes.is_used_up(ctx, CODE, flow)
 
 
 def admit_resend(ctx: Context, flow: Flow) -> None:

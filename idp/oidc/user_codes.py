@@ -27,6 +27,12 @@ def read(typed: str) -> str | None:
     return code.upper() if _CODE.fullmatch(code) else None
 
 
+def has_the_form(typed: str) -> bool:
+    """Tell whether somebody typed as many letters as a code has, be they those of codes or not."""
+    letters = _BETWEEN.sub("", typed)
+    return len(letters) == LENGTH and letters.isalpha()
+
+
 def shown(code: str) -> str:
     """Return a code as people read it: ``BCDF-GHJK``."""
     return f"{code[: LENGTH // 2]}-{code[LENGTH // 2 :]}"

@@ -13,6 +13,7 @@ from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length, StopValidation
 
 from idp.oidc import user_codes
+from idp.web.wording import word
 
 #: longer input is refused before it reaches a hash or a query; a password may have 128 characters
 LONGEST_NAME = 320
@@ -142,10 +143,13 @@ class ChooseForm(PageForm):
 def _user_code(form: FlaskForm, field: StringField) -> None:
     if not field.data:
         raise StopValidation(lazy_gettext("Geben Sie den Code ein, den das Gerät anzeigt."))
-    if user_codes.read(field.data) is None:
-        raise StopValidation(
-            lazy_gettext("Der Code hat 8 Buchstaben, z. B. BCDF-GHJK. Vergleichen Sie ihn mit dem Gerät.")
-        )
+    if user_codes.read(field.data) is not None:
+        return
+    if user_codes.has_the_form(field.data):  # to say how many letters it has would be no help
+        raise StopValidation(word("device.unknown"))
+    raise StopValidation(
+        lazy_gettext("Der Code hat 8 Buchstaben, zum Beispiel BCDF-GHJK. Vergleichen Sie ihn mit dem Gerät.")
+    )
 
 
 class DeviceForm(PageForm):

@@ -28,6 +28,7 @@ from idp.web.context import current
 from idp.web.csrf import forms_are_of, forms_belong_to, is_anothers, turns_others_away
 from idp.web.errors import other_person
 from idp.web.flow_pages import OWN_PAGE, flow_of_request, go_to
+from idp.web.portals import portals
 
 View = Callable[..., Any]
 
@@ -160,6 +161,7 @@ def show(
     page = render_template(
         template,
         entries=list(_entries(part or request.blueprint)),
+        portals_url=url_for("start.show") if portals() else None,
         person=live.account.name or live.account.username,
         **values,
     )

@@ -43,6 +43,16 @@ def test_two_clicks_are_one_sign_in(visits: Visits, scripts: bool) -> None:
     expect(visitor.h1).to_have_text("Willkommen, Ben")
 
 
+def test_two_buttons_of_a_form_are_two_wishes(visits: Visits, visitor: Visitor) -> None:
+    """Who takes one file right after the other gets both."""
+    visitor.page.goto(f"{visits.house.issuer}/account/data")
+    visitor.fill(visits.house.regular())
+    for kind in ("html", "json"):
+        with visitor.page.expect_download() as taken:
+            visitor.page.get_by_role("button", name=kind.upper()).click()
+        assert taken.value.suggested_filename.endswith(f".{kind}")
+
+
 def test_the_api_takes_the_access_token_alone(visits: Visits, visitor: Visitor) -> None:
     """The portal calls the orders API in the person's name; an ID token opens nothing there."""
     visitor.sign_in(visits.house.customer, visits.house.of_the_cast("ben"))

@@ -67,7 +67,7 @@ def test_issuer_that_ignores_the_demand_is_not_believed(support: FlaskClient, is
 
 
 def test_person_without_second_factor_stays_signed_in(support: FlaskClient, issuer: ForeignIssuer) -> None:
-    """The refusal is explained, in both languages, and costs nothing."""
+    """The refusal is explained, in both languages, and costs nothing; the same again would end the same."""
     sign_in(support, issuer)
     for language, words in (("de", "zwei Stufen"), ("en", "two steps")):
         state = parse_qs(urlsplit(support.get(f"{RESTRICTED}?lang={language}").location).query)["state"][0]
@@ -75,8 +75,18 @@ def test_person_without_second_factor_stays_signed_in(support: FlaskClient, issu
         answer = support.get("/callback", query_string=query)
         assert answer.status_code == 403
         assert words in answer.text
-        assert 'href="/login?next=/tickets/restricted&amp;again=1"' in answer.text
+        assert 'href="/login' not in answer.text
+        assert '<a class="button" href="/">' in answer.text
     assert support.get("/session").json == {"signed_in": True}
+
+
+def test_who_is_asked_to_sign_in_again_is_led_there(support: FlaskClient, issuer: ForeignIssuer) -> None:
+    """Any other refusal may end otherwise the next time."""
+    sign_in(support, issuer)
+    state = parse_qs(urlsplit(support.get(RESTRICTED).location).query)["state"][0]
+    query = {"error": "login_required", "state": state, "iss": issuer.url}
+    answer = support.get("/callback", query_string=query)
+    assert 'href="/login?next=/tickets/restricted&amp;again=1"' in answer.text
 
 
 def test_signing_in_again_asks_for_the_password(support: FlaskClient, issuer: ForeignIssuer) -> None:

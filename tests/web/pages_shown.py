@@ -79,7 +79,8 @@ def _totp(apps: int, errors: list[tuple[str, str]] | None = None, remember_days:
         "authenticators": authenticators,
         "remember_days": remember_days,
         "lost_url": "/password/recovery/factor" if apps == 1 else None,
-        "lost_from": None if apps == 1 else NOW,
+        "lost_from": NOW if apps == 2 else None,
+        "recovery_url": "/password/recovery" if apps == 3 else None,
     }
 
 
@@ -246,6 +247,8 @@ PAGES: dict[str, Callable[[], Page]] = {
     "login-failed": lambda: _login(HOSTILE, [("username", word("login.failed"))]),
     "login-without-portal": lambda: _login(portal=None, cancel_url=None, note=("info", "Hinweis")),
     "totp": lambda: _totp(1),
+    "totp-with-recovery": lambda: _totp(3),
+    "totp-with-help": lambda: _totp(4),
     "totp-several": lambda: _totp(2, [("code", word("code.wrong", remaining=4))]),
     "totp-throttled": lambda: _totp(1, [("", word("code.throttled", until=NOW))], remember_days=0),
     "choose-account": _accounts,

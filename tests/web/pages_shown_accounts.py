@@ -44,6 +44,7 @@ def _own(name: str, errors: list[tuple[str, str]] | None = None, **values: Any) 
         Shown(href="/account/profile", name=HOSTILE, current=None),
     ]
     shown = {"entries": entries, "person": HOSTILE, "action": "/account", "errors": errors or []}
+    shown["portals_url"] = "/" if name == "overview" else None
     return lambda: (f"pages/account/{name}.html", {**shown, **values})
 
 
@@ -198,6 +199,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "account-email": lambda: _own(
         "email", [("email", word("email.same"))], form=AddressForm(data={"email": HOSTILE}), emails=[HOSTILE]
     )(),
+    "account-email-code-used-up": lambda: _own("email_code", **_CODE_SENT | {"used_up": True})(),
     "account-email-code": lambda: _own("email_code", **_CODE_SENT | {"form": MailedCodeForm()})(),
     "recovery-reset": lambda: (
         "pages/password_recovery.html",

@@ -29,6 +29,7 @@ def _affiliation(errors: list[tuple[str, str]] | None = None, **values: Any) -> 
 def _link(errors: list[tuple[str, str]] | None = None, **values: Any) -> Page:
     shown = {
         "welcome": PORTAL,
+        "from_account": False,
         "directory": HOSTILE,
         "action": "/link",
         "number_action": "/link/number",
@@ -114,7 +115,13 @@ PAGES: dict[str, Callable[[], Page]] = {
     "link-wrong": lambda: _link([("legacy_username", word("login.failed"))]),
     "link-number-wrong": lambda: _link([("customer_number", "Geben Sie Ihre Kundennummer ein.")]),
     "link-of-oneself": lambda: _link(
-        welcome=None, directory=None, portal=None, cancel_url=None, affiliation_url=None, back_url="/account"
+        welcome=None,
+        directory=None,
+        portal=None,
+        cancel_url=None,
+        affiliation_url=None,
+        back_url="/account",
+        from_account=True,
     ),
     "link-at-a-portal-of-no-family": lambda: _link(affiliation_url=None, cancel_url=None),
     "link-sent": _link_sent,

@@ -28,8 +28,8 @@ def _register(errors: list[tuple[str, str]] | None = None, *, profile: Any = "mo
     }
 
 
-def _register_code(errors: list[tuple[str, str]] | None = None, *, sent_again: bool = False) -> Page:
-    return "pages/register_code.html", {
+def _register_code(errors: list[tuple[str, str]] | None = None, **values: Any) -> Page:
+    shown = {
         "form": RegistrationCodeForm(),
         "action": "/register/code",
         "resend_url": "/register/code/resend",
@@ -37,11 +37,13 @@ def _register_code(errors: list[tuple[str, str]] | None = None, *, sent_again: b
         "email": HOSTILE,
         "sent_at": NOW,
         "valid_until": NOW,
-        "sent_again": sent_again,
+        "sent_again": False,
+        "used_up": False,
         "offers_recovery": True,
         "portal": PORTAL,
         "errors": errors or [],
     }
+    return "pages/register_code.html", shown | values
 
 
 def _register_link(own_browser: bool, errors: list[tuple[str, str]] | None = None) -> Page:
@@ -100,6 +102,7 @@ PAGES: dict[str, Callable[[], Page]] = {
         [("password", word("password.class", missing=("special", "digit")))], profile="amt24"
     ),
     "register-code": _register_code,
+    "register-code-used-up": lambda: _register_code([("", word("code.used_up"))], used_up=True),
     "register-code-again": lambda: _register_code(sent_again=True),
     "register-code-wrong": lambda: _register_code([("code", word("code.wrong", remaining=4))]),
     "register-link": lambda: _register_link(True),

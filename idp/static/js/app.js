@@ -57,14 +57,19 @@ function setUpPrint(button) {
   button.hidden = false;
 }
 
-/** Sends a form once where its button is pressed twice: the second answer would be about what the first did. */
+/**
+ * Sends a form once where its button is pressed twice: the second answer would be about what the first did.
+ * Another button of the same form is another wish.
+ */
 function setUpOnce(form) {
   let sent = -Infinity;
+  let by;
   form.addEventListener("submit", (event) => {
-    if (event.timeStamp - sent < 2000) {
+    if (event.submitter === by && event.timeStamp - sent < 2000) {
       event.preventDefault();
     } else {
       sent = event.timeStamp;
+      by = event.submitter;
     }
   });
 }

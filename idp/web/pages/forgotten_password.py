@@ -55,8 +55,9 @@ def submit() -> Response:
     if is_stale():
         return _page(flow, form, [("email", word("form.stale"))])
     address = str(form.email.data)
-    if not registration.is_address(address):
-        return _page(flow, form, [("email", word("email.format"))])
+    wrong = registration.address_refusal(address)
+    if wrong is not None:
+        return _page(flow, form, [("email", word_refusal(wrong))])
     ctx = current()
     ctx.db.commit()
     try:

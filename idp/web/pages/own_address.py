@@ -241,7 +241,9 @@ def _code_page(
     live: LiveSession, flow: Flow, form: MailedCodeForm, errors: Errors = (), *, status: int = 200
 ) -> Response:
     ctx = current()
-    sent = address_change.code_sent_at(ctx, flow)
+    sent, used_up = address_change.code_sent_at(ctx, flow), address_change.is_code_used_up(ctx, flow)
+    if used_up:  # there is no field that a message could lead to
+        errors = [("", text) for _, text in errors]
     return show_page(
         "pages/account/email_code.html",
         live,
@@ -253,6 +255,7 @@ def _code_page(
         email=address_change.address_of(ctx, flow),
         sent_at=sent,
         valid_until=sent + mailed_codes.LIFETIME if sent else None,
+        used_up=used_up,
         sent_again="sent" in request.args and not errors,
         errors=tuple(errors),
     )

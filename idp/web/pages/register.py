@@ -251,7 +251,9 @@ def _page(flow: Flow | None, form: RegistrationForm, errors: Errors = (), *, sta
 
 def _code_page(flow: Flow, form: RegistrationCodeForm, errors: Errors = (), *, status: int = 200) -> Response:
     ctx, portal = current(), portal_of_flow(flow)
-    sent = registration.code_sent_at(ctx, flow)
+    sent, used_up = registration.code_sent_at(ctx, flow), registration.is_code_used_up(ctx, flow)
+    if used_up:  # there is no field that a message could lead to
+        errors = [("", text) for _, text in errors]
     return show_page(
         "pages/register_code.html",
         flow,
@@ -264,6 +266,7 @@ def _code_page(flow: Flow, form: RegistrationCodeForm, errors: Errors = (), *, s
         email=registration.applicant_of(ctx, flow).email,
         sent_at=sent,
         valid_until=sent + mailed_codes.LIFETIME if sent else None,
+        used_up=used_up,
         sent_again="sent" in request.args and not errors,
         offers_recovery=not recovery.due_for_everybody(ctx),
         errors=tuple(errors),

@@ -1,5 +1,7 @@
 """L-04: the code of an authenticator app (screens §1.1; RFC 6238; req 40, 60, 62-64)."""
 
+from typing import Any
+
 from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
@@ -11,7 +13,7 @@ from idp.authentication.transaction import HalfWay
 from idp.errors import Refusal
 from idp.flows import engine
 from idp.flows.models import Flow
-from idp.management import second_proof
+from idp.management import password_reset, recovery, second_proof
 from idp.throttling import Reservation
 from idp.web import sign_in
 from idp.web.browser_session import current_session
@@ -168,9 +170,6 @@ def _page(
 ) -> Response:
     ctx = current()
     cancel_url = decline_url(flow)
-    lost_url, lost_from = None, second_proof.waits_until(ctx, flow)
-    if lost_from is None and second_proof.claim(ctx, flow) is not None:
-        lost_url = url_for("lost_factor.show", flow=flow.id)
     if transaction.half_way(ctx, flow) is not None:
         cancel_url = url_for("second_factor.cancel", flow=flow.id)
     return show_page(
@@ -180,9 +179,29 @@ def _page(
         form=form,
         action=url_for("second_factor.submit", flow=flow.id),
         cancel_url=cancel_url,
-        lost_url=lost_url,
-        lost_from=lost_from,
+        **_without_the_app(flow),
         errors=errors or [],
         authenticators=totp.apps(ctx, account.id),
         remember_days=ctx.settings.remember_device.days,
     )
+
+
+def _without_the_app(flow: Flow) -> dict[str, Any]:
+    """Return what who no longer has the app can do, for the page; all is None where only our help can."""
+    ctx = current()
+    ways: dict[str, Any] = {
+        "lost_url": None,
+        "lost_from": second_proof.waits_until(ctx, flow),
+        "recovery_url": None,
+    }
+    if ways["lost_from"] is None and second_proof.claim(ctx, flow) is not None:
+        ways["lost_url"] = url_for("lost_factor.show", flow=flow.id)
+    elif recovery.does_without_the_app(ctx) and not _is_by_recovery(flow):
+        before = flow.request.get("then") if flow.purpose == engine.RESET else flow.id
+        ways["recovery_url"] = url_for("recovery_reset.show", flow=before)
+    return ways
+
+
+def _is_by_recovery(flow: Flow) -> bool:
+    is_reset = flow.purpose == engine.RESET
+    return is_reset and password_reset.means_of(flow) == password_reset.BY_RECOVERY

@@ -10,7 +10,8 @@ REFUSALS: dict[str, LazyString] = {
     "email.known": _("Zu dieser E-Mail-Adresse gibt es schon ein Konto. Melden Sie sich an."),
     "phone.taken": _("Diese Telefonnummer gehört schon zu einem anderen Konto."),
     "email.same": _("Das ist schon Ihre E-Mail-Adresse."),
-    "email.format": _("Die E-Mail-Adresse braucht ein @ und eine Domain, z. B. name@beispiel.de."),
+    "email.empty": _("Geben Sie Ihre E-Mail-Adresse ein."),
+    "email.format": _("Die E-Mail-Adresse braucht ein @ und eine Domain, zum Beispiel name@beispiel.de."),
     "given_name.empty": _("Geben Sie Ihren Vornamen ein."),
     "family_name.empty": _("Geben Sie Ihren Nachnamen ein."),
     "registration.off": _("Hier kann man sich nicht selbst registrieren."),
@@ -38,7 +39,9 @@ REFUSALS: dict[str, LazyString] = {
     "legacy_directory.secret": _("Das alte Portal ist noch nicht fertig eingerichtet."),
     "token.expired": _("Dieser Link ist abgelaufen."),
     "token.used": _("Dieser Link wurde schon benutzt."),
-    "phone.format": _("Die Telefonnummer beginnt mit + und der Vorwahl des Landes, z. B. +49 341 5550100."),
+    "phone.format": _(
+        "Die Telefonnummer beginnt mit + und der Vorwahl des Landes, zum Beispiel +49 341 5550100."
+    ),
     "username.format": _("Der Benutzername hat höchstens 128 Zeichen und kein @."),
     "username.needed": _(
         "Ihr Konto hat keine bestätigte E-Mail-Adresse. Zum Anmelden brauchen Sie den Benutzernamen."

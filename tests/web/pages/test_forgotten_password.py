@@ -297,12 +297,21 @@ def test_five_mails_an_hour(house: House) -> None:
     assert len(posted(house)) == 5
 
 
-@pytest.mark.parametrize("typed", ["", "kein", "a@b", "a@b.de\r\nBcc: x@y.de", "\0@x.de"])
-def test_what_is_no_address(house: House, browser: Browser, typed: str) -> None:
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (" ", "Geben Sie Ihre E-Mail-Adresse ein."),
+        ("kein", "braucht ein @"),
+        ("a@b", "braucht ein @"),
+        ("a@b.de\r\nBcc: x@y.de", "braucht ein @"),
+        ("\0@x.de", "braucht ein @"),
+    ],
+)
+def test_what_is_no_address(house: House, browser: Browser, typed: str, words: str) -> None:
     browser.get("/password/forgot")
     browser.send(email=typed)
     assert browser.heading == "Haben Sie Ihr Passwort vergessen?"
-    assert "braucht ein @" in browser.text
+    assert words in browser.text
 
 
 def test_the_flow_of_a_reset_opens_no_other_page(house: House, browser: Browser, anna: Person) -> None:

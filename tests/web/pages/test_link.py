@@ -74,6 +74,18 @@ def test_a_choice_is_one_of_the_list(house: House, browser: Browser, ben: Person
     assert house.events("account.affiliation_chosen") == []
 
 
+def test_from_the_account_nobody_is_welcomed(browser: Browser, ben: Person) -> None:
+    """Who looks after their account is neither new nor on the way to the home portal."""
+    browser.get("/login")
+    browser.sign_in(ben)
+    browser.get("/affiliation")
+    browser.send(family="sage-100")
+    assert browser.heading == "Zugang verknüpfen"
+    assert "Neu hier?" not in browser.text
+    assert "Jetzt registrieren" not in browser.text
+    assert "Zugang beantragen" in browser.text
+
+
 def test_a_portal_that_declares_its_product_asks_nothing(house: House, browser: Browser, ben: Person) -> None:
     with house.work() as ctx:
         ctx.db.scalars(select(Client)).one().product = "sage-100"
@@ -207,6 +219,7 @@ class TestCustomerNumber:
             visitor.send(form=form_with(visitor, "customer_number"), customer_number=number)
             assert visitor.heading == "Ihr Antrag ist eingegangen"
             assert "Wenn die Kundennummer stimmt, meldet sich Lotse." in visitor.text
+            assert "Ihr Antrag ist eingegangen." not in visitor.text  # the heading has said it
             answers.append(re.sub(r'value="[^"]*"|flow=[\w-]+|/[\w-]{43}', "", visitor.text))
         assert answers[0] == answers[1]
 

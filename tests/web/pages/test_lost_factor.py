@@ -8,12 +8,14 @@ from idp.accounts import identifiers
 from idp.accounts.models import Identifier
 from idp.db import Database
 from idp.settings import Settings
-from idp.settings.models import Recovery
+from idp.settings.models import Recovery, Support
 from tests.web.pages.house import PASSWORD, Browser, House, Person, forms
 from tests.web.pages.recovering import (
     FRESH,
     LOST,
     SWITCH_OFF,
+    ask_for_link,
+    choose,
     code_in,
     factors,
     give,
@@ -21,12 +23,15 @@ from tests.web.pages.recovering import (
     is_untouched,
     linked,
     lose_app,
+    mailed_link,
     posted,
     reset,
     signs_in,
 )
 
 ONLY_THE_APP = {"Zweistufige Anmeldung"}
+WITH_RECOVERY = "Mit dem Wiederherstellungspasswort weiter"
+HELP = "Sie haben die App nicht mehr? Wenden Sie sich an unsere Hilfe."
 
 
 def test_the_whole_way(house: House, browser: Browser, anna: Person) -> None:
@@ -70,6 +75,56 @@ def test_the_whole_way(house: House, browser: Browser, anna: Person) -> None:
     assert "Ihre zweistufige Anmeldung ist jetzt ausgeschaltet" in changed.text
     assert signs_in(house, FRESH, "anna")
     assert not signs_in(house, PASSWORD, "anna")
+
+
+def test_a_sign_in_shows_the_way_without_the_app(house: House, browser: Browser, anna: Person) -> None:
+    """And it leads back to the portal that the sign-in was for."""
+    text = give(house, anna)
+    browser.ask()
+    browser.give_password(anna)
+    browser.get(linked(browser, WITH_RECOVERY))
+    browser.send(username="anna", new_password=FRESH, confirm_password=FRESH, recovery_password=text)
+    assert WITH_RECOVERY not in browser.text  # it is under way
+    browser.get(linked(browser, LOST))
+    browser.send()
+    browser.send(code=code_in(posted(house)[0]))
+    browser.get(linked(browser, "Weiter"))
+    assert browser.arrived["code"]
+
+
+def test_a_sign_in_names_the_help_where_nothing_else_is(settings: Settings, database: Database) -> None:
+    """A recovery password that leaves the second factor is no way for who lost the app."""
+    changes = {"recovery": Recovery(reset_mfa="never"), "support": Support(phone="0341 555 01 00")}
+    house = House(settings.model_copy(update=changes), database)
+    browser, anna = house.browser(), house.add("anna", app=True)
+    browser.get("/login")
+    browser.give_password(anna)
+    assert WITH_RECOVERY not in browser.text
+    assert HELP in browser.text
+    assert 'href="tel:03415550100"' in browser.text
+    reset(browser, give(house, anna), "anna")
+    assert HELP in browser.text
+
+
+def test_who_used_it_in_vain_is_led_to_the_help(house: House, browser: Browser, anna: Person) -> None:
+    """Without a proven address no code can be mailed: the same way once more would end here again."""
+    with house.work() as ctx:
+        ctx.db.execute(update(Identifier).values(verified_at=None))
+    reset(browser, give(house, anna), "anna")
+    assert WITH_RECOVERY not in browser.text
+    assert HELP in browser.text
+
+
+def test_a_mailed_link_shows_the_way_too(house: House, browser: Browser, anna: Person) -> None:
+    text = give(house, anna)
+    ask_for_link(browser, "anna@muster.example")
+    choose(browser, mailed_link(house))
+    assert browser.heading == "Zweistufige Anmeldung"
+    browser.get(linked(browser, WITH_RECOVERY))
+    assert browser.heading == "Passwort ändern mit Wiederherstellungspasswort"
+    browser.send(username="anna", new_password=FRESH, confirm_password=FRESH, recovery_password=text)
+    assert LOST in browser.text
+    assert "Kundenportal" in browser.text
 
 
 def test_a_young_recovery_password_waits(house: House, browser: Browser, anna: Person) -> None:

@@ -147,7 +147,7 @@ def test_who_waited_unproven_under_it_loses_everything(house: House, browser: Br
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("", "braucht ein @"),
+        ("", "Geben Sie Ihre E-Mail-Adresse ein."),
         ("kein", "braucht ein @"),
         ("a@b.de\r\nBcc: x@y.de", "braucht ein @"),
         ("\0@x.de", "braucht ein @"),
@@ -183,10 +183,26 @@ class TestCode:
         for left in ("Noch 4 Versuche.", "Noch 3 Versuche.", "Noch 2 Versuche.", "Noch 1 Versuch."):
             browser.send(code=wrong)
             assert left in browser.text
+        page, (_, old) = browser.address, forms(browser.text)[0]
         browser.send(code=wrong)
-        browser.send(code=code)
+        browser.post(page, old | {"code": code})
         assert "zu viele falsche Codes" in browser.text
         assert owned(house, ben) == [OLD]
+
+    def test_a_dead_one_is_not_asked_for(self, house: House, browser: Browser, ben: Person) -> None:
+        """Only another one helps, and that is the page's first button."""
+        ask(browser)
+        code = code_of(house)
+        for _ in range(5):
+            browser.send(code="111111" if code != "111111" else "222222")
+        assert browser.heading == "Sie brauchen einen neuen Code"
+        assert 'name="code"' not in browser.text
+        assert "gültig bis" not in browser.text
+        house.clock.advance(minutes=1)
+        browser.send()
+        assert "Wir haben Ihnen einen neuen Code gesendet." in browser.text
+        browser.send(code=code_of(house))
+        assert owned(house, ben) == [NEW]
 
     def test_a_late_one_brings_another(self, house: House, browser: Browser, ben: Person) -> None:
         ask(browser)

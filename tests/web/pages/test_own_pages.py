@@ -5,9 +5,11 @@ import re
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from idp.accounts.models import Account
 from idp.flows.models import Flow
+from idp.oidc.models import Client
 from tests.web.pages import own
 from tests.web.pages.house import PASSWORD, WRONG, Browser, House, Person, forms
 
@@ -342,6 +344,20 @@ class TestConfirmPage:
         other.sign_in(ben)
         other.get(asked.address)
         assert other.heading == "Übersicht"
+
+
+def test_every_page_leads_back_to_the_portals(house: House, browser: Browser, ben: Person) -> None:
+    """However somebody came: no address decides where it leads, and without portals it would lead nowhere."""
+    for page in ("/account", "/account/profile?next=https://evil.example", "/account/sessions"):
+        browser.get(page)
+        assert '<a href="/">Zu Ihren Portalen</a>' in browser.text
+    browser.get("/")
+    assert "Ihre Portale" in browser.text
+    with house.work() as ctx:
+        ctx.db.execute(update(Client).values(home_uri=None))
+    house.forget_snapshot()
+    browser.get("/account")
+    assert "Zu Ihren Portalen" not in browser.text
 
 
 def test_the_overview_answers_three_questions(house: House, browser: Browser, ben: Person) -> None:
