@@ -289,7 +289,7 @@ def test_memory_in_use_and_nothing_left_after_a_kill(
     """All processes together take at most 400 MB after a sign-in; killed outright, none is left behind."""
     for name in [name for name in os.environ if name.startswith("COVERAGE")]:
         monkeypatch.delenv(name)  # its tracer would be measured too, and a kill leaves it nothing to report
-    running = start(tmp_path / "data", "--port", "0")
+    running = start(tmp_path / "data")
     page = browser.get(running.facts["customer_portal"] + "/login")
     _submit(browser, page, username="ben", password=running.person("ben")["password"])
     browser.get(running.facts["support_portal"] + "/login")
@@ -304,7 +304,7 @@ def test_memory_in_use_and_nothing_left_after_a_kill(
 @pytest.mark.slow
 def test_a_part_that_dies_ends_the_demo(tmp_path: Path) -> None:
     """A demo without portals is none: it says which part ended, and stops the rest."""
-    running = start(tmp_path / "data", "--port", "0")
+    running = start(tmp_path / "data")
     tree = running.tree()
     portals = next(process for process in tree if "clients" in process.cmdline())
     portals.kill()
