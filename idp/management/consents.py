@@ -24,6 +24,8 @@ class ConsentFacts:
     scope: str
     #: asked for one by one, beside what the scopes bring
     claims: tuple[str, ...]
+    #: ids of the companies it may tell of
+    organizations: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
     #: when the portal last got a person's answer, None: its authorizations are long gone
@@ -53,6 +55,7 @@ def list_all(ctx: Context, account_id: str) -> list[ConsentFacts]:
             client_name=name,
             scope=row.scope,
             claims=tuple(row.claims),
+            organizations=tuple(row.organizations),
             created_at=row.created_at,
             updated_at=row.updated_at,
             last_used_at=used,

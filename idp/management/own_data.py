@@ -65,7 +65,7 @@ def export(ctx: Context, account_id: str, format: Format) -> dict[str, Section]:
         "recovery": _all(ctx, RecoveryPassword, account_id, RecoveryPassword.created_at),
         "companies": _companies(ctx, account_id),
         "join_requests": _all(ctx, JoinRequest, account_id, JoinRequest.asked_at),
-        "consents": _of_portals(ctx, Consent, account_id),
+        "consents": _consents(ctx, account_id),
         "authorizations": _of_portals(ctx, Authorization, account_id),
         "sessions": _sessions(ctx, account_id),
         "devices": _all(ctx, Device, account_id, Device.known_since),
@@ -115,6 +115,27 @@ def _companies(ctx: Context, account_id: str) -> Section:
             "permissions": [f"{portal}: {key}" for portal, key in permissions.get(row.id, ())],
         }
         for row, name, number in ctx.db.execute(mine)
+    ]
+
+
+def _consents(ctx: Context, account_id: str) -> Section:
+    mine = (
+        select(Consent, Client.client_name)
+        .join(Client, Client.id == Consent.client_id)
+        .where(Consent.account_id == account_id)
+        .order_by(Consent.created_at)
+    )
+    found = ctx.db.execute(mine).all()
+    known = {key for row, _ in found for key in row.organizations}
+    names = select(Organization.id, Organization.name).where(Organization.id.in_(known))
+    name_of = {key: name for key, name in ctx.db.execute(names)}
+    return [
+        {
+            "portal": portal,
+            "companies": sorted(name_of[key] for key in row.organizations if key in name_of),
+            **_told(row),
+        }
+        for row, portal in found
     ]
 
 

@@ -92,7 +92,8 @@ TABLES: Final[dict[str, Told]] = {
     "membership_permission": Told((), ("membership_id", "permission_id", "granted_at", "granted_by")),
     "consent": Told(
         ("scope", "claims", "declined_scope", "declined_claims", "created_at", "updated_at"),
-        ("id", "account_id", "client_id"),
+        # the companies are told by their names
+        ("id", "account_id", "client_id", "organizations"),
     ),
     "authorization": Told(
         ("scope", "acr", "amr", "offline", "created_at", "expires_at", "revoked_at", "revoke_reason"),

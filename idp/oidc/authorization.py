@@ -76,9 +76,12 @@ def accepted(
     held, membership = require_standing(held, membership_id)
     live = held.live
     sid = held.sid or session_identifier(ctx, live.session.id, client)
-    granted = consent.grant_now(ctx, live.account.id, client, request.scope, request.claims)
+    organization_id = membership.organization_id if membership else None
+    granted = consent.grant_now(
+        ctx, live.account.id, client, request.scope, request.claims, organization_id=organization_id
+    )
     authorization = _authorization(ctx, request, client, live, membership) | {"id": new_id(), "sid": sid}
-    return authorization | _extent(ctx, granted), membership.organization_id if membership else None
+    return authorization | _extent(ctx, granted), organization_id
 
 
 def require_standing(held: Held | None, membership_id: str | None) -> tuple[Held, MembershipFacts | None]:

@@ -16,7 +16,14 @@ from idp.audit.log import record
 from idp.context import Context
 from idp.db import new_id
 from idp.errors import Refusal
-from idp.oidc.claims import claims_given, claims_of, limited, requested_names, requested_scopes
+from idp.oidc.claims import (
+    ORGANIZATIONAL,
+    claims_given,
+    claims_of,
+    limited,
+    requested_names,
+    requested_scopes,
+)
 from idp.oidc.client_values import OFFLINE
 from idp.oidc.clients import RegisteredClient
 from idp.oidc.models import Consent
@@ -44,6 +51,11 @@ class Extent:
     def __bool__(self) -> bool:
         return bool(self.scopes or self.claims)
 
+    @property
+    def of_companies(self) -> frozenset[str]:
+        """What of it tells of the company that somebody acts for."""
+        return ORGANIZATIONAL & (self.scopes | self.claims)
+
 
 NOTHING: Final = Extent()
 
@@ -55,6 +67,8 @@ class Decision:
     allowed: Extent = NOTHING
     #: shown, and left unticked
     declined: Extent = NOTHING
+    #: the companies it was allowed to tell of, by their ids; empty where nothing of companies is allowed
+    organizations: frozenset[str] = frozenset()
 
     @property
     def reach(self) -> Extent:
@@ -64,6 +78,11 @@ class Decision:
     def answers(self, wanted: Extent) -> bool:
         """Tell whether all that is wanted was decided before."""
         return not wanted - (self.reach | self.declined)
+
+    def may_tell(self, wanted: Extent, organization_id: str | None) -> bool:
+        """Tell whether what of this is allowed tells of no company, or of one that was allowed."""
+        of_company = organization_id is not None and (wanted & self.reach).of_companies
+        return not of_company or organization_id in self.organizations
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +120,21 @@ def rests_on_decision(client: RegisteredClient, scopes: Collection[str]) -> bool
 
 
 def must_ask(
-    client: RegisteredClient, scope: str, claims: Mapping[str, Any], decision: Decision | None
+    client: RegisteredClient,
+    scope: str,
+    claims: Mapping[str, Any],
+    decision: Decision | None,
+    *,
+    organization_id: str | None,
 ) -> bool:
-    """Tell whether a person has to be asked before this client gets anything (req 16)."""
+    """Tell whether a person has to be asked before this client gets anything (req 16).
+
+    :param organization_id: the company they act for.
+    """
     if client.first_party:
         return False
-    return decision is None or not decision.answers(asked(client, scope, claims))
+    wanted = asked(client, scope, claims)
+    return decision is None or not (decision.answers(wanted) and decision.may_tell(wanted, organization_id))
 
 
 def granted(
@@ -123,9 +151,13 @@ def granted(
 
 
 _FIND: Final = Prepared(
-    select(Consent.scope, Consent.claims, Consent.declined_scope, Consent.declined_claims).where(
-        Consent.account_id == bindparam("account"), Consent.client_id == bindparam("client")
-    )
+    select(
+        Consent.scope,
+        Consent.claims,
+        Consent.declined_scope,
+        Consent.declined_claims,
+        Consent.organizations,
+    ).where(Consent.account_id == bindparam("account"), Consent.client_id == bindparam("client"))
 )
 
 
@@ -134,31 +166,47 @@ def find(ctx: Context, account_id: str, client_row_id: str) -> Decision | None:
     row = _FIND.first(ctx.db, account=account_id, client=client_row_id)
     if row is None:
         return None
-    return Decision(_extent(row[0], row[1]), _extent(row[2], row[3]))
+    return Decision(_extent(row[0], row[1]), _extent(row[2], row[3]), frozenset(row[4]))
 
 
 def grant_now(
-    ctx: Context, account_id: str, client: RegisteredClient, scope: str, claims: Mapping[str, Any]
+    ctx: Context,
+    account_id: str,
+    client: RegisteredClient,
+    scope: str,
+    claims: Mapping[str, Any],
+    *,
+    organization_id: str | None,
 ) -> Granted:
     """Return what is granted at this moment; the caller holds the account, which a withdrawal locks too.
 
     Asks nothing for a client of the operator's own that wants no offline access.
 
+    :param organization_id: the company the person acts for.
     :raises Refusal: ``principal.may_not_act`` where a consent is needed that was withdrawn meanwhile.
     """
     decided = rests_on_decision(client, scope.split())
     decision = find(ctx, account_id, client.row_id) if decided else None
-    if must_ask(client, scope, claims, decision):
+    if must_ask(client, scope, claims, decision, organization_id=organization_id):
         raise Refusal("principal.may_not_act")
     return granted(client, scope, claims, decision)
 
 
-def decide(ctx: Context, account_id: str, client: RegisteredClient, wanted: Extent, ticked: Extent) -> Extent:
+def decide(
+    ctx: Context,
+    account_id: str,
+    client: RegisteredClient,
+    wanted: Extent,
+    ticked: Extent,
+    *,
+    organization_id: str | None = None,
+) -> Extent:
     """Store what a person decided; decisions about what was not asked now stay as they were.
 
     Returns what was allowed before and is not any more: the caller ends what was issued with it.
 
     :param ticked: what of the choices may be had; what was not wanted is ignored.
+    :param organization_id: the company whose values the person was shown, None where it was none.
     :raises Refusal: ``principal.may_not_act`` when the account is gone.
     """
     if identifiers.locked_account(ctx, account_id) is None:
@@ -166,7 +214,9 @@ def decide(ctx: Context, account_id: str, client: RegisteredClient, wanted: Exte
     known = find(ctx, account_id, client.row_id)
     old = known or Decision()
     yes = (fixed(client, wanted) | ticked) & wanted
-    new = Decision(old.allowed - wanted | yes, old.declined - wanted | (wanted - yes))
+    allowed = old.allowed - wanted | yes
+    companies = _companies(old, allowed, yes, organization_id)
+    new = Decision(allowed, old.declined - wanted | (wanted - yes), companies)
     values = _columns(new) | {"updated_at": ctx.now}
     if known is None:
         keys = {"id": new_id(), "account_id": account_id, "client_id": client.row_id, "created_at": ctx.now}
@@ -185,6 +235,15 @@ def decide(ctx: Context, account_id: str, client: RegisteredClient, wanted: Exte
     return old.reach - new.reach
 
 
+def _companies(old: Decision, allowed: Extent, yes: Extent, organization_id: str | None) -> frozenset[str]:
+    """Return the companies a client may know: those of before, unless more of each was allowed now."""
+    if not allowed.of_companies:
+        return frozenset()
+    more = allowed.of_companies - old.reach.of_companies
+    shown = frozenset({organization_id} if organization_id and yes.of_companies else ())
+    return shown if more else old.organizations | shown
+
+
 def decline(ctx: Context, account_id: str, client: RegisteredClient) -> None:
     """Note that a person gave a client nothing; what was allowed before stands until it is withdrawn."""
     record(ctx, Event.CONSENT_DECLINED, target=("account", account_id), client=client.client_id)
@@ -201,6 +260,7 @@ def _columns(decision: Decision) -> dict[str, Any]:
         "claims": sorted(allowed.claims),
         "declined_scope": " ".join(sorted(declined.scopes)),
         "declined_claims": sorted(declined.claims),
+        "organizations": sorted(decision.organizations),
     }
 
 

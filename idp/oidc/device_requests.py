@@ -178,10 +178,11 @@ def connect(
     if decided:
         identifiers.locked_account(ctx, live.account.id)  # it is shared below, and written to afterwards
     held = live_sessions.hold(ctx, live.session.id, client.row_id)
-    require_standing(held, membership_id)
+    _, membership = require_standing(held, membership_id)
     if decided:
         # the question listed it all: a standing decision like any other, which the person can withdraw
-        consent.decide(ctx, live.account.id, client, everything, everything)
+        shown = membership.organization_id if membership else None
+        consent.decide(ctx, live.account.id, client, everything, everything, organization_id=shown)
     authorization, organization_id = accepted(ctx, wanted, client, held, membership_id)
     insert_rows(ctx.db, (Authorization, authorization))
     record(

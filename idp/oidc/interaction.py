@@ -13,9 +13,8 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 
 from idp.authentication.assurance import AAL1, AAL2, LEVELS, Assurance, meets
 from idp.oidc.authorization_request import AuthorizationRequest, safe_name
-from idp.oidc.claims import ORGANIZATIONAL
 from idp.oidc.clients import RegisteredClient
-from idp.oidc.consent import NOTHING, Decision, must_ask
+from idp.oidc.consent import Decision, must_ask
 from idp.organizations import policy
 from idp.organizations.memberships import MembershipFacts
 
@@ -179,11 +178,18 @@ def _keep_quiet(request: AuthorizationRequest, client: RegisteredClient, person:
     """
     if client.first_party:
         return
-    allowed = person.decision.reach if person.decision else NOTHING
-    knows_companies = ORGANIZATIONAL & (allowed.scopes | allowed.claims)
-    names_one = request.organization is not None and not knows_companies
-    if names_one or must_ask(client, request.scope, request.claims, person.decision):
+    unknown = request.organization is not None and not _may_know(person, request.organization)
+    if unknown or must_ask(client, request.scope, request.claims, person.decision, organization_id=None):
         raise _silent_refusal(Consent(None))
+
+
+def _may_know(person: Person, organization: str) -> bool:
+    """Tell whether the person let the client know that they belong to this company."""
+    known = person.decision.organizations if person.decision else frozenset()
+    return any(
+        membership.organization_id in known and policy.is_named(membership, organization)
+        for membership in person.memberships
+    )
 
 
 def _must_sign_in(
@@ -288,7 +294,8 @@ def _must_consent(
         raise OAuth2Error("the person did not consent", error="access_denied")
     if "consent" in request.prompt and not (answered and done[CONSENT].get("membership") == membership_id):
         return True
-    return must_ask(client, request.scope, request.claims, person.decision)
+    acting_for = next((mine.organization_id for mine in person.memberships if mine.id == membership_id), None)
+    return must_ask(client, request.scope, request.claims, person.decision, organization_id=acting_for)
 
 
 def _marked(done: Mapping[str, Any], step: str, person: Person) -> bool:

@@ -106,6 +106,13 @@ def is_usable(membership: MembershipFacts) -> bool:
     return membership.status == ACTIVE and membership.organization_status == ACTIVE
 
 
+def is_named(membership: MembershipFacts, wanted: str) -> bool:
+    """Tell whether a request names this company, by id or customer number."""
+    return wanted == membership.organization_id or (
+        membership.customer_number == normalized_customer_number(wanted)
+    )
+
+
 def blocked_everywhere(memberships: Iterable[MembershipFacts]) -> bool:
     """Tell whether sign-in is refused at every client: a block, and no other membership left (req 23)."""
     live = [membership for membership in memberships if membership.status != ENDED]
@@ -113,9 +120,8 @@ def blocked_everywhere(memberships: Iterable[MembershipFacts]) -> bool:
 
 
 def _requested(live: Sequence[MembershipFacts], wanted: str) -> Choice:
-    number = normalized_customer_number(wanted)
     for membership in live:
-        if membership.organization_id != wanted and membership.customer_number != number:
+        if not is_named(membership, wanted):
             continue
         if is_usable(membership):
             return Active(membership)

@@ -109,12 +109,36 @@ def test_a_third_party_that_asks_unseen_learns_nothing(
 @pytest.mark.parametrize("scope", ["organization", "permissions"])
 def test_a_third_party_that_may_know_companies_names_one_unseen(scope: str) -> None:
     """The person let it know the company it acts for."""
-    allowed = replace(members(PERSON, FIRST), decision=Decision(Extent(frozenset({"openid", scope}))))
+    decision = Decision(
+        Extent(frozenset({"openid", scope})), organizations=frozenset({FIRST.organization_id})
+    )
+    allowed = replace(members(PERSON, FIRST, OTHER), decision=decision)
     named = {"prompt": ("none",), "organization": FIRST.customer_number}
     assert decide(named, allowed, **THIRD) == Issue("m1")
+    assert decide(named | {"organization": FIRST.organization_id}, allowed, **THIRD) == Issue("m1")
+    for number in ("100200999", OTHER.customer_number, OTHER.organization_id):
+        with pytest.raises(OAuth2Error) as caught:
+            decide(named | {"organization": number}, allowed, **THIRD)
+        assert caught.value.error == "consent_required"
     with pytest.raises(OAuth2Error) as caught:
-        decide(named | {"organization": "100200999"}, allowed, **THIRD)
+        decide(named, replace(members(PERSON, BLOCKED), decision=decision), **THIRD)
     assert caught.value.error == "access_denied"
+
+
+def test_another_company_is_another_question() -> None:
+    """What was allowed for the first is asked about the second, with its values (req 16)."""
+    wanted = {"scope": "openid organization"}
+    client = THIRD | {"scopes": frozenset({"openid", "organization"})}
+    decision = Decision(
+        Extent(frozenset({"openid", "organization"})), organizations=frozenset({FIRST.organization_id})
+    )
+    person = replace(members(PERSON, FIRST, OTHER), decision=decision)
+    assert decide(wanted, replace(person, session_membership="m1"), **client) == Issue("m1")
+    second = replace(person, session_membership="m2")
+    assert decide(wanted, second, **client) == Consent("m2")
+    with pytest.raises(OAuth2Error) as caught:
+        decide(wanted | {"prompt": ("none",)}, second, **client)
+    assert caught.value.error == "consent_required"
 
 
 SILENT: list[tuple[str, dict[str, Any], Person | None, bool, str]] = [

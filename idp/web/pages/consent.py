@@ -53,6 +53,11 @@ class Question:
         return self.extent - consent.fixed(self.client, self.extent)
 
     @property
+    def organization_id(self) -> str | None:
+        """The company whose values the page shows."""
+        return self.membership.organization_id if self.membership else None
+
+    @property
     def shown(self) -> str:
         """Whose values the page shows: an answer counts for these alone."""
         return f"{self.live.account.id}.{self.membership.id if self.membership else ''}"
@@ -87,7 +92,9 @@ def submit() -> Response:
     allowed = request.form["choice"] == ALLOW
     if not allowed:
         consent.decline(ctx, account_id, client)
-    elif consent.decide(ctx, account_id, client, question.extent, ticked):
+    elif consent.decide(
+        ctx, account_id, client, question.extent, ticked, organization_id=question.organization_id
+    ):
         # taken back in part: tokens, offline access too, still hold what was allowed before (req 23)
         end_consent(ctx, account_id, client.row_id)
     membership_id = question.membership.id if question.membership else None

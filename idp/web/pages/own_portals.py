@@ -1,5 +1,6 @@
 """K-10: what portals get, with the real values, and taking it back (screens §1.4; req 16, 23, 98)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,6 +34,8 @@ class Connected:
     since: datetime
     last_used_at: datetime | None
     items: list[Item]
+    #: names of the companies it may know, where it is more than one
+    companies: list[str]
     withdraw_url: str
 
 
@@ -41,12 +44,14 @@ class Connected:
 def show(live: LiveSession) -> Response:
     """List the portals with a consent, then those that needed none."""
     ctx, account_id = _acting(live), live.account.id
-    # whose values a portal would get now
-    membership = policy.acting_for(memberships.for_account(ctx, account_id), live.session.membership_id)
+    mine = memberships.for_account(ctx, account_id)
+    acting_for = policy.acting_for(mine, live.session.membership_id)
     return own_pages.show(
         "pages/account/portals.html",
         live,
-        connected=[_connected(account_id, membership, facts) for facts in consents.list_all(ctx, account_id)],
+        connected=[
+            _connected(account_id, mine, acting_for, facts) for facts in consents.list_all(ctx, account_id)
+        ],
         used=consents.used_without(ctx, account_id),
         withdrawn="withdrawn" in request.args,
     )
@@ -70,7 +75,15 @@ def _acting(live: LiveSession) -> Context:
     return current().acting(Actor("account", live.account.id))
 
 
-def _connected(account_id: str, membership: MembershipFacts | None, facts: ConsentFacts) -> Connected:
+def _connected(
+    account_id: str,
+    mine: Sequence[MembershipFacts],
+    acting_for: MembershipFacts | None,
+    facts: ConsentFacts,
+) -> Connected:
+    """Return what a portal gets: of the company that somebody acts for, or of another it may know."""
+    known = [membership for membership in mine if membership.organization_id in facts.organizations]
+    membership = acting_for if acting_for in known else next(iter(known), None)
     client = provider().snapshots.current().clients.get(facts.client_id)
     extent = Extent(frozenset(facts.scope.split()), frozenset(facts.claims))
     return Connected(
@@ -79,5 +92,6 @@ def _connected(account_id: str, membership: MembershipFacts | None, facts: Conse
         last_used_at=facts.last_used_at,
         # one that is switched off gets nothing now
         items=disclosure.items(client, account_id, membership, extent) if client else [],
+        companies=[membership.organization_name for membership in known] if len(known) > 1 else [],
         withdraw_url=url_for("own_portals.withdraw", client_id=facts.client_id),
     )

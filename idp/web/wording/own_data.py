@@ -33,6 +33,7 @@ FIELDS: Mapping[str, LazyString] = {
     "by": _("Durch"),
     "changed_at": _("Zuletzt geändert"),
     "claims": _("Einzelne Angaben"),
+    "companies": _("Unternehmen"),
     "created_at": _("Angelegt am"),
     "customer_number": _("Kundennummer"),
     "declined_claims": _("Abgelehnte einzelne Angaben"),
