@@ -59,7 +59,7 @@ def _seen(answer: Answer, typed: str) -> Seen:
     body = re.sub(r'name="csrf_token" value="[^"]*"', "", answer.text)
     body = re.sub(r"[=/][\w-]{43}\b", "", body).replace(typed, "")
     # how long to wait counts from the request itself
-    body = re.sub(r"<time[^>]*>.*?</time>", "", body)
+    body = re.sub(r"<time[^>]*>.*?</time>|\d\d:\d\d Uhr", "", body)
     headers = tuple(
         (name, value)
         for name, value in answer.headers
