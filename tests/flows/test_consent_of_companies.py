@@ -16,7 +16,7 @@ from tests.builders import make_membership, make_organization
 from tests.device_programs import Device, connect
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal, claims
-from tests.world import now
+from tests.world import forget_snapshot, now
 
 FIRST, SECOND = "100200300", "700800900"
 SCOPE = "openid organization permissions"
@@ -112,6 +112,24 @@ def test_the_account_tells_which_companies_a_portal_knows(
         account_id = ctx.db.scalars(select(Account.id).where(Account.username == "paul")).one()
         told = own_data.export(ctx.acting(Actor("account", account_id)), account_id, format="json")
         assert [row["companies"] for row in told["consents"]] == [["Beispiel AG", "Muster GmbH"]]
+
+
+def test_the_operators_own_portal_knows_every_company(
+    portal: Portal, services: Services, gateway: Gateway
+) -> None:
+    """What is decided there is access while the person is away; the account tells so (K-10)."""
+    with unit_of_work(services) as ctx:
+        own = Portal(gateway, cast.register(ctx, "own", scope="openid organization offline_access"))
+    forget_snapshot(gateway)
+    browser = Browser(gateway)
+    wish = "openid organization offline_access"
+    own.authorize(browser, scope=wish, organization=FIRST, prompt="consent")
+    browser.sign_in("paul")
+    allow(own, browser, "offline_access")
+    own.authorize(browser, scope="openid organization", organization=SECOND, prompt="none")
+    assert claims(own.tokens(browser)["id_token"])["organization"]["name"] == "Beispiel AG"
+    page = browser.get("/account/portals").text
+    assert "Beispiel AG, Muster GmbH" in page
 
 
 def test_a_device_is_allowed_one_company(services: Services, gateway: Gateway) -> None:

@@ -82,9 +82,14 @@ def _connected(
     facts: ConsentFacts,
 ) -> Connected:
     """Return what a portal gets: of the company that somebody acts for, or of another it may know."""
-    known = [membership for membership in mine if membership.organization_id in facts.organizations]
-    membership = acting_for if acting_for in known else next(iter(known), None)
     client = provider().snapshots.current().clients.get(facts.client_id)
+    first_party = client is not None and client.first_party  # told whatever company somebody acts for
+    known = [
+        one
+        for one in mine
+        if policy.is_usable(one) and (first_party or one.organization_id in facts.organizations)
+    ]
+    membership = acting_for if acting_for in known else next(iter(known), None)
     extent = Extent(frozenset(facts.scope.split()), frozenset(facts.claims))
     return Connected(
         name=facts.client_name,
