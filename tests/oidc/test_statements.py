@@ -57,6 +57,18 @@ def test_dead_connections_leave_the_pool(desk: Desk, monkeypatch: pytest.MonkeyP
     assert [answer.status_code for answer in _use_both_engines(desk, tokens)] == [200, 400]
 
 
+def test_one_dead_connection_tells_for_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a restart one request fails, not one for each connection that stood in the pool (decision 65)."""
+    monkeypatch.setattr(snapshot, "POLL_SECONDS", 3600.0)
+    monkeypatch.setattr(pooling, "RESTED_SECONDS", 3600.0)
+    engine = desk.services.database.engine
+    with engine.connect(), engine.connect(), engine.connect():
+        pass
+    _end_connections(desk)
+    found = [desk.portal.refresh("x" * 43).status_code for _ in range(4)]
+    assert found == [503, 400, 400, 400]
+
+
 def test_a_restart_of_the_database_fails_no_later_request(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
