@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from idp.authentication.live_sessions import LiveSession
 from idp.context import Actor, Context
 from idp.errors import Refusal
-from idp.management import consents
+from idp.management import consents, own_sessions
 from idp.management.consents import ConsentFacts
 from idp.oidc.consent import Extent
 from idp.organizations import memberships, policy
@@ -48,6 +48,7 @@ def show(live: LiveSession) -> Response:
         live,
         connected=[_connected(account_id, membership, facts) for facts in consents.list_all(ctx, account_id)],
         used=consents.used_without(ctx, account_id),
+        devices_url=url_for("own_sessions.show") if own_sessions.connected(ctx, account_id) else None,
         withdrawn="withdrawn" in request.args,
     )
 

@@ -1,4 +1,6 @@
-"""K-09: where a person is signed in, and which browsers are remembered (screens §1.4; req 43, 98)."""
+"""K-09: where a person is signed in, which devices are connected or remembered (screens §1.4; req 43, 98)."""
+
+from typing import Final
 
 from flask import Blueprint, request, url_for
 from werkzeug.exceptions import NotFound
@@ -14,13 +16,15 @@ from idp.web.flow_pages import go_to
 from idp.web.own_pages import signed_in
 from idp.web.signing_out import sign_out_here
 
+_UNKNOWN: Final = ("session.unknown", "known_device.unknown", "connected_device.unknown")
+
 bp = Blueprint("own_sessions", __name__, url_prefix="/account/sessions")
 
 
 @bp.get("")
 @signed_in
 def show(live: LiveSession) -> Response:
-    """List both, the last used first."""
+    """List all three, and offer to end each."""
     ctx = _acting(live)
     found = own_sessions.list_all(ctx, live.account.id)
     return own_pages.show(
@@ -57,6 +61,17 @@ def end_others(live: LiveSession) -> Response:
     return go_to("own_sessions.show", done="others")
 
 
+@bp.post("/connected/<device_id>/disconnect")
+@signed_in
+def disconnect(live: LiveSession, device_id: str) -> Response:
+    """End the access of one device; where it has ended before, the answer is the same."""
+    try:
+        own_sessions.disconnect(_acting(live), live.account.id, device_id)
+    except Refusal as refusal:
+        raise _not_found(refusal) from refusal
+    return go_to("own_sessions.show", done="disconnected")
+
+
 @bp.post("/devices/<device_id>/forget")
 @signed_in
 def forget(live: LiveSession, device_id: str) -> Response:
@@ -74,4 +89,4 @@ def _acting(live: LiveSession) -> Context:
 
 def _not_found(refusal: Refusal) -> Exception:
     """Answer for another person's as for what does not exist."""
-    return NotFound() if refusal.code in ("session.unknown", "known_device.unknown") else refusal
+    return NotFound() if refusal.code in _UNKNOWN else refusal
