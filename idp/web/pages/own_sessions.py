@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
@@ -12,7 +12,7 @@ from idp.errors import Refusal
 from idp.management import own_sessions
 from idp.web import own_pages
 from idp.web.context import current
-from idp.web.flow_pages import go_to
+from idp.web.notes import go_and_tell, told
 from idp.web.own_pages import signed_in
 from idp.web.signing_out import sign_out_here
 
@@ -36,7 +36,7 @@ def show(live: LiveSession) -> Response:
         others=len(found) - 1,
         connected=own_sessions.connected(ctx, live.account.id),
         others_url=url_for("own_sessions.end_others"),
-        done=request.args.get("done"),
+        done=told(),
     )
 
 
@@ -50,7 +50,7 @@ def end(live: LiveSession, session_id: str) -> Response:
         own_sessions.end(_acting(live), live.account.id, session_id)
     except Refusal as refusal:
         raise _not_found(refusal) from refusal
-    return go_to("own_sessions.show", done="ended")
+    return go_and_tell("own_sessions.show", "ended")
 
 
 @bp.post("/others")
@@ -58,7 +58,7 @@ def end(live: LiveSession, session_id: str) -> Response:
 def end_others(live: LiveSession) -> Response:
     """End all but this one."""
     own_sessions.end_others(_acting(live), live.account.id, keep=live.session.id)
-    return go_to("own_sessions.show", done="others")
+    return go_and_tell("own_sessions.show", "others")
 
 
 @bp.post("/connected/<device_id>/disconnect")
@@ -69,7 +69,7 @@ def disconnect(live: LiveSession, device_id: str) -> Response:
         own_sessions.disconnect(_acting(live), live.account.id, device_id)
     except Refusal as refusal:
         raise _not_found(refusal) from refusal
-    return go_to("own_sessions.show", done="disconnected")
+    return go_and_tell("own_sessions.show", "disconnected")
 
 
 @bp.post("/devices/<device_id>/forget")
@@ -80,7 +80,7 @@ def forget(live: LiveSession, device_id: str) -> Response:
         own_sessions.forget_device(_acting(live), live.account.id, device_id)
     except Refusal as refusal:
         raise _not_found(refusal) from refusal
-    return go_to("own_sessions.show", done="forgotten")
+    return go_and_tell("own_sessions.show", "forgotten")
 
 
 def _acting(live: LiveSession) -> Context:

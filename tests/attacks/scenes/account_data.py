@@ -76,6 +76,11 @@ def _undo(stage: Stage) -> Filled:
     return filled(visitor, "/account/delete/undo")
 
 
+def _undone(stage: Stage) -> Answer:
+    form = _undo(stage)
+    return form.visitor.post(form.target, form.fields)
+
+
 FORMS: dict[str, Callable[[Stage], Filled]] = {
     "own_sessions.end": _session,
     "own_sessions.end_others": _others,
@@ -97,5 +102,5 @@ PAGES: dict[str, Callable[[Stage], Answer]] = {
     "deletion": page_of(_deletion),
     "deletion, planned": _deleted,
     "deletion, undoing it": page_of(_undo),
-    "deletion, undone": lambda stage: shown(stage, None, "/account/delete/undone"),
+    "deletion, undone": _undone,
 }
