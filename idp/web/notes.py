@@ -19,7 +19,7 @@ _NOTE: Final = "note"
 
 def go_and_tell(endpoint: str, note: str, **values: Any) -> Response:
     """Redirect to a page of ours, which asks :func:`told` what to say."""
-    word = random_token(12)
+    word = random_token()
     session[_NOTE] = [word, note]
     return go_to(endpoint, **values, told=word)
 

@@ -25,6 +25,7 @@ TYPED = (
     "/account/recovery?saved=1",
     "/account/linked?released=1",
     "/account/delete/undone",
+    "/link/sent",
     "/link/undone",
     "/link/undone?out=1",
 )
