@@ -121,16 +121,17 @@ def test_the_page_of_portals_shows_the_way_to_devices(
     """A device is no portal that was used without consent; a third party's consent stays where it is."""
     foreign = registered_anew(device, services, first_party=False, client_name="Wetterstation")
     connect(browser, device.ask())
+    assert "Verbundene Geräte</dt><dd>Kassenterminal</dd>" in browser.get("/account").text
     page = browser.get("/account/portals").text
     assert "Kassenterminal" not in page
     assert "Ohne Zustimmung" not in page
     assert 'href="/account/sessions"' in page.partition("<main")[2]
     assert "Kassenterminal" in browser.get("/account/delete").text
     connect(browser, foreign.ask())
-    page = browser.get("/account/portals").text
-    assert "Wetterstation" in page
+    assert "Wetterstation" in browser.get("/account/portals").text
     while _way_to_disconnect(browser.get("/account/sessions").text):
         browser.submit(expect_action="/disconnect")
     page = browser.get("/account/portals").text
-    assert "mit einem Code verbunden" not in page
     assert "Wetterstation" in page
+    assert "mit einem Code verbunden" not in page
+    assert "Verbundene Geräte" not in browser.get("/account").text

@@ -58,6 +58,7 @@ def _overview(next_step: str | None, *apps: str) -> Callable[[], Page]:
         apps=apps,
         sessions=3,
         portals=(HOSTILE,),
+        devices=apps,
         next_step=next_step,
     )
     return _own("overview", found=found)
