@@ -60,6 +60,7 @@ MEANINGS: Final[Mapping[Event, str]] = MappingProxyType(
         Event.TOKEN_REVOKED: "A client revoked an access token.",
         Event.DEVICE_REQUEST_CONNECTED: "A person let a device in; it gets tokens at its next poll.",
         Event.DEVICE_REQUEST_DENIED: "A person said that a device's request was not theirs.",
+        Event.DEVICE_DISCONNECTED: "A person ended the access of one device.",
         Event.CONSENT_GIVEN: "A person let a portal have claims.",
         Event.CONSENT_DECLINED: "A person did not.",
         Event.CONSENT_WITHDRAWN: "A person took it back.",

@@ -41,6 +41,7 @@ class Event(StrEnum):
     TOKEN_REVOKED = "token.revoked"  # noqa: S105  (as above)
     DEVICE_REQUEST_CONNECTED = "device_request.connected"
     DEVICE_REQUEST_DENIED = "device_request.denied"
+    DEVICE_DISCONNECTED = "device_request.disconnected"
     CONSENT_GIVEN = "consent.given"
     CONSENT_DECLINED = "consent.declined"
     CONSENT_WITHDRAWN = "consent.withdrawn"

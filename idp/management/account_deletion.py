@@ -21,7 +21,7 @@ from idp.delivery import mails
 from idp.errors import Refusal
 from idp.flows import engine, one_time_secrets
 from idp.flows.models import Flow, OneTimeSecret
-from idp.management import accounts, consents, erasure, replaced_addresses
+from idp.management import accounts, consents, erasure, own_sessions, replaced_addresses
 from idp.management.actors import require_person_or_operator
 from idp.management.ending import end_account
 from idp.organizations import memberships
@@ -78,6 +78,7 @@ def consequences(ctx: Context, account_id: str) -> Consequences:
     allowed = consents.list_all(ctx, account_id)
     used = consents.used_without(ctx, account_id)
     names = {facts.client_name for facts in allowed} | {facts.client_name for facts in used}
+    names |= {device.program for device in own_sessions.connected(ctx, account_id)}
     live = [m for m in memberships.for_account(ctx, account_id) if m.status != ENDED]
     linked = select(LegacyLink.id).where(LegacyLink.account_id == account_id, LegacyLink.undone_at.is_(None))
     return Consequences(

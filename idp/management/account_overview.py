@@ -7,7 +7,7 @@ from typing import Final
 from idp.accounts.models import Account
 from idp.authentication import notices, recovery_password, sessions, totp
 from idp.context import Context
-from idp.management import consents
+from idp.management import consents, own_sessions
 
 ADD_ADDRESS: Final = "address"
 """The next step of who has no proven address: nothing else would let them back in."""
@@ -24,6 +24,7 @@ class Overview:
     :param sessions: how many are open, this one among them.
     :param recovery_since: when the recovery password was saved, None without one.
     :param portals: names of those that may have the person's data by consent.
+    :param devices: names of what runs on devices that were let in with a code, each once.
     :param next_step: what to do first, None where nothing is missing.
     """
 
@@ -34,6 +35,7 @@ class Overview:
     recovery_since: datetime | None
     sessions: int
     portals: tuple[str, ...]
+    devices: tuple[str, ...]
     next_step: str | None
 
 
@@ -51,5 +53,6 @@ def show(ctx: Context, account_id: str) -> Overview:
         recovery_since=recovery_since,
         sessions=len(sessions.open_ids(ctx, account_id)),
         portals=tuple(found.client_name for found in consents.list_all(ctx, account_id)),
+        devices=tuple(sorted({device.program for device in own_sessions.connected(ctx, account_id)})),
         next_step=next_step,
     )

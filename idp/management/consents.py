@@ -12,6 +12,7 @@ from idp.errors import Refusal
 from idp.management import accounts
 from idp.management.actors import require_person_or_operator
 from idp.management.ending import Ended, end_consent
+from idp.oidc.authorization import OF_DEVICES
 from idp.oidc.models import Authorization, Client, Consent
 
 
@@ -79,6 +80,7 @@ def used_without(ctx: Context, account_id: str) -> list[UsedPortal]:
     """Return the portals a person used that no consent stands for, by their names.
 
     They are the operator's own, or the consent was withdrawn; what is told of use goes when its time is over.
+    What runs on a device that was let in with a code is no portal: ``own_sessions.connected`` has it.
 
     :raises Refusal: ``actor.not_allowed``.
     """
@@ -93,7 +95,7 @@ def used_without(ctx: Context, account_id: str) -> list[UsedPortal]:
             func.max(Authorization.created_at),
         )
         .join(Authorization, Authorization.client_id == Client.id)
-        .where(Authorization.account_id == account_id, Client.id.not_in(allowed))
+        .where(Authorization.account_id == account_id, ~OF_DEVICES, Client.id.not_in(allowed))
         .group_by(Client.id, Client.client_id, Client.client_name, Client.first_party)
         .order_by(Client.client_name, Client.client_id)
     )

@@ -1,4 +1,4 @@
-"""K-09: where a person is signed in, which browsers are remembered; ending one or all others (req 43, 44).
+"""K-09: where a person is signed in, which devices have access or are remembered; ending it (req 43, 44).
 
 No network address is kept with a session, so no place is guessed from one (req 110).
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from idp.audit.events import Event
 from idp.audit.log import record
@@ -19,8 +19,9 @@ from idp.errors import Refusal
 from idp.management import accounts
 from idp.management.actors import require_person_or_operator
 from idp.oidc.authorization import OF_DEVICES, revoke
+from idp.oidc.client_fields import DEVICE
 from idp.oidc.logout import end_session
-from idp.oidc.models import Authorization, Client
+from idp.oidc.models import Authorization, Client, RefreshToken
 
 ENDED_BY_OWNER: Final = "ended_by_owner"
 
@@ -48,6 +49,18 @@ class RememberedDevice:
     known_since: datetime
     last_seen_at: datetime
     remembered_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedDevice:
+    """A device that was let in with a code and has access now; its authorization is all we know it by."""
+
+    id: str
+    #: name of the program that runs on it
+    program: str
+    since: datetime
+    #: when it last fetched tokens, None: it has not yet, or gets none to renew them with
+    last_used_at: datetime | None
 
 
 def list_all(ctx: Context, account_id: str) -> list[OpenSession]:
@@ -119,25 +132,55 @@ def end(ctx: Context, account_id: str, session_id: str) -> None:
     end_session(ctx, session_id, ENDED_BY_OWNER)
 
 
-def connected(ctx: Context, account_id: str) -> list[str]:
-    """Return the names of the programs that a device was let in with and that have access now.
+def connected(ctx: Context, account_id: str) -> list[ConnectedDevice]:
+    """Return the devices that were let in with a code and have access now, the newest first.
 
     :raises Refusal: ``actor.not_allowed``.
     """
     require_person_or_operator(ctx, account_id)
+    last_used = (
+        select(func.max(RefreshToken.issued_at))
+        .where(RefreshToken.authorization_id == Authorization.id)
+        .scalar_subquery()
+    )
     mine = (
-        select(Client.client_name)
-        .join(Authorization, Authorization.client_id == Client.id)
+        select(Authorization.id, Client.client_name, Authorization.created_at, last_used)
+        .join(Client, Client.id == Authorization.client_id)
         .where(
             Authorization.account_id == account_id,
             Authorization.revoked_at.is_(None),
             Authorization.expires_at > ctx.now,
             OF_DEVICES,
         )
-        .distinct()
-        .order_by(Client.client_name)
+        .order_by(Authorization.created_at.desc(), Authorization.id.desc())
     )
-    return list(ctx.db.scalars(mine))
+    return [ConnectedDevice(*row) for row in ctx.db.execute(mine)]
+
+
+def disconnect(ctx: Context, account_id: str, device_id: str) -> None:
+    """End the access of one device with all its tokens; of one that has none any more it stays so.
+
+    :raises Refusal: ``actor.not_allowed``, ``account.unknown``; ``connected_device.unknown``, also for
+        others' and for what a browser has at a portal.
+    """
+    require_person_or_operator(ctx, account_id)
+    accounts.locked(ctx, account_id)
+    mine = (
+        select(Client.client_id)
+        .join(Authorization, Authorization.client_id == Client.id)
+        .where(Authorization.id == device_id, Authorization.account_id == account_id, OF_DEVICES)
+    )
+    client_id = ctx.db.scalar(mine)
+    if client_id is None:
+        raise Refusal("connected_device.unknown")
+    if revoke(ctx, ENDED_BY_OWNER, authorization_id=device_id):
+        record(
+            ctx,
+            Event.DEVICE_DISCONNECTED,
+            target=("account", account_id),
+            client=client_id,
+            new={"lineage": device_id},
+        )
 
 
 def end_others(ctx: Context, account_id: str, keep: str) -> int:
@@ -176,7 +219,8 @@ def _portals(ctx: Context, session_ids: Iterable[str]) -> dict[str, list[str]]:
     taking_part = (
         select(SessionClient.session_id, Client.client_name)
         .join(Client, Client.id == SessionClient.client_id)
-        .where(SessionClient.session_id.in_(list(session_ids)))
+        # what runs on a device is no portal: it stands for itself, and may be disconnected
+        .where(SessionClient.session_id.in_(list(session_ids)), Client.kind != DEVICE)
         .order_by(Client.client_name)
     )
     found: dict[str, list[str]] = {}

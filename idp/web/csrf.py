@@ -71,7 +71,7 @@ def forms_are_of(owner: str) -> bool:
 
 
 def forms_belong_to(owner: str) -> None:
-    """Note whose page is shown; the forms this browser showed to somebody else count no more (C6).
+    """Note whose page is shown; what this browser showed to somebody else counts no more (C6).
 
     :param owner: tells accounts apart and names none.  It outlives a sign-out, as open pages do.
     """
@@ -79,7 +79,7 @@ def forms_belong_to(owner: str) -> None:
     if before == owner:
         return
     if before is not None:
-        session.pop(_SECRET, None)
+        session.clear()
     session[_OWNER] = owner
 
 

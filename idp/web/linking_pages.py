@@ -23,6 +23,7 @@ from idp.management.linking import Linked
 from idp.web.browser_session import current_session
 from idp.web.context import current
 from idp.web.flow_pages import flow_of_request, go_on, go_to, show
+from idp.web.notes import go_and_tell
 from idp.web.own_pages import confirmed
 from idp.web.portals import Portal, portal_by_id, provider
 
@@ -100,7 +101,7 @@ def linked_on(flow: Flow | None, linked: Linked) -> Response:
         return go_on(flow)
     if linked.recovery_due:
         return go_to("own_recovery.show")
-    return go_to("linked_accounts.show", linked=linked.link_id)
+    return go_and_tell("linked_accounts.show", "linked")
 
 
 def conflict(flow: Flow | None, directory: str, *, own: bool) -> Response:

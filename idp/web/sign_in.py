@@ -29,8 +29,9 @@ from idp.web.browser_session import (
     set_session,
 )
 from idp.web.context import current
-from idp.web.flow_pages import SEE_OTHER, begun_from, go_on, go_to, portal_of_flow
+from idp.web.flow_pages import SEE_OTHER, begun_from, go_on, portal_of_flow
 from idp.web.hub import Answered, Hub
+from idp.web.notes import go_and_tell
 from idp.web.outcomes import respond
 from idp.web.portals import server
 
@@ -104,7 +105,7 @@ def reset_again(flow: Flow) -> Response:
     """Lead back to where a reset began, which too many wrong codes have ended (req 64)."""
     by_recovery = password_reset.means_of(flow) == password_reset.BY_RECOVERY
     page = "recovery_reset.show" if by_recovery else "forgotten_password.show"
-    return go_to(page, flow=flow.request["then"], wrong_codes=1)
+    return go_and_tell(page, "wrong_codes", flow=flow.request["then"])
 
 
 def tell_of_wrong_codes(flow: Flow, account_id: str, refusal: Refusal, *, in_session: bool = False) -> None:

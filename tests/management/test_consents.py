@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from idp.audit.models import AuditEvent
 from idp.context import Actor, Context, Services
@@ -87,6 +87,18 @@ def test_withdrawing(services: Services, people: dict[str, str]) -> None:
         assert event.old == '{"claims":["gender"],"scope":"email openid"}'
         reasons = ctx.db.scalars(select(Authorization.revoke_reason)).all()
         assert sorted(filter(None, reasons)) == ["consent withdrawn"]
+
+
+def test_what_a_device_has_is_no_portal(services: Services, people: dict[str, str]) -> None:
+    """Unless a browser brought the person there, too."""
+    ben = people["ben"]
+    with unit_of_work(services, actor=Actor("account", ben)) as ctx:
+        for name in ("kasse", "beides"):
+            make_client(ctx, name, client_name=name.title(), first_party=True)
+            let_in = sign_in(ctx, ben, name).authorization
+            ctx.db.execute(update(Authorization).where(Authorization.id == let_in).values(redirect_uri=""))
+        sign_in(ctx, ben, "beides")
+        assert [used.client_name for used in consents.used_without(ctx, ben)] == ["Beides"]
 
 
 OPERATIONS: dict[str, Callable[[Context, str], Any]] = {

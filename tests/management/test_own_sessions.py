@@ -1,6 +1,8 @@
 """K-09: where a person is signed in, and ending it (req 43, 44, 91)."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +17,8 @@ from idp.db import new_id
 from idp.delivery.models import OutboxMessage
 from idp.errors import Refusal
 from idp.management import own_sessions
+from idp.management.own_sessions import ConnectedDevice
+from idp.oidc.models import Authorization, RefreshToken
 from tests.builders import OPERATOR, SignedIn, make_account, make_client, sign_in
 from tests.installation import NOW, unit_of_work
 
@@ -44,6 +48,13 @@ def remember(ctx: Context, account_id: str, *, session: str | None = None) -> st
     if session:
         ctx.db.execute(update(Session).where(Session.id == session).values(device_id=row.id))
     return row.id
+
+
+def let_in(ctx: Context, account_id: str) -> str:
+    """Return the id of a device that was let in, as the device grant leaves it (RFC 8628)."""
+    made = sign_in(ctx, account_id).authorization
+    ctx.db.execute(update(Authorization).where(Authorization.id == made).values(redirect_uri=""))
+    return made
 
 
 def test_the_list_shows_what_counts_now(services: Services, people: dict[str, str]) -> None:
@@ -116,22 +127,70 @@ def test_forgetting_a_device(services: Services, people: dict[str, str]) -> None
         )
 
 
+def test_connected_devices_are_shown_while_they_count(services: Services, people: dict[str, str]) -> None:
+    """The newest first, with the last fetching of tokens; neither ended or expired ones, nor others'."""
+    ben = people["ben"]
+    with unit_of_work(services, NOW - timedelta(days=2)) as ctx:
+        used = let_in(ctx, ben)
+    with unit_of_work(services, actor=Actor("account", ben)) as ctx:
+        fresh, ended, expired = (let_in(ctx, ben) for _ in range(3))
+        let_in(ctx, people["clara"])
+        own_sessions.disconnect(ctx, ben, ended)
+        ctx.db.execute(update(Authorization).where(Authorization.id == expired).values(expires_at=NOW))
+        for hours in (30, 3):
+            at = NOW - timedelta(hours=hours)
+            token = RefreshToken(hash=sha256(new_id()), authorization_id=used, issued_at=at, expires_at=NOW)
+            ctx.db.add(token)
+        ctx.db.flush()
+        assert own_sessions.connected(ctx, ben) == [
+            ConnectedDevice(fresh, "Portal", NOW, None),
+            ConnectedDevice(used, "Portal", NOW - timedelta(days=2), NOW - timedelta(hours=3)),
+        ]
+
+
+def test_two_clicks_at_once_disconnect_a_device_once(services: Services, people: dict[str, str]) -> None:
+    """The second waits for the first, then finds nothing left to end; one row each says so."""
+    ben = people["ben"]
+    with unit_of_work(services) as ctx:
+        device = let_in(ctx, ben)
+    at_once = threading.Barrier(2)
+
+    def click() -> None:
+        at_once.wait()
+        with unit_of_work(services, actor=Actor("account", ben)) as ctx:
+            own_sessions.disconnect(ctx, ben, device)
+
+    with ThreadPoolExecutor(2) as threads:
+        clicks = [threads.submit(click) for _ in range(2)]
+    assert [done.exception() for done in clicks] == [None, None]
+    with unit_of_work(services) as ctx:
+        for event, target in (("authorization.revoked", device), ("device_request.disconnected", ben)):
+            [row] = ctx.db.scalars(select(AuditEvent).where(AuditEvent.event == event))
+            assert (row.actor_id, row.target_id) == (ben, target)
+
+
 def test_what_is_another_persons_does_not_exist(services: Services, people: dict[str, str]) -> None:
     """(req 91): one's own id with another's session or device, and the other way round."""
     ben, clara = people["ben"], people["clara"]
     with unit_of_work(services, actor=Actor("account", ben)) as ctx:
         hers: SignedIn = sign_in(ctx, clara)
         device = remember(ctx, clara)
+        connected, at_a_portal = let_in(ctx, clara), sign_in(ctx, ben).authorization
         for call, code in (
             (lambda: own_sessions.end(ctx, ben, hers.session), "session.unknown"),
             (lambda: own_sessions.end(ctx, ben, "nothing"), "session.unknown"),
             (lambda: own_sessions.forget_device(ctx, ben, device), "known_device.unknown"),
+            (lambda: own_sessions.disconnect(ctx, ben, connected), "connected_device.unknown"),
+            (lambda: own_sessions.disconnect(ctx, ben, at_a_portal), "connected_device.unknown"),
+            (lambda: own_sessions.disconnect(ctx, ben, "nothing"), "connected_device.unknown"),
         ):
             with pytest.raises(Refusal) as caught:
                 call()
             assert caught.value.code == code
         assert ctx.db.get_one(Session, hers.session).ended_at is None
         assert ctx.db.get_one(Device, device).trust_hash is not None
+        for kept in (connected, at_a_portal):
+            assert ctx.db.get_one(Authorization, kept).revoked_at is None
 
 
 OPERATIONS: dict[str, Callable[[Context, str], Any]] = {
@@ -139,6 +198,8 @@ OPERATIONS: dict[str, Callable[[Context, str], Any]] = {
     "remembered": own_sessions.remembered,
     "end": lambda ctx, account: own_sessions.end(ctx, account, "x"),
     "end others": lambda ctx, account: own_sessions.end_others(ctx, account, keep="x"),
+    "connected": own_sessions.connected,
+    "disconnect": lambda ctx, account: own_sessions.disconnect(ctx, account, "x"),
     "forget": lambda ctx, account: own_sessions.forget_device(ctx, account, "x"),
 }
 

@@ -19,6 +19,7 @@ ROUTES = {
     "linked_accounts.release": "/account/linked/<link_id>/release",
     "own_data.show": "/account/data",
     "own_sessions.end": "/account/sessions/<session_id>/end",
+    "own_sessions.disconnect": "/account/sessions/connected/<device_id>/disconnect",
     "own_sessions.forget": "/account/sessions/devices/<device_id>/forget",
 }
 
@@ -57,6 +58,7 @@ def _overview(next_step: str | None, *apps: str) -> Callable[[], Page]:
         apps=apps,
         sessions=3,
         portals=(HOSTILE,),
+        devices=apps,
         next_step=next_step,
     )
     return _own("overview", found=found)
@@ -88,11 +90,13 @@ def _sessions(*, others: int, done: str | None = None) -> Callable[[], Page]:
         for at in range(others + 1)
     ]
     device = Shown(id="d", user_agent=HOSTILE, known_since=NOW, last_seen_at=NOW, remembered_until=NOW)
+    connected = [Shown(id="c", program=HOSTILE, since=NOW, last_used_at=used) for used in (NOW, None)]
     return _own(
         "sessions",
         sessions=sessions,
         here="0",
         others=others,
+        connected=connected if others else [],
         devices=[device] if others else [],
         others_url="/account/sessions/others",
         done=done,
@@ -116,6 +120,7 @@ def _portals(*, any_there: bool, withdrawn: bool = False) -> Callable[[], Page]:
         "portals",
         connected=connected if any_there else [],
         used=used if any_there else [],
+        devices_url="/account/sessions" if any_there else None,
         withdrawn=withdrawn,
     )
 
@@ -279,7 +284,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "account-sessions": _sessions(others=2),
     **{
         f"account-sessions-{done}": _sessions(others=0, done=done)
-        for done in ("ended", "others", "forgotten")
+        for done in ("ended", "others", "disconnected", "forgotten")
     },
     "account-portals": _portals(any_there=True),
     "account-portals-none": _portals(any_there=False, withdrawn=True),

@@ -30,6 +30,7 @@ from idp.web.flow_pages import (
 )
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import ForgottenPasswordForm, NewPasswordForm
+from idp.web.notes import go_and_tell, told
 from idp.web.wording import word, word_refusal
 
 bp = Blueprint("forgotten_password", __name__)
@@ -87,7 +88,7 @@ def resend() -> Response:
         if refusal.code not in ("mail.throttled", "reset.throttled", "mail.too_soon"):
             raise
         return refused_until(_sent_page(flow, [("", word_refusal(refusal))], status=429), refusal)
-    return go_to("forgotten_password.show_sent", flow=flow.id, again=1)
+    return go_and_tell("forgotten_password.show_sent", "again", flow=flow.id)
 
 
 @bp.get("/password/reset")
@@ -150,7 +151,7 @@ def _page(
         action=url_for("forgotten_password.submit", flow=flow.id if flow else None),
         recovery_url=url_for("recovery_reset.show", flow=flow.id if flow else None),
         sign_in_url=url_for("login.show", flow=flow.id if flow else None),
-        note=word("reset.exhausted") if "wrong_codes" in request.args and not errors else None,
+        note=word("reset.exhausted") if told() == "wrong_codes" and not errors else None,
         errors=tuple(errors),
     )
 
@@ -164,7 +165,7 @@ def _sent_page(flow: Flow, errors: Errors = (), *, status: int = 200) -> Respons
         minutes=int(password_reset.LIFETIME.total_seconds() // 60),
         resend_url=url_for("forgotten_password.resend", flow=flow.id),
         other_address_url=url_for("forgotten_password.show", flow=flow.request["then"]),
-        sent_again="again" in request.args and not errors,
+        sent_again=told() == "again" and not errors,
         errors=tuple(errors),
     )
 

@@ -29,6 +29,7 @@ from idp.web.linking_pages import (
     on_the_way,
     product_of,
 )
+from idp.web.notes import go_and_tell, told
 from idp.web.own_pages import typed
 from idp.web.wording import word, word_refusal
 
@@ -107,7 +108,7 @@ def ask(live: LiveSession, flow: Flow | None) -> Response:
         page = _page(live, flow_of_request(), wrong, status=status, customer_number=number)
         return refused_until(page, refusal)
     if asked.outcome == joining.SENT:
-        return go_to("link.sent", flow=flow.id if flow else None)
+        return go_and_tell("link.sent", "asked", flow=flow.id if flow else None)
     return go_on(flow_of_request()) if flow else go_to("linked_accounts.show")
 
 
@@ -115,6 +116,8 @@ def ask(live: LiveSession, flow: Flow | None) -> Response:
 @on_the_way
 def sent(_live: LiveSession, flow: Flow | None) -> Response:
     """Say that the request has arrived, in the same words for every number."""
+    if told() != "asked":
+        return go_to("link.show", flow=flow.id if flow else None)
     return show_page(
         "pages/link_sent.html",
         flow,

@@ -13,6 +13,7 @@ from idp.web.flow_pages import go_to
 from idp.web.flow_pages import show as show_page
 from idp.web.linking_forms import MailedUndoForm
 from idp.web.linking_pages import acting, home_of, named
+from idp.web.notes import go_and_tell, told
 from idp.web.own_pages import confirmed, signed_in
 from idp.web.own_pages import show as show_own
 from idp.web.wording import word, word_refusal
@@ -42,8 +43,8 @@ def release(live: LiveSession, link_id: str) -> Response:
         return _page(live, [("", word_refusal(refusal))])
     link_notices.tell_released(ctx, live.account.id, undone)
     if live_sessions.again(ctx, live.session.id) is None:  # it acted for the company that is gone
-        return go_to("linked_accounts.show_undone", out=1)
-    return go_to("linked_accounts.show", released=1)
+        return go_and_tell("linked_accounts.show_undone", "undone_here")
+    return go_and_tell("linked_accounts.show", "released")
 
 
 @bp.get("/link/undo")
@@ -60,13 +61,16 @@ def undo() -> Response:
     if is_stale():
         return _undo_page(token, [("", word("form.stale"))])
     link_notices.undo_by_mail(current(), token)
-    return go_to("linked_accounts.show_undone")
+    return go_and_tell("linked_accounts.show_undone", "undone_by_mail")
 
 
 @bp.get("/link/undone")
 def show_undone() -> Response:
     """Say that it is done; of nobody in particular, since no one is signed in any more."""
-    return show_page("pages/link_undone.html", None, signed_out="out" in request.args)
+    note = told()
+    if note not in ("undone_here", "undone_by_mail"):
+        return go_to("start.show")
+    return show_page("pages/link_undone.html", None, signed_out=note == "undone_here")
 
 
 def _page(live: LiveSession, errors: list[tuple[str, str]] | None = None) -> Response:
@@ -76,8 +80,8 @@ def _page(live: LiveSession, errors: list[tuple[str, str]] | None = None) -> Res
         "pages/account/linked.html",
         live,
         links=[(named(link.name_de, link.name_en), link, link.undo_until > ctx.now) for link in links],
-        just_linked=any(link.id == request.args.get("linked") for link in links) and not errors,
-        released="released" in request.args and not errors,
+        just_linked=told() == "linked" and bool(links) and not errors,
+        released=told() == "released" and not errors,
         home=home_of(live),
         link_url=url_for("link.show"),
         errors=errors or [],

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
 from idp.authentication import assurance, devices, login, transaction
@@ -22,6 +22,7 @@ from idp.web.flow_pages import flow_of_form, flow_of_request, go_on, go_to, refu
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import LoginForm, form_errors
 from idp.web.hub import DECLINED
+from idp.web.notes import told
 from idp.web.portals import provider
 from idp.web.wording import word, word_refusal
 
@@ -168,7 +169,7 @@ def _page(
     status: int = 200,
 ) -> Response:
     reason = transaction.restart_reason(flow) if flow is not None else None
-    if "known" in request.args:  # who registers twice has proven the address by the first time
+    if told() == "known":  # who registers twice has proven the address by the first time
         reason = reason or "email.known"
     return show_page(
         "pages/login.html",

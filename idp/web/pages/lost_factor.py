@@ -21,6 +21,7 @@ from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import flow_of, go_to, refused_until
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import MailedCodeForm, form_errors
+from idp.web.notes import go_and_tell, told
 from idp.web.wording import word, word_refusal
 
 bp = Blueprint("lost_factor", __name__, url_prefix="/password/recovery/factor")
@@ -78,7 +79,7 @@ def resend() -> Response:
         return _to_the_app(flow)
     refusal = _send(flow, claim)
     if refusal is None:
-        return go_to("lost_factor.show_code", flow=flow.id, sent=1)
+        return go_and_tell("lost_factor.show_code", "sent", flow=flow.id)
     form = MailedCodeForm(formdata=None)
     return refused_until(_code_page(flow, claim, form, [("", word_refusal(refusal))], status=429), refusal)
 
@@ -190,7 +191,7 @@ def _code_page(
         email=_masked(claim),
         sent_at=sent,
         valid_until=sent + mailed_codes.LIFETIME if sent else None,
-        sent_again="sent" in request.args and not errors,
+        sent_again=told() == "sent" and not errors,
         errors=tuple(errors),
     )
 

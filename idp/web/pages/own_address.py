@@ -23,6 +23,7 @@ from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import go_to, refused_until
 from idp.web.flow_pages import show as show_plain
 from idp.web.forms import MailedCodeForm, form_errors
+from idp.web.notes import go_and_tell, told
 from idp.web.own_pages import confirmed, signed_in, typed
 from idp.web.own_pages import show as show_page
 from idp.web.wording import word, word_refusal
@@ -95,7 +96,7 @@ def submit_code(live: LiveSession, flow_id: str) -> Response:
         if refusal.code == "code.expired":
             refusal = _send_another(live, flow) or refusal
         return _code_page(live, flow, form, [("code", word_refusal(refusal))])
-    return go_to("own_profile.show", done="address")
+    return go_and_tell("own_profile.show", "address")
 
 
 @bp.post("/code/<flow_id>/resend")
@@ -107,7 +108,7 @@ def resend(live: LiveSession, flow_id: str) -> Response:
         return _over(live, flow_id)
     refusal = _send_another(live, flow)
     if refusal is None:
-        return go_to("own_address.show_code", flow_id=flow_id, sent=1)
+        return go_and_tell("own_address.show_code", "sent", flow_id=flow_id)
     page = _code_page(live, flow, MailedCodeForm(formdata=None), [("", word_refusal(refusal))], status=429)
     return refused_until(page, refusal)
 
@@ -256,7 +257,7 @@ def _code_page(
         sent_at=sent,
         valid_until=sent + mailed_codes.LIFETIME if sent else None,
         used_up=used_up,
-        sent_again="sent" in request.args and not errors,
+        sent_again=told() == "sent" and not errors,
         errors=tuple(errors),
     )
 

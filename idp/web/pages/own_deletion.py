@@ -23,6 +23,7 @@ from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.data_forms import DeletionForm, UndoForm
 from idp.web.flow_pages import flow_of, go_to, of_purpose
 from idp.web.flow_pages import show as show_page
+from idp.web.notes import go_and_tell, told
 from idp.web.own_pages import STEP_UP_STRICT, confirmed
 from idp.web.wording import word, word_refusal
 
@@ -108,24 +109,25 @@ def undo() -> Response:
         if is_stale():
             return _undo_page(account_deletion.of_link(ctx, token), [("", word("form.stale"))], token=token)
         account_deletion.undo_by_link(ctx, token)
-        return go_to("own_deletion.show_undone")
+        return go_and_tell("own_deletion.show_undone", "undone")
     try:
         flow = flow_of(engine.DELETION_UNDO, lock=True)
     except Refusal:  # of two clicks a browser hears the second answer alone
         flow = _finished(engine.DELETION_UNDO)
-        return go_to("own_deletion.show_undone", flow=flow.request.get("then"))
+        return go_and_tell("own_deletion.show_undone", "undone", flow=flow.request.get("then"))
     if is_stale():
         return _undo_page(account_deletion.of_flow(ctx, flow), [("", word("form.stale"))])
     account_deletion.undo_in(ctx, flow)
-    return go_to("own_deletion.show_undone", flow=flow.request["then"])
+    return go_and_tell("own_deletion.show_undone", "undone", flow=flow.request["then"])
 
 
 @bp.get("/undone")
 def show_undone() -> Response:
     """Say that the account stays, and lead to the sign-in."""
-    return show_page(
-        "pages/deletion_undone.html", None, onward=url_for("login.show", flow=request.args.get("flow"))
-    )
+    flow_id = request.args.get("flow")
+    if told() != "undone":
+        return go_to("login.show", flow=flow_id)
+    return show_page("pages/deletion_undone.html", None, onward=url_for("login.show", flow=flow_id))
 
 
 def _acting(live: LiveSession) -> Context:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
 from idp.accounts import new_passwords
@@ -15,6 +15,7 @@ from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import go_to, refused_until
 from idp.web.forms import form_errors
+from idp.web.notes import go_and_tell, told
 from idp.web.own_pages import confirmed
 from idp.web.own_pages import show as show_page
 from idp.web.wording import word, word_refusal
@@ -34,7 +35,7 @@ def lead_to() -> Response:
 @confirmed()
 def show(live: LiveSession) -> Response:
     """Ask for the current password and a new one, or say that it is changed."""
-    if "changed" in request.args:
+    if told() == "changed":
         return show_page("pages/account/password_changed.html", live)
     return _page(live)
 
@@ -65,7 +66,7 @@ def submit(live: LiveSession) -> Response:
     renewed = own_password.change(ctx, live, hashed[0], end_elsewhere=end_elsewhere)
     if renewed is None:  # nothing was changed: the page asks again, or first who it is
         return go_to("own_password.show")
-    response = go_to("own_password.show", changed=1)
+    response = go_and_tell("own_password.show", "changed")
     set_session(response, *renewed)
     return response
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from idp.authentication.live_sessions import LiveSession
 from idp.context import Actor, Context
 from idp.errors import Refusal
-from idp.management import consents
+from idp.management import consents, own_sessions
 from idp.management.consents import ConsentFacts
 from idp.oidc.consent import Extent
 from idp.organizations import memberships, policy
@@ -19,7 +19,7 @@ from idp.organizations.memberships import MembershipFacts
 from idp.web import disclosure, own_pages
 from idp.web.context import current
 from idp.web.disclosure import Item
-from idp.web.flow_pages import go_to
+from idp.web.notes import go_and_tell, told
 from idp.web.own_pages import signed_in
 from idp.web.portals import provider
 
@@ -53,7 +53,8 @@ def show(live: LiveSession) -> Response:
             _connected(account_id, mine, acting_for, facts) for facts in consents.list_all(ctx, account_id)
         ],
         used=consents.used_without(ctx, account_id),
-        withdrawn="withdrawn" in request.args,
+        devices_url=url_for("own_sessions.show") if own_sessions.connected(ctx, account_id) else None,
+        withdrawn=told() == "withdrawn",
     )
 
 
@@ -68,7 +69,7 @@ def withdraw(live: LiveSession, client_id: str) -> Response:
             raise
         if client_id not in provider().snapshots.current().clients:
             raise NotFound from refusal
-    return go_to("own_portals.show", withdrawn=1)
+    return go_and_tell("own_portals.show", "withdrawn")
 
 
 def _acting(live: LiveSession) -> Context:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
 from idp.authentication.live_sessions import LiveSession
@@ -15,7 +15,8 @@ from idp.texts import LANGUAGES
 from idp.web.account_forms import ProfileForm
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
-from idp.web.flow_pages import go_to, refused_until
+from idp.web.flow_pages import refused_until
+from idp.web.notes import go_and_tell, told
 from idp.web.own_pages import confirmed, signed_in, typed
 from idp.web.own_pages import show as show_page
 from idp.web.wording import word, word_refusal
@@ -61,7 +62,7 @@ def submit(live: LiveSession) -> Response:
     if wrong:
         return _page(live, form, [(field, word_refusal(refusal)) for field, refusal in wrong])
     # the language of the pages too, in this browser as anywhere else
-    return go_to("own_profile.show", done="saved", lang=wanted.locale)
+    return go_and_tell("own_profile.show", "saved", lang=wanted.locale)
 
 
 def _acting(live: LiveSession) -> Context:
@@ -77,6 +78,6 @@ def _page(live: LiveSession, form: ProfileForm, errors: Errors = (), *, status: 
         action=url_for("own_profile.submit"),
         emails=profile.emails(_acting(live), live.account.id),
         languages=list(LANGUAGES.items()),
-        done=None if errors else request.args.get("done"),
+        done=None if errors else told(),
         errors=tuple(errors),
     )

@@ -1,6 +1,6 @@
 """K-03: set the recovery password of one's own account (screens §1.4; Amt24 step 1; req 53, 72, 73, 75)."""
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
 from idp.authentication.live_sessions import LiveSession
@@ -13,6 +13,7 @@ from idp.web.browser_session import flow_browser, known_flow_browser
 from idp.web.context import current
 from idp.web.csrf import shows_stale_form
 from idp.web.flow_pages import go_to
+from idp.web.notes import go_and_tell, told
 from idp.web.own_pages import confirmed
 from idp.web.recovery_pages import Errors
 
@@ -29,7 +30,7 @@ def show(live: LiveSession) -> Response:
         "pages/account/recovery.html",
         live,
         since=since,
-        just_saved="saved" in request.args and since is not None,
+        just_saved=told() == "saved" and since is not None,
         reset_mfa=ctx.settings.recovery.reset_mfa,
         action=url_for("own_recovery.draw"),
     )
@@ -66,7 +67,7 @@ def save(live: LiveSession, flow_id: str) -> Response:
         refused = recovery_pages.save(lambda lock: _flow(flow_id, lock=lock), live, show_again)
     except Refusal as refusal:
         return _done(flow_id, live, refusal)
-    return refused or go_to("own_recovery.show", saved=1)
+    return refused or go_and_tell("own_recovery.show", "saved")
 
 
 @bp.post("/<flow_id>/file")
@@ -93,7 +94,7 @@ def _done(flow_id: str, live: LiveSession, refusal: Refusal) -> Response:
         return go_to("own_recovery.show")
     if flow.purpose != engine.RECOVERY or flow.account_id != live.account.id:
         raise refusal
-    return go_to("own_recovery.show", saved=1)
+    return go_and_tell("own_recovery.show", "saved")
 
 
 def _page(

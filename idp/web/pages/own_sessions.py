@@ -1,6 +1,8 @@
-"""K-09: where a person is signed in, and which browsers are remembered (screens §1.4; req 43, 98)."""
+"""K-09: where a person is signed in, which devices are connected or remembered (screens §1.4; req 43, 98)."""
 
-from flask import Blueprint, request, url_for
+from typing import Final
+
+from flask import Blueprint, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
@@ -10,9 +12,11 @@ from idp.errors import Refusal
 from idp.management import own_sessions
 from idp.web import own_pages
 from idp.web.context import current
-from idp.web.flow_pages import go_to
+from idp.web.notes import go_and_tell, told
 from idp.web.own_pages import signed_in
 from idp.web.signing_out import sign_out_here
+
+_UNKNOWN: Final = ("session.unknown", "known_device.unknown", "connected_device.unknown")
 
 bp = Blueprint("own_sessions", __name__, url_prefix="/account/sessions")
 
@@ -20,7 +24,7 @@ bp = Blueprint("own_sessions", __name__, url_prefix="/account/sessions")
 @bp.get("")
 @signed_in
 def show(live: LiveSession) -> Response:
-    """List both, the last used first."""
+    """List all three, and offer to end each."""
     ctx = _acting(live)
     found = own_sessions.list_all(ctx, live.account.id)
     return own_pages.show(
@@ -32,7 +36,7 @@ def show(live: LiveSession) -> Response:
         others=len(found) - 1,
         connected=own_sessions.connected(ctx, live.account.id),
         others_url=url_for("own_sessions.end_others"),
-        done=request.args.get("done"),
+        done=told(),
     )
 
 
@@ -46,7 +50,7 @@ def end(live: LiveSession, session_id: str) -> Response:
         own_sessions.end(_acting(live), live.account.id, session_id)
     except Refusal as refusal:
         raise _not_found(refusal) from refusal
-    return go_to("own_sessions.show", done="ended")
+    return go_and_tell("own_sessions.show", "ended")
 
 
 @bp.post("/others")
@@ -54,7 +58,18 @@ def end(live: LiveSession, session_id: str) -> Response:
 def end_others(live: LiveSession) -> Response:
     """End all but this one."""
     own_sessions.end_others(_acting(live), live.account.id, keep=live.session.id)
-    return go_to("own_sessions.show", done="others")
+    return go_and_tell("own_sessions.show", "others")
+
+
+@bp.post("/connected/<device_id>/disconnect")
+@signed_in
+def disconnect(live: LiveSession, device_id: str) -> Response:
+    """End the access of one device; where it has ended before, the answer is the same."""
+    try:
+        own_sessions.disconnect(_acting(live), live.account.id, device_id)
+    except Refusal as refusal:
+        raise _not_found(refusal) from refusal
+    return go_and_tell("own_sessions.show", "disconnected")
 
 
 @bp.post("/devices/<device_id>/forget")
@@ -65,7 +80,7 @@ def forget(live: LiveSession, device_id: str) -> Response:
         own_sessions.forget_device(_acting(live), live.account.id, device_id)
     except Refusal as refusal:
         raise _not_found(refusal) from refusal
-    return go_to("own_sessions.show", done="forgotten")
+    return go_and_tell("own_sessions.show", "forgotten")
 
 
 def _acting(live: LiveSession) -> Context:
@@ -74,4 +89,4 @@ def _acting(live: LiveSession) -> Context:
 
 def _not_found(refusal: Refusal) -> Exception:
     """Answer for another person's as for what does not exist."""
-    return NotFound() if refusal.code in ("session.unknown", "known_device.unknown") else refusal
+    return NotFound() if refusal.code in _UNKNOWN else refusal

@@ -1,6 +1,6 @@
 """P-04: a new password with the recovery password (screens §1.3; Amt24; req 54-59, 71, 76)."""
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
 from idp.accounts import new_passwords
@@ -16,6 +16,7 @@ from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import flow_of_request, go_to, refused_until
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import form_errors
+from idp.web.notes import told
 from idp.web.recovery_forms import RecoveryResetForm
 from idp.web.recovery_pages import Errors
 from idp.web.wording import word, word_refusal
@@ -113,6 +114,6 @@ def _page(flow: Flow | None, form: RecoveryResetForm, errors: Errors = (), *, st
         sign_in_url=url_for("login.show", flow=flow_id),
         reset_mfa=ctx.settings.recovery.reset_mfa,
         password_rule=new_passwords.requirements(current()),
-        note=word("reset.exhausted") if "wrong_codes" in request.args and not errors else None,
+        note=word("reset.exhausted") if told() == "wrong_codes" and not errors else None,
         errors=tuple(errors),
     )

@@ -35,6 +35,7 @@ from idp.web.flow_pages import (
 )
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import RegistrationCodeForm, RegistrationForm, RegistrationLinkForm, form_errors
+from idp.web.notes import go_and_tell, told
 from idp.web.wording import word, word_refusal
 
 bp = Blueprint("register", __name__)
@@ -105,7 +106,7 @@ def submit_code() -> Response:
         account = registration.confirm(current(), flow, str(form.code.data))
     except Refusal as refusal:
         if refusal.code == "email.taken":
-            return go_to("login.show", flow=flow.request["then"], known=1)
+            return go_and_tell("login.show", "known", flow=flow.request["then"])
         if refusal.code not in _OF_THE_CODE:
             raise
         if refusal.code == "code.expired":
@@ -123,7 +124,7 @@ def resend() -> Response:
         page = _code_page(flow, form, [("", word_refusal(refusal))], status=429)
         return refused_until(page, refusal)
     ticked = {_OFFER: 1} if form.recovery_offer.data else {}
-    return go_to("register.show_code", flow=flow.id, sent=1, **ticked)
+    return go_and_tell("register.show_code", "sent", flow=flow.id, **ticked)
 
 
 @bp.get("/register/link")
@@ -267,7 +268,7 @@ def _code_page(flow: Flow, form: RegistrationCodeForm, errors: Errors = (), *, s
         sent_at=sent,
         valid_until=sent + mailed_codes.LIFETIME if sent else None,
         used_up=used_up,
-        sent_again="sent" in request.args and not errors,
+        sent_again=told() == "sent" and not errors,
         offers_recovery=not recovery.due_for_everybody(ctx),
         errors=tuple(errors),
     )

@@ -56,6 +56,7 @@ REFUSALS: dict[str, LazyString] = {
     "tick.missing": _("Setzen Sie den Haken, wenn Sie das Wiederherstellungspasswort gespeichert haben."),
     "session.unknown": _("Diese Anmeldung gibt es nicht."),
     "known_device.unknown": _("Dieses Gerät kennen wir nicht."),
+    "connected_device.unknown": _("Dieses Gerät kennen wir nicht."),
     "account.deletion_planned": _("Für dieses Konto ist die Löschung beantragt."),
     "deletion.tick": _("Setzen Sie den Haken, wenn Sie Ihr Konto löschen wollen."),
     "password.wrong": _("Das Passwort stimmt nicht."),

@@ -38,6 +38,7 @@ SENTENCES: Mapping[Event, LazyString] = {
     ),
     Event.DEVICE_REQUEST_CONNECTED: _("Sie haben ein Gerät verbunden."),
     Event.DEVICE_REQUEST_DENIED: _("Sie haben abgelehnt, ein Gerät zu verbinden."),
+    Event.DEVICE_DISCONNECTED: _("Ein verbundenes Gerät wurde getrennt."),
     Event.CONSENT_GIVEN: _("Sie haben einem Portal Angaben erlaubt."),
     Event.CONSENT_DECLINED: _("Sie haben einem Portal keine Angaben erlaubt."),
     Event.CONSENT_WITHDRAWN: _("Einem Portal wurde der Zugriff entzogen."),

@@ -36,6 +36,14 @@ def _forget(stage: Stage) -> Filled:
     return filled(visitor, "/forget")
 
 
+def _disconnect(stage: Stage) -> Filled:
+    visitor = _on(stage, "/device")
+    visitor.submit("/device", code=stage.user_code())
+    visitor.submit("/device/", choice="connect")
+    visitor.get("/account/sessions")
+    return filled(visitor, "/disconnect")
+
+
 def _withdraw(stage: Stage) -> Filled:
     visitor = stage.visitor("anna")
     visitor.get("/authorize", **stage.third.parameters())
@@ -68,9 +76,15 @@ def _undo(stage: Stage) -> Filled:
     return filled(visitor, "/account/delete/undo")
 
 
+def _undone(stage: Stage) -> Answer:
+    form = _undo(stage)
+    return form.visitor.post(form.target, form.fields)
+
+
 FORMS: dict[str, Callable[[Stage], Filled]] = {
     "own_sessions.end": _session,
     "own_sessions.end_others": _others,
+    "own_sessions.disconnect": _disconnect,
     "own_sessions.forget": _forget,
     "own_portals.withdraw": _withdraw,
     "own_data.download": _data,
@@ -81,11 +95,12 @@ FORMS: dict[str, Callable[[Stage], Filled]] = {
 PAGES: dict[str, Callable[[Stage], Answer]] = {
     "own sessions": page_of(_others),
     "own sessions, with a device": page_of(_forget),
+    "own sessions, with a connected device": page_of(_disconnect),
     "own portals": page_of(_withdraw),
     "own activity": lambda stage: shown(stage, "anna", "/account/activity"),
     "own data": page_of(_data),
     "deletion": page_of(_deletion),
     "deletion, planned": _deleted,
     "deletion, undoing it": page_of(_undo),
-    "deletion, undone": lambda stage: shown(stage, None, "/account/delete/undone"),
+    "deletion, undone": _undone,
 }

@@ -42,6 +42,18 @@ def own_sessions_with_a_remembered_device(visits: Visits, visitor: Visitor) -> V
 
 
 @scene
+def own_sessions_with_connected_devices(visits: Visits, visitor: Visitor) -> Visitor:
+    person = visits.house.newcomer()
+    visitor.connect_a_device(visits.house.device()["user_code"])
+    visitor.fill(person)
+    visitor.press()
+    visitor.connect_a_device(visits.house.device()["user_code"])
+    visitor.press()
+    visitor.page.goto(f"{visits.house.issuer}/account/sessions")
+    return visitor
+
+
+@scene
 def own_portals(visits: Visits, visitor: Visitor) -> Visitor:
     visits.house.has_client(FOREIGN)
     person = visits.house.newcomer()

@@ -12,6 +12,7 @@ from idp.organizations.models import Membership, Organization
 from tests.legacy import OLD_PASSWORD
 from tests.web.pages.house import Browser, House, Person, forms
 from tests.web.pages.linking import bring, links, mails, prepare_linking
+from tests.web.pages.recovering import give
 
 SIGNED_OUT = "Sie sind jetzt abgemeldet, denn mit der Verknüpfung endete Ihr Zugang zu diesem Unternehmen."
 
@@ -57,15 +58,29 @@ def test_empty(house: House, browser: Browser, ben: Person) -> None:
     assert "kein alter Zugang verknüpft" in browser.text
 
 
-def test_after_linking_the_home_portal_is_named(house: House, browser: Browser, linked: Person) -> None:
-    """The security question leads to the recovery password first; afterwards the list names the way on."""
-    assert "smueller" in browser.text
-    assert "Muster GmbH" in browser.text
+def test_after_linking_the_list_names_the_way_on(house: House, browser: Browser, ben: Person) -> None:
+    """To the home portal of the family; no address says that it was just now."""
+    with house.work() as ctx:
+        ctx.db.get_one(Account, ben.id).product_family = "sage-100"
+    give(house, ben)  # else the security question leads to it first
+    browser.get("/login")
+    browser.sign_in(ben)
+    browser.get("/link")
+    bring(browser)
+    assert browser.heading == "Verknüpfte Konten"
+    for shown in (
+        "smueller",
+        "Muster GmbH",
+        "Ihr alter Zugang ist jetzt verknüpft.",
+        "Weiter zu Kundenportal",
+    ):
+        assert shown in browser.text
     [link] = links(house)
-    browser.get(f"/account/linked?linked={link.id}")
-    assert "Weiter zu Kundenportal" in browser.text
-    browser.get("/account/linked?linked=another")
-    assert "Weiter zu Kundenportal" not in browser.text
+    for word in ("told=linked", "linked=another", f"linked={link.id}"):
+        browser.get(f"/account/linked?{word}")
+        assert "smueller" in browser.text
+        assert "jetzt verknüpft" not in browser.text
+        assert "Weiter zu Kundenportal" not in browser.text
 
 
 def test_undone_all_is_as_before(house: House, browser: Browser, linked: Person) -> None:

@@ -1,12 +1,12 @@
 """A page that stood open while somebody else signed in does not speak for them (req 75, C6)."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from idp.accounts.models import Account
 from idp.oidc import consent
 from idp.oidc.clients import load_clients
-from idp.oidc.models import Client
+from idp.oidc.models import Authorization, Client
 from idp.organizations.models import JoinRequest
 from tests.legacy import OLD_PASSWORD
 from tests.web.pages.house import PASSWORD, Browser, House, Person, forms
@@ -115,6 +115,17 @@ def test_ending_sessions(house: House, here: Browser, ben: Person, ida: Person) 
     here.post(f"/account/sessions/{hers.id}/end", token)
     assert here.heading == CHANGED
     assert [row.ended_at for row in house.sessions()] == before
+
+
+def test_disconnecting_a_device(house: House, here: Browser, ben: Person, ida: Person) -> None:
+    with house.work() as ctx:
+        mine = Authorization.account_id == ben.id  # it becomes what the device grant leaves
+        ctx.db.execute(update(Authorization).where(mine).values(redirect_uri=""))
+    here.get("/account/sessions")
+    _in_another_tab(here, ida)
+    _press(here, "/disconnect")
+    assert here.heading == CHANGED
+    assert not house.events("device_request.disconnected")
 
 
 def test_withdrawing_from_a_portal(house: House, here: Browser, ben: Person, ida: Person) -> None:
