@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, url_for
+from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from idp.accounts.legacy.directory import Directory
@@ -154,6 +154,7 @@ def _page(
         directory=named(directory.name_de, directory.name_en) if directory else None,
         action=url_for("link.submit", flow=flow_id),
         number_action=url_for("link.ask", flow=flow_id),
+        withdrawn="withdrawn" in request.args and not errors,
         affiliation_url=url_for("affiliation.show", flow=flow_id) if asks else None,
         back_url=None if flow else url_for("linked_accounts.show"),
         legacy_username=before.get("legacy_username"),
