@@ -1,5 +1,6 @@
 """A request to join is taken back by its own person, alike for every number (req 59, 75, 91, 106; C5)."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy import func, select
 
 from idp.audit.events import Event
 from idp.audit.log import tail
-from idp.context import Services
+from idp.context import Context, Services
 from idp.errors import Refusal
 from idp.management import activity, join_approval, join_codes, joining, memberships, own_data
 from idp.organizations.memberships import for_account
@@ -15,7 +16,20 @@ from idp.organizations.models import JoinRequest, Membership
 from tests.builders import OPERATOR, make_account, make_membership
 from tests.driver import counted
 from tests.installation import NOW, unit_of_work
-from tests.joining import MUSTER, UNKNOWN, ask, by_post, letters, member, people, person, tell
+from tests.joining import (
+    MUSTER,
+    UNKNOWN,
+    ask,
+    by_post,
+    letters,
+    member,
+    membership_id,
+    people,
+    person,
+    status,
+    tell,
+)
+from tests.lock_order import check_held_first
 
 
 @pytest.fixture
@@ -160,3 +174,49 @@ def test_nobody_takes_back_anothers(services: Services, ids: dict[str, str]) -> 
         with pytest.raises(Refusal, match="not_allowed"):
             joining.withdraw(ctx, ids["ben"], MUSTER)
         assert ctx.db.scalar(select(func.count()).select_from(JoinRequest)) == 1
+
+
+def test_the_account_is_held_before_the_request(services: Services, ids: dict[str, str]) -> None:
+    """Else it waits for who decides, who waits for this request (I8)."""
+    ask(services, ids["ben"])
+
+    def act(ctx: Context) -> None:
+        assert joining.withdraw(ctx.acting(person(ids["ben"])), ids["ben"], MUSTER)
+
+    others = [select(JoinRequest.id), select(Membership.id).where(Membership.account_id == ids["ben"])]
+    assert check_held_first(services, ids["ben"], act, others) == "done"
+
+
+def test_let_in_and_taken_back_at_a_time(services: Services, ids: dict[str, str]) -> None:
+    """One of both counts, and what is shown is what the log says (I8)."""
+    for round_ in range(8):
+        ask(services, ids["ben"])
+        found = membership_id(services, ids["muster"], ids["ben"])
+        barrier, outcomes = threading.Barrier(2), dict[str, bool]()
+
+        def take_back(barrier: threading.Barrier = barrier, outcomes: dict[str, bool] = outcomes) -> None:
+            barrier.wait(30)
+            outcomes["withdrawn"] = withdraw(services, ids["ben"])
+
+        def let_in(
+            barrier: threading.Barrier = barrier, outcomes: dict[str, bool] = outcomes, own: str = found
+        ) -> None:
+            barrier.wait(30)
+            try:
+                with unit_of_work(services, actor=OPERATOR) as ctx:
+                    outcomes["approved"] = join_approval.approve(ctx, ids["muster"], own)
+            except Refusal as refusal:
+                outcomes["approved"] = refusal.code not in ("membership.unknown", "membership.status")
+
+        threads = [threading.Thread(target=run) for run in (take_back, let_in)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(outcomes.values()) == [False, True], (round_, outcomes)
+        is_in = status(services, ids["muster"], ids["ben"]) == "active"
+        assert is_in == outcomes["approved"]
+        assert numbers(services, ids["ben"]) == []
+        if is_in:
+            with unit_of_work(services, actor=OPERATOR) as ctx:
+                memberships.end(ctx, ids["muster"], found)

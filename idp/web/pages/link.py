@@ -43,8 +43,12 @@ _OF_THE_NUMBER = frozenset({"customer.format", "customer.unlike", "join.throttle
 @bp.get("/link")
 @on_the_way
 def show(live: LiveSession, flow: Flow | None) -> Response:
-    """Show both ways; who has to say where they belong is asked that first."""
-    if product_of(live, flow) is None and affiliation.families(current()):
+    """Show both ways; who has to say where they belong is asked that first.
+
+    Who took a number back was past that question already, and hears that it is done.
+    """
+    has_to_say = product_of(live, flow) is None and affiliation.families(current())
+    if has_to_say and "withdrawn" not in request.args:
         return go_to("affiliation.show", flow=flow.id if flow else None)
     before = typed(live)
     if before is None:
