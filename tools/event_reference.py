@@ -108,6 +108,7 @@ MEANINGS: Final[Mapping[Event, str]] = MappingProxyType(
         Event.ORGANIZATION_PERMISSION_WITHDRAWN: "It holds it no longer.",
         Event.MEMBERSHIP_INVITED: "A person was invited.",
         Event.MEMBERSHIP_REQUESTED: "A person asked to join.",
+        Event.MEMBERSHIP_REQUEST_WITHDRAWN: "A person took back what they had asked for.",
         Event.MEMBERSHIP_CREATED: "A person became a member.",
         Event.MEMBERSHIP_ACTIVATED: "A waiting membership was approved.",
         Event.MEMBERSHIP_BLOCKED: "A membership was blocked; what it had ended.",

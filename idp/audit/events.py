@@ -93,6 +93,7 @@ class Event(StrEnum):
     ORGANIZATION_PERMISSION_WITHDRAWN = "organization_permission.withdrawn"
     MEMBERSHIP_INVITED = "membership.invited"
     MEMBERSHIP_REQUESTED = "membership.requested"
+    MEMBERSHIP_REQUEST_WITHDRAWN = "membership.request_withdrawn"
     MEMBERSHIP_CREATED = "membership.created"
     MEMBERSHIP_ACTIVATED = "membership.activated"
     MEMBERSHIP_BLOCKED = "membership.blocked"

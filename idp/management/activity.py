@@ -65,6 +65,9 @@ OF_NOBODY: Final = frozenset(
 )
 TOLD: Final = frozenset(Event) - OF_NOBODY
 
+#: a person who typed a number does not learn whose it is (req 59)
+_OF_A_NUMBER: Final = frozenset({Event.MEMBERSHIP_REQUESTED, Event.MEMBERSHIP_REQUEST_WITHDRAWN})
+
 #: what the link of a mail about an old account does: it went to two addresses, the browser may be another's
 _BY_LINK: Final = frozenset({Event.LEGACY_ACCOUNT_UNLINKED, Event.MEMBERSHIP_ENDED, Event.SESSION_ENDED})
 
@@ -109,9 +112,7 @@ def page(ctx: Context, account_id: str, *, before: str | None = None) -> Page:
             event=Event(entry.event),
             by=who(entry, account_id),
             portal=portals.get(entry.client or "", entry.client),
-            organization=None
-            if entry.event == Event.MEMBERSHIP_REQUESTED  # nor whose it is
-            else companies.get(entry.organization or ""),
+            organization=None if entry.event in _OF_A_NUMBER else companies.get(entry.organization or ""),
             user_agent=origin(entry, account_id).get("user_agent"),
         )
         for entry in shown

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import Table, and_, delete, exists, literal, or_, select
+from sqlalchemy import Table, and_, delete, exists, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.accounts.models import ACTIVE as ACCOUNT_ACTIVE
@@ -128,19 +128,51 @@ def ask(ctx: Context, account_id: str, typed: str) -> Asked:
     return Asked(SENT, number)
 
 
+def withdraw(ctx: Context, account_id: str, customer_number: str) -> bool:
+    """Take a person's request back; False, and nothing done, where it waits no more.
+
+    Statements are the same ones whether a company has the number or not.  A membership that began with the
+    request goes with it: ended, it would tell its person whose the number is (req 59).  One that there was
+    before ends again, and what somebody else began waits on.
+
+    :raises Refusal: ``actor.not_allowed``, ``account.unknown``.
+    """
+    require_person_or_operator(ctx, account_id)
+    accounts.locked(ctx, account_id)  # as by whoever decides
+    found = next((row for row in _open(ctx, account_id) if row.customer_number == customer_number), None)
+    if found is None:
+        return False
+    ctx.db.execute(delete(JoinRequest).where(JoinRequest.id == found.id), execution_options=_BULK)
+    waiting = (
+        Membership.id == (found.membership_id or ""),
+        Membership.status == PENDING,
+        Membership.asked_at.is_not(None),
+    )
+    begun_by_it = delete(Membership).where(*waiting, Membership.epoch == 1)
+    ctx.db.execute(begun_by_it, execution_options=_BULK)
+    end = {
+        "status": ENDED,
+        "epoch": Membership.epoch + 1,
+        "version": Membership.version + 1,
+        "changed_at": ctx.now,
+        "changed_by": ctx.actor.id,
+        "ended_at": ctx.now,
+    }
+    ctx.db.execute(update(Membership).where(*waiting).values(end), execution_options=_BULK)
+    record(
+        ctx,
+        Event.MEMBERSHIP_REQUEST_WITHDRAWN,
+        target=("account", account_id),
+        organization=found.organization_id,
+        new={"customer_number": customer_number},
+    )
+    ctx.db.flush()
+    return True
+
+
 def open_requests(ctx: Context, account_id: str) -> list[OpenRequest]:
     """Return the numbers of a person that wait, the newest first; a number nobody has waits as well."""
-    waiting = (
-        select(JoinRequest.customer_number, JoinRequest.asked_at)
-        .outerjoin(Membership, Membership.id == JoinRequest.membership_id)
-        .where(
-            JoinRequest.account_id == account_id,
-            JoinRequest.asked_at > ctx.now - REQUEST_LASTS,
-            or_(JoinRequest.membership_id.is_(None), Membership.status == PENDING),
-        )
-        .order_by(JoinRequest.asked_at.desc(), JoinRequest.id.desc())
-    )
-    return [OpenRequest(*row) for row in ctx.db.execute(waiting)]
+    return [OpenRequest(row.customer_number, row.asked_at) for row in _open(ctx, account_id)]
 
 
 def purge(ctx: Context, limit: int) -> int:
@@ -178,6 +210,27 @@ def can_be_typed(ctx: Context, customer_number: str) -> bool:
 
 
 _NINE: Final = 9
+_BULK: Final = {"synchronize_session": False}
+
+
+def _open(ctx: Context, account_id: str) -> list[Any]:
+    waiting = (
+        select(
+            JoinRequest.id,
+            JoinRequest.customer_number,
+            JoinRequest.asked_at,
+            JoinRequest.membership_id,
+            Membership.organization_id,
+        )
+        .outerjoin(Membership, Membership.id == JoinRequest.membership_id)
+        .where(
+            JoinRequest.account_id == account_id,
+            JoinRequest.asked_at > ctx.now - REQUEST_LASTS,
+            or_(JoinRequest.membership_id.is_(None), Membership.status == PENDING),
+        )
+        .order_by(JoinRequest.asked_at.desc(), JoinRequest.id.desc())
+    )
+    return list(ctx.db.execute(waiting))
 
 
 def _company(ctx: Context, account_id: str, typed: str, number: str) -> _Company | None:

@@ -5,7 +5,7 @@ new password waits sealed in a flow until the account's second factor was given;
 password is the means (:mod:`idp.management.recovery`).
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from sqlalchemy import select, update
@@ -37,23 +37,33 @@ PAUSE: Final = timedelta(seconds=60)
 """How long to wait before another link is sent."""
 
 
-def admit(ctx: Context, address: str) -> None:
+def admit(ctx: Context, address: str) -> datetime | None:
     """Count a request before anything is written; needs no transaction and must not be inside one.
 
+    :returns: until when only browsers that the account knows cause a mail, for everybody's share is used up;
+        None while it is not.
     :raises Refusal: ``reset.throttled``, ``mail.throttled`` (``until``).
     """
     ctx.throttle.reset_try(ip=ctx.origin.ip, now=ctx.now)
-    ctx.throttle.mail_try(mails.RESETS, identifiers.email_key(address), now=ctx.now)
+    key = identifiers.email_key(address)
+    return ctx.throttle.mail_try(mails.RESETS, key, now=ctx.now, device=ctx.origin.device)
 
 
-def begin(ctx: Context, address: str, *, then: Flow | None, browser_hash: bytes) -> Flow:
+def begin(
+    ctx: Context,
+    address: str,
+    *,
+    then: Flow | None,
+    browser_hash: bytes,
+    known_until: datetime | None = None,
+) -> Flow:
     """Keep the address that was typed, and send a link where it is somebody's proven one.
 
     :param then: the flow that the person came from and goes back to.
+    :param known_until: what :func:`admit` returned.
     """
     flow = _start(ctx, then, browser_hash)
-    engine.put(ctx, flow, {"address": address})
-    _send(ctx, flow, address)
+    _send(ctx, flow, address, known_until)
     return flow
 
 
@@ -68,9 +78,16 @@ def address_of(ctx: Context, flow: Flow) -> str:
     return str(found["address"])
 
 
-def resend(ctx: Context, flow: Flow) -> None:
+def known_until(ctx: Context, flow: Flow) -> datetime | None:
+    """Return until when the address gets mails through known browsers only, None where it was not so."""
+    until = (engine.get(ctx, flow) or {}).get("known_until")
+    return datetime.fromisoformat(until) if until else None
+
+
+def resend(ctx: Context, flow: Flow, *, known_until: datetime | None = None) -> None:
     """Send another link; the one before stays good for its own time.
 
+    :param known_until: what :func:`admit` returned.
     :raises Refusal: ``mail.too_soon`` (``until``).
     """
     last = ctx.db.scalar(
@@ -81,7 +98,7 @@ def resend(ctx: Context, flow: Flow) -> None:
     )
     if last is not None and ctx.now < last + PAUSE:
         raise Refusal("mail.too_soon", until=last + PAUSE)
-    _send(ctx, flow, address_of(ctx, flow))
+    _send(ctx, flow, address_of(ctx, flow), known_until)
 
 
 def of_link(ctx: Context, token: str) -> Flow:
@@ -261,14 +278,16 @@ def _start(
     )
 
 
-def _send(ctx: Context, flow: Flow, address: str) -> None:
+def _send(ctx: Context, flow: Flow, address: str, known_until: datetime | None) -> None:
     """Make a link, and send it where the address is proven and its account may act (M03).
 
     It goes to the address as it is stored, not as it was typed just now.  Else the same is written, but a
     mail that nobody gets: neither statements nor time tell who has an account (req 59).
     """
+    engine.put(ctx, flow, {"address": address, "known_until": known_until and known_until.isoformat()})
     token = one_time_secrets.create(ctx, LINK, target=flow.id, flow_id=flow.id, lifetime=LIFETIME)
     account, stored = _owner(ctx, address)
+    within = known_until is None or _has_share(ctx, account)
     client = ctx.db.get(Client, flow.client_id) if flow.client_id else None
     account_id, epoch = (account.id, account.epoch) if account else (None, 0)
     asked = {"account": account_id, "epoch": epoch}
@@ -282,8 +301,20 @@ def _send(ctx: Context, flow: Flow, address: str) -> None:
         to=stored,
         locale=account.locale if account else None,
         expires_at=ctx.now + LIFETIME,
-        withheld=account is None,
+        withheld=account is None or not within,
     )
+
+
+def _has_share(ctx: Context, account: Account | None) -> bool:
+    """Tell whether this browser may cause a mail that strangers may not: the account knows it (req 56).
+
+    For every other browser the same is read and written, under the name of its cookie (req 59).
+    """
+    device = ctx.origin.device or b""
+    known = devices.find(ctx, account.id if account else "", device)
+    whose, which = (account.id, known.id) if account and known else (device.hex(), device.hex())
+    counted = ctx.throttle.known_mail(ctx.db, mails.RESETS, account_id=whose, device_id=which, now=ctx.now)
+    return counted and known is not None
 
 
 def _owner(ctx: Context, address: str) -> tuple[Account | None, str]:

@@ -38,6 +38,8 @@ NOTICES_A_DAY = 5
 """Mails of one kind about the same account: whoever did not believe the fifth does not read the sixth."""
 OWN_ACTS_AN_HOUR = {"username": 20, "export": 5}
 """What a person does that costs others something: user names that are taken, mails ahead of others' codes."""
+KNOWN_BROWSERS = 3
+"""How many browsers' shares of mails all known ones of an account have together in a day."""
 _NEVER = 2**31 - 1
 _OWNER = "owner"
 
@@ -234,17 +236,47 @@ class Throttle:
             limit.count
         )
 
-    def mail_try(self, kind: str, address: str, *, now: datetime) -> None:
+    def mail_try(
+        self, kind: str, address: str, *, now: datetime, device: bytes | None = None
+    ) -> datetime | None:
         """Count a mail that a stranger causes, whoever has the address (req 59).
+
+        Whether *device* is a known browser decides nothing in here, so the answer does not tell: who has a
+        cookie, good for anything or not, hears of the refusal only after a share of its own.
 
         :param kind: what it is for; each is counted for itself, or mails about a registration would use up
             those that an owner recovers the account by (req 56).
         :param address: in the form addresses are compared in.
+        :param device: what names this browser, for mails that known ones have a share of.
+        :returns: until when the mail needs :meth:`known_mail`, since everybody's share is used up; else None.
         :raises Refusal: ``mail.throttled`` (until).
         """
-        limits = [Limit(self._settings.mails_per_hour, HOUR), Limit(self._settings.mails_per_day, DAY)]
-        counted = [(self._key(f"mail.{kind}.{limit.period}", address), limit) for limit in limits]
-        _raise_above(limits, self._windows.hit(counted, now), "mail.throttled")
+        counts = self._mail_counts(kind, address)
+        if device is not None:
+            counts += self._mail_counts(f"{kind}.from", f"{device.hex()}\0{address}")
+        limits = [limit for _, limit in counts]
+        windows = self._windows.hit(counts, now)
+        everybody, own = _above(limits[:2], windows[:2]), _above(limits[2:], windows[2:])
+        if everybody is None or (device is not None and own is None):
+            return everybody
+        raise Refusal("mail.throttled", until=min(everybody, own or everybody))
+
+    def known_mail(self, db: Session, kind: str, *, account_id: str, device_id: str, now: datetime) -> bool:
+        """Count a mail beyond everybody's share, in the operation's transaction; False where it is too much.
+
+        Each known browser has as many as an address, so that a copied cookie uses up none of the others';
+        all of an account together have a limit, too, so that whoever knows its password floods nobody.
+
+        :param account_id: whose browser it is.
+        :param device_id: the browser's row, which stays when its cookie gets another name.
+        """
+        connection, counts = db.connection(), self._mail_counts(f"{kind}.known", device_id)
+        windows = [counters.hit(connection, key, limit, now) for key, limit in counts]
+        within = _above([limit for _, limit in counts], windows) is None
+        whole = Limit(KNOWN_BROWSERS * self._settings.mails_per_day, DAY)
+        # what a browser wants too often is nothing to the others, yet costs the same statement
+        key = self._key(f"mail.{kind}.all_known", account_id if within else device_id)
+        return counters.hit(connection, key, whole, now).count <= whole.count and within
 
     def succeeded(self, db: Session, reservation: Reservation) -> None:
         """Forget the failures of this account and factor, within the operation's transaction (req 57)."""
@@ -309,6 +341,10 @@ class Throttle:
         keys = [self._key(f"network.{purpose}.{limit.period}", str(network)) for limit in limits]
         _raise_above(limits, self._windows.hit(list(zip(keys, limits, strict=True)), now), code)
 
+    def _mail_counts(self, kind: str, subject: str) -> list[tuple[str, Limit]]:
+        limits = Limit(self._settings.mails_per_hour, HOUR), Limit(self._settings.mails_per_day, DAY)
+        return [(self._key(f"mail.{kind}.{limit.period}", subject), limit) for limit in limits]
+
     def _lanes(self, purpose: str, subject: str, known: str | None) -> list[str]:
         """Return the keys of a subject: of a browser or owner that is known, if any, and of everybody."""
         everyone = self._key(purpose, subject)
@@ -332,9 +368,15 @@ def make_throttle(settings: Settings, database: Database, vault: Vault) -> Throt
 
 
 def _raise_above(limits: Sequence[Limit], windows: Sequence[Window], code: str) -> None:
+    until = _above(limits, windows)
+    if until is not None:
+        raise Refusal(code, until=until)
+
+
+def _above(limits: Sequence[Limit], windows: Sequence[Window]) -> datetime | None:
+    """Return when the last of the windows ends whose limits are passed, None where none is."""
     above = [window.ends for limit, window in zip(limits, windows, strict=True) if window.count > limit.count]
-    if above:
-        raise Refusal(code, until=max(above))
+    return max(above, default=None)
 
 
 def _refusal(kind: str, until: datetime | None, stopped: str) -> Refusal:

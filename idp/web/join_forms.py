@@ -1,4 +1,4 @@
-"""The form of joining a company: the code of a letter (screens R-05)."""
+"""The forms of joining a company: the code of a letter, and taking a request back (screens R-05)."""
 
 from flask_babel import lazy_gettext
 from wtforms import StringField
@@ -19,3 +19,9 @@ class JoinCodeForm(PageForm):
             Length(max=_LONGEST, message=lazy_gettext("Die Eingabe ist zu lang.")),
         ],
     )
+
+
+class WithdrawForm(PageForm):
+    """The number of the request that is taken back, as the page shows it."""
+
+    customer_number = StringField()

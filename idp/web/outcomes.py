@@ -55,7 +55,8 @@ def page_for(asking: Asking) -> Response:
     requests = joining.open_requests(current(), live.account.id) if live else []
     if requests:
         code_url = url_for("joining.show_code", flow=flow.id)
-        facts = {"requests": requests, "code_url": code_url}
+        withdraw_url = url_for("joining.withdraw", flow=flow.id)
+        facts = {"requests": requests, "code_url": code_url, "withdraw_url": withdraw_url}
         return _state_page("pages/join_waiting.html", flow, wanted, client, None, **facts)
     return _state_page("pages/access_no_organization.html", flow, wanted, client, wanted.organization)
 

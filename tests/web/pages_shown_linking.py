@@ -36,6 +36,7 @@ def _link(errors: list[tuple[str, str]] | None = None, **values: Any) -> Page:
         "legacy_username": HOSTILE,
         "customer_number": HOSTILE,
         "number_digits": 9,
+        "withdrawn": False,
         "affiliation_url": "/affiliation",
         "back_url": None,
         "portal": PORTAL,
@@ -89,6 +90,7 @@ def _waiting(*numbers: str, **values: Any) -> Page:
     shown = {
         "requests": [Shown(customer_number=number, asked_at=NOW) for number in numbers],
         "code_url": "/join/code",
+        "withdraw_url": "/join/withdraw",
         "portal": PORTAL,
         "return_url": "/leave",
         "switch_url": "/other",
@@ -112,6 +114,7 @@ PAGES: dict[str, Callable[[], Page]] = {
         [("family", "Wählen Sie Ihre Zugehörigkeit aus.")], portal=None, cancel_url=None, back_url="/account"
     ),
     "link": _link,
+    "link-withdrawn": lambda: _link(withdrawn=True),
     "link-wrong": lambda: _link([("legacy_username", word("login.failed"))]),
     "link-number-wrong": lambda: _link([("customer_number", "Geben Sie Ihre Kundennummer ein.")]),
     "link-of-oneself": lambda: _link(

@@ -83,13 +83,16 @@ def _password_forgot(
     }
 
 
-def _password_sent(errors: list[tuple[str, str]] | None = None, *, sent_again: bool = False) -> Page:
+def _password_sent(
+    errors: list[tuple[str, str]] | None = None, *, sent_again: bool = False, note: str | None = None
+) -> Page:
     return "pages/password_sent.html", {
         "email": HOSTILE,
         "minutes": 30,
         "resend_url": "/password/forgot/resend",
         "other_address_url": "/password/forgot",
         "sent_again": sent_again,
+        "note": note,
         "offers_recovery": True,
         "portal": PORTAL,
         "errors": errors or [],
@@ -112,6 +115,7 @@ PAGES: dict[str, Callable[[], Page]] = {
     "password-forgot-wrong": lambda: _password_forgot(HOSTILE, [("email", word("email.format"))]),
     "password-sent": _password_sent,
     "password-sent-again": lambda: _password_sent(sent_again=True),
+    "password-sent-perhaps": lambda: _password_sent(note=word("reset.known_only", until=NOW)),
     "password-reset": _password_reset,
     "password-reset-wrong": lambda: _password_reset(
         [("new_password", word("password.common")), ("confirm_password", word("password.mismatch"))]

@@ -62,10 +62,12 @@ def submit() -> Response:
     ctx = current()
     ctx.db.commit()
     try:
-        password_reset.admit(ctx, address)
+        until = password_reset.admit(ctx, address)
     except Refusal as refusal:
         return refused_until(_page(flow, form, [("", word_refusal(refusal))], status=429), refusal)
-    made = password_reset.begin(ctx, address, then=flow_of_request(), browser_hash=flow_browser())
+    made = password_reset.begin(
+        ctx, address, then=flow_of_request(), browser_hash=flow_browser(), known_until=until
+    )
     return go_to("forgotten_password.show_sent", flow=made.id)
 
 
@@ -82,8 +84,8 @@ def resend() -> Response:
     try:
         address = password_reset.address_of(ctx, flow)
         ctx.db.commit()
-        password_reset.admit(ctx, address)
-        password_reset.resend(ctx, flow_of(engine.RESET, lock=True))
+        until = password_reset.admit(ctx, address)
+        password_reset.resend(ctx, flow_of(engine.RESET, lock=True), known_until=until)
     except Refusal as refusal:
         if refusal.code not in ("mail.throttled", "reset.throttled", "mail.too_soon"):
             raise
@@ -157,11 +159,13 @@ def _page(
 
 
 def _sent_page(flow: Flow, errors: Errors = (), *, status: int = 200) -> Response:
+    until = password_reset.known_until(current(), flow)
     return show_page(
         "pages/password_sent.html",
         flow,
         status=status,
         email=password_reset.address_of(current(), flow),
+        note=word("reset.known_only", until=until) if until else None,
         minutes=int(password_reset.LIFETIME.total_seconds() // 60),
         resend_url=url_for("forgotten_password.resend", flow=flow.id),
         other_address_url=url_for("forgotten_password.show", flow=flow.request["then"]),

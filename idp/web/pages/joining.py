@@ -18,7 +18,8 @@ from idp.web.csrf import is_stale, shows_stale_form
 from idp.web.flow_pages import decline_url, flow_of_request, go_on, go_to, refused_until
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import form_errors
-from idp.web.join_forms import JoinCodeForm
+from idp.web.join_forms import JoinCodeForm, WithdrawForm
+from idp.web.notes import go_and_tell
 from idp.web.own_pages import signed_in
 from idp.web.wording import word, word_refusal
 
@@ -42,9 +43,21 @@ def show(live: LiveSession) -> Response:
         flow,
         requests=requests,
         code_url=url_for("joining.show_code", flow=flow.id if flow else None),
+        withdraw_url=url_for("joining.withdraw", flow=flow.id if flow else None),
         return_url=decline_url(flow),
         switch_url=url_for("choose_account.switch", flow=flow.id) if flow else None,
     )
+
+
+@bp.post("/join/withdraw")
+@signed_in
+def withdraw(live: LiveSession) -> Response:
+    """Take a request back, as for a number with a slip, and ask for the right one (req 59)."""
+    flow, ctx = flow_of_request(), current().acting(Actor("account", live.account.id))
+    flow_id = flow.id if flow else None
+    if not joining.withdraw(ctx, live.account.id, str(WithdrawForm().customer_number.data)):
+        return go_to("joining.show", flow=flow_id)  # decided meanwhile, or taken back in another tab
+    return go_and_tell("link.show", "withdrawn", flow=flow_id)
 
 
 @bp.get("/join/code")

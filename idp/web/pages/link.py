@@ -44,8 +44,12 @@ _OF_THE_NUMBER = frozenset({"customer.format", "customer.unlike", "join.throttle
 @bp.get("/link")
 @on_the_way
 def show(live: LiveSession, flow: Flow | None) -> Response:
-    """Show both ways; who has to say where they belong is asked that first."""
-    if product_of(live, flow) is None and affiliation.families(current()):
+    """Show both ways; who has to say where they belong is asked that first.
+
+    Who took a number back was past that question already, and hears that it is done.
+    """
+    has_to_say = product_of(live, flow) is None and affiliation.families(current())
+    if has_to_say and told() != "withdrawn":
         return go_to("affiliation.show", flow=flow.id if flow else None)
     before = typed(live)
     if before is None:
@@ -157,6 +161,7 @@ def _page(
         directory=named(directory.name_de, directory.name_en) if directory else None,
         action=url_for("link.submit", flow=flow_id),
         number_action=url_for("link.ask", flow=flow_id),
+        withdrawn=told() == "withdrawn" and not errors,
         affiliation_url=url_for("affiliation.show", flow=flow_id) if asks else None,
         back_url=None if flow else url_for("linked_accounts.show"),
         legacy_username=before.get("legacy_username"),

@@ -21,6 +21,10 @@ REFUSALS: dict[str, LazyString] = {
     "reset.exhausted": _(
         "Das waren zu viele falsche Codes. Ihr altes Passwort gilt weiter. Beginnen Sie noch einmal."
     ),
+    "reset.known_only": _(
+        "An diese Adresse ging schon viel Post. Wir senden den Link nur, wenn Sie sich in diesem Browser "
+        "schon mit Ihrem jetzigen Passwort angemeldet haben. Sonst versuchen Sie es ab %(until)s wieder."
+    ),
     "mail.too_soon": _("Der letzte Link ist noch keine Minute alt. Der nächste geht ab %(until)s."),
     "mail.throttled": _("An diese Adresse ging schon viel Post. Versuchen Sie es ab %(until)s wieder."),
     "link.failed": _("Benutzername oder Passwort von %(directory)s stimmt nicht."),

@@ -72,6 +72,7 @@ SENTENCES: Mapping[Event, LazyString] = {
     Event.LEGACY_LINK_REFUSED: _("Ein Konto eines alten Portals wurde nicht verknüpft."),
     Event.MEMBERSHIP_INVITED: _("Ein Unternehmen hat Sie eingeladen."),
     Event.MEMBERSHIP_REQUESTED: _("Sie haben den Zugang zu einem Unternehmen beantragt."),
+    Event.MEMBERSHIP_REQUEST_WITHDRAWN: _("Sie haben einen Antrag auf Zugang zurückgezogen."),
     Event.MEMBERSHIP_CREATED: _("Sie gehören jetzt zu einem Unternehmen."),
     Event.MEMBERSHIP_ACTIVATED: _("Ein Unternehmen hat Sie freigeschaltet."),
     Event.MEMBERSHIP_BLOCKED: _("Ein Unternehmen hat Ihren Zugang gesperrt."),

@@ -17,6 +17,13 @@ def _code(stage: Stage) -> Filled:
     return filled(visitor, "/join/code", code="BCDF-GHJK-LMNP")
 
 
+def _withdraw(stage: Stage) -> Filled:
+    visitor = stage.visitor("nora")
+    _ask(stage)
+    visitor.get("/join")
+    return filled(visitor, "/join/withdraw", customer_number="100200300")
+
+
 def _waiting(stage: Stage, target: str = "/join") -> Answer:
     visitor = stage.visitor("nora")
     _ask(stage)
@@ -30,7 +37,10 @@ def _ask(stage: Stage) -> None:
             joining.ask(ctx, accounts.find(ctx, "nora"), number)
 
 
-FORMS: dict[str, Callable[[Stage], Filled]] = {"joining.submit_code": _code}
+FORMS: dict[str, Callable[[Stage], Filled]] = {
+    "joining.submit_code": _code,
+    "joining.withdraw": _withdraw,
+}
 
 PAGES: dict[str, Callable[[Stage], Answer]] = {
     "join, waiting": _waiting,

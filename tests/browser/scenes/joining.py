@@ -59,6 +59,16 @@ def join_waiting_at_a_portal(visits: Visits, visitor: Visitor) -> Visitor:
 
 
 @scene
+def join_withdrawn(visits: Visits, visitor: Visitor) -> Visitor:
+    """The number had a slip; the page where the right one is typed says that it waits no more."""
+    _at(visits, visitor, "/join", "999888777")
+    with visitor.page.expect_navigation():
+        visitor.page.locator("main form[action*='/join/withdraw'] button").click()
+    visitor.page.locator("main .notice.success").wait_for(timeout=2000)
+    return visitor
+
+
+@scene
 def join_code(visits: Visits, visitor: Visitor) -> Visitor:
     """Reached from the page of the portal that waits."""
     join_waiting_at_a_portal(visits, visitor)

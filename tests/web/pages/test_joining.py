@@ -10,7 +10,7 @@ from idp.management import join_approval, join_letters, joining, memberships, or
 from idp.oidc.models import Client as Portal
 from tests.builders import OPERATOR, make_membership, make_organization
 from tests.joining import ADDRESS, MUSTER, UNKNOWN
-from tests.web.pages.house import Browser, House, Person
+from tests.web.pages.house import Browser, House, Person, forms
 
 WAITING = "Freischaltung ausstehend"
 
@@ -175,3 +175,67 @@ def test_a_block_is_not_hidden_by_a_request(house: House, browser: Browser, ben:
     ask(house, ben)
     with house.work() as ctx:
         assert join_approval.waiting(ctx.acting(OPERATOR), muster) == []
+
+
+def test_a_slip_in_the_number_is_mended(house: House, browser: Browser, ben: Person, muster: str) -> None:
+    """On the way to the portal: the request is taken back, and the right number typed (req 102)."""
+    ask(house, ben, UNKNOWN)
+    at_the_portal(house, browser)
+    assert UNKNOWN in browser.text
+    browser.send(customer_number=UNKNOWN)
+    assert "Ihr Antrag ist zurückgezogen." in browser.text
+    [number_form] = [at for at, (action, _) in enumerate(forms(browser.text)) if "/link/number" in action]
+    browser.send(form=number_form, customer_number=MUSTER)
+    assert browser.heading == "Ihr Antrag ist eingegangen"
+    browser.get("/join")
+    assert MUSTER in browser.text
+    assert UNKNOWN not in browser.text
+
+
+def test_taking_back_looks_alike_for_every_number(house: House, browser: Browser, muster: str) -> None:
+    """Statuses, pages, headers and what stands in the activity differ in the number alone (req 59)."""
+    seen = []
+    for name, number in (("clara", MUSTER), ("doro", UNKNOWN)):
+        other = house.browser()
+        ask(house, signed_in(house, other, name), number)
+        other.get("/join")
+        other.send(customer_number=number, follow=False)
+        answer = (other.page.status_code, other.page.headers["Location"], len(other.page.data))
+        other.get(other.page.headers["Location"])
+        after = plain(other.text)
+        other.get("/account/activity")
+        assert "Muster GmbH" not in other.text
+        assert "Antrag auf Zugang zurückgezogen" in other.text
+        seen.append((answer, after.replace(name, "X").replace(name.title(), "X")))
+    assert seen[0] == seen[1]
+
+
+def test_taken_back_twice(house: House, browser: Browser, ben: Person, muster: str) -> None:
+    """A second tab, a number that never waited, one that cannot be: led on, and nothing happens (req 75)."""
+    ask(house, ben)
+    ask(house, ben, UNKNOWN)
+    browser.get("/join")
+    page = browser.page
+    browser.send(customer_number=MUSTER)
+    for number in (MUSTER, "100200999", "", "x" * 9000, "1\0"):
+        browser.page, browser.address = page, "/join"
+        browser.send(customer_number=number)
+        assert browser.page.status_code in (200, 400)
+    browser.get("/join")
+    assert UNKNOWN in browser.text
+    assert MUSTER not in browser.text
+    assert len(house.events("membership.request_withdrawn")) == 1
+
+
+def test_the_right_number_counts_as_a_try(house: House, browser: Browser, ben: Person, muster: str) -> None:
+    """Taking back clears no count: five numbers a day (req 55, 59)."""
+    for _ in range(5):
+        browser.get("/link")
+        number_form = len(forms(browser.text)) - 1
+        browser.send(form=number_form, customer_number=UNKNOWN)
+        assert browser.heading == "Ihr Antrag ist eingegangen"
+        browser.get("/join")
+        browser.send(customer_number=UNKNOWN)
+    browser.send(form=number_form, customer_number=MUSTER)
+    assert browser.page.status_code == 429
+    assert "Zu viele" in browser.text

@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from idp.accounts.legacy.models import ProductFamily
 from idp.accounts.models import Account
-from idp.management import legacy_proof
+from idp.context import Actor
+from idp.management import joining, legacy_proof
 from idp.oidc.models import Client
 from idp.organizations.models import Organization
 from tests.builders import make_organization
@@ -329,3 +330,17 @@ def test_the_state_page_stays_where_nothing_can_be_linked(settings: Any, databas
     browser = house.browser()
     arrive(browser, house.add("ben"))
     assert browser.heading == "Ihr Konto gehört noch zu keinem Unternehmen"
+
+
+def test_a_number_taken_back_is_typed_anew_at_once(house: House, browser: Browser, ben: Person) -> None:
+    """Where a portal declared the product, its person never chose one: the right number is first (R-04)."""
+    with house.work() as ctx:
+        joining.ask(ctx.acting(Actor("account", ben.id)), ben.id, "999888777")
+    browser.get("/join")
+    browser.sign_in(ben)
+    assert browser.heading == "Freischaltung ausstehend"
+    browser.send(customer_number="999888777")
+    assert "Ihr Antrag ist zurückgezogen." in browser.text
+    assert "Andere Zugehörigkeit wählen" in browser.text
+    browser.send(form=form_with(browser, "customer_number"), customer_number="100200300")
+    assert browser.heading == "Ihr Antrag ist eingegangen"
