@@ -190,7 +190,7 @@ def consents(state: State, who: str, *, as_json: bool) -> None:
     """List what a person lets portals have, by consent."""
     with state.operation() as ctx:
         found = management_consents.list_all(ctx, accounts.find(ctx, who))
-    rows = [asdict(facts) for facts in found]
+    rows = [asdict(facts) | {"companies": [company.name for company in facts.companies]} for facts in found]
     if as_json:
         write_json(rows)
     else:

@@ -13,7 +13,19 @@ from idp.management import accounts
 from idp.management.actors import require_person_or_operator
 from idp.management.ending import Ended, end_consent
 from idp.oidc.authorization import OF_DEVICES
+from idp.oidc.claims import ORGANIZATIONAL
 from idp.oidc.models import Authorization, Client, Consent
+from idp.organizations.models import Membership, Organization
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCompany:
+    """A company that a portal may know, or was told of when it could."""
+
+    id: str
+    name: str
+    #: claims that told of it, or may
+    claims: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +37,7 @@ class ConsentFacts:
     scope: str
     #: asked for one by one, beside what the scopes bring
     claims: tuple[str, ...]
-    #: ids of the companies it may tell of
-    organizations: tuple[str, ...]
+    companies: tuple[KnownCompany, ...]
     created_at: datetime
     updated_at: datetime
     #: when the portal last got a person's answer, None: its authorizations are long gone
@@ -50,19 +61,51 @@ def list_all(ctx: Context, account_id: str) -> list[ConsentFacts]:
         .where(Consent.account_id == account_id)
         .order_by(Client.client_name, Client.client_id)
     )
+    companies = known_companies(ctx, account_id)
     return [
         ConsentFacts(
             client_id=client_id,
             client_name=name,
             scope=row.scope,
             claims=tuple(row.claims),
-            organizations=tuple(row.organizations),
+            companies=tuple(companies.get(row.client_id, ())),
             created_at=row.created_at,
             updated_at=row.updated_at,
             last_used_at=used,
         )
         for client_id, name, row, used in ctx.db.execute(given)
     ]
+
+
+def known_companies(ctx: Context, account_id: str) -> dict[str, list[KnownCompany]]:
+    """Return what clients know of a person's companies, by the clients' row ids, the companies by name.
+
+    What was issued counts beside what was allowed: to a portal that was the operator's own, or before
+    companies were kept with a consent.
+    """
+    found: dict[tuple[str, str], set[str]] = {}
+    allowed = select(Consent.client_id, Consent.organizations).where(Consent.account_id == account_id)
+    for client, pairs in ctx.db.execute(allowed):
+        for claim, organization in pairs:
+            found.setdefault((client, organization), set()).add(claim)
+    issued = (
+        select(Authorization.client_id, Membership.organization_id, Authorization.scope)
+        .join(Membership, Membership.id == Authorization.membership_id)
+        .where(Authorization.account_id == account_id)
+        .distinct()
+    )
+    for client, organization, scope in ctx.db.execute(issued):
+        found.setdefault((client, organization), set()).update(ORGANIZATIONAL & set(scope.split()))
+    ids = {organization for _, organization in found}
+    names = (
+        select(Organization.id, Organization.name).where(Organization.id.in_(ids)).order_by(Organization.name)
+    )
+    known: dict[str, list[KnownCompany]] = {}
+    for key, name in ctx.db.execute(names):
+        for (client, organization), claims in found.items():
+            if organization == key and claims:
+                known.setdefault(client, []).append(KnownCompany(key, name, tuple(sorted(claims))))
+    return known
 
 
 @dataclass(frozen=True, slots=True)

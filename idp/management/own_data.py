@@ -23,7 +23,7 @@ from idp.authentication.models import (
 from idp.context import Context
 from idp.db import Base
 from idp.delivery import mails
-from idp.management import accounts, activity
+from idp.management import accounts, activity, consents
 from idp.management.actors import require_person_or_operator
 from idp.management.own_data_fields import TABLES
 from idp.oidc.models import Authorization, Client, Consent
@@ -125,17 +125,14 @@ def _consents(ctx: Context, account_id: str) -> Section:
         .where(Consent.account_id == account_id)
         .order_by(Consent.created_at)
     )
-    found = ctx.db.execute(mine).all()
-    known = {key for row, _ in found for key in row.organizations}
-    names = select(Organization.id, Organization.name).where(Organization.id.in_(known))
-    name_of = {key: name for key, name in ctx.db.execute(names)}
+    known = consents.known_companies(ctx, account_id)
     return [
         {
             "portal": portal,
-            "companies": sorted(name_of[key] for key in row.organizations if key in name_of),
+            "companies": [company.name for company in known.get(row.client_id, ())],
             **_told(row),
         }
-        for row, portal in found
+        for row, portal in ctx.db.execute(mine)
     ]
 
 

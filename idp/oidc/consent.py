@@ -67,8 +67,8 @@ class Decision:
     allowed: Extent = NOTHING
     #: shown, and left unticked
     declined: Extent = NOTHING
-    #: the companies it was allowed to tell of, by their ids; empty where nothing of companies is allowed
-    organizations: frozenset[str] = frozenset()
+    #: of what is allowed, what may be told of which company: a claim's name and the company's id
+    organizations: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def reach(self) -> Extent:
@@ -80,9 +80,9 @@ class Decision:
         return not wanted - (self.reach | self.declined)
 
     def may_tell(self, wanted: Extent, organization_id: str | None) -> bool:
-        """Tell whether what of this is allowed tells of no company, or of one that was allowed."""
-        of_company = organization_id is not None and (wanted & self.reach).of_companies
-        return not of_company or organization_id in self.organizations
+        """Tell whether what of this is allowed may be told of the company that somebody acts for."""
+        told = (wanted & self.reach).of_companies if organization_id is not None else ()
+        return all((name, organization_id) in self.organizations for name in told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def find(ctx: Context, account_id: str, client_row_id: str) -> Decision | None:
     row = _FIND.first(ctx.db, account=account_id, client=client_row_id)
     if row is None:
         return None
-    return Decision(_extent(row[0], row[1]), _extent(row[2], row[3]), frozenset(row[4]))
+    return Decision(_extent(row[0], row[1]), _extent(row[2], row[3]), frozenset(map(tuple, row[4])))
 
 
 def grant_now(
@@ -215,8 +215,9 @@ def decide(
     old = known or Decision()
     yes = (fixed(client, wanted) | ticked) & wanted
     allowed = old.allowed - wanted | yes
-    companies = _companies(old, allowed, yes, organization_id)
-    new = Decision(allowed, old.declined - wanted | (wanted - yes), companies)
+    shown = {(name, organization_id) for name in yes.of_companies} if organization_id else set()
+    companies = {pair for pair in old.organizations | shown if pair[0] in allowed.of_companies}
+    new = Decision(allowed, old.declined - wanted | (wanted - yes), frozenset(companies))
     values = _columns(new) | {"updated_at": ctx.now}
     if known is None:
         keys = {"id": new_id(), "account_id": account_id, "client_id": client.row_id, "created_at": ctx.now}
@@ -230,18 +231,9 @@ def decide(
         target=("account", account_id),
         client=client.client_id,
         old=_fact(old.allowed) if known else None,
-        new=_fact(new.allowed),
+        new=_fact(new.allowed) | ({"organization": organization_id} if shown else {}),
     )
     return old.reach - new.reach
-
-
-def _companies(old: Decision, allowed: Extent, yes: Extent, organization_id: str | None) -> frozenset[str]:
-    """Return the companies a client may know: those of before, unless more of each was allowed now."""
-    if not allowed.of_companies:
-        return frozenset()
-    more = allowed.of_companies - old.reach.of_companies
-    shown = frozenset({organization_id} if organization_id and yes.of_companies else ())
-    return shown if more else old.organizations | shown
 
 
 def decline(ctx: Context, account_id: str, client: RegisteredClient) -> None:

@@ -185,7 +185,7 @@ def _keep_quiet(request: AuthorizationRequest, client: RegisteredClient, person:
 
 def _may_know(person: Person, organization: str) -> bool:
     """Tell whether the person let the client know that they belong to this company."""
-    known = person.decision.organizations if person.decision else frozenset()
+    known = {company for _, company in person.decision.organizations} if person.decision else ()
     return any(
         membership.organization_id in known and policy.is_named(membership, organization)
         for membership in person.memberships

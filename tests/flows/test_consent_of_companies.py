@@ -1,12 +1,14 @@
 """A third party knows the companies whose values somebody was shown, and no other (L-11; req 16, 59, 75)."""
 
+import json
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from idp.accounts.models import Account
-from idp.context import Actor, Context, Services
+from idp.audit.models import AuditEvent
+from idp.context import Actor, Services
 from idp.management import own_data
 from idp.oidc.models import Consent
 from idp.organizations.models import Organization
@@ -86,6 +88,36 @@ def test_more_of_one_company_is_not_more_of_the_other(portal: Portal, browser: B
     assert silent(portal, browser, scope=SCOPE, organization=SECOND)["error"] == "consent_required"
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("organization permissions", "organization"), ("organization permissions", "permissions")],
+)
+def test_what_was_shown_of_one_company_is_not_shown_of_the_other(
+    portal: Portal, first: str, second: str
+) -> None:
+    """Each claim counts for the companies that it was shown of, whatever was allowed elsewhere."""
+    browser = Browser(portal.gateway)
+    portal.authorize(browser, scope=f"openid {first}", organization=FIRST)
+    browser.sign_in("paul")
+    allow(portal, browser, *first.split())
+    portal.authorize(browser, scope=f"openid {second}", organization=SECOND)
+    allow(portal, browser, second)
+    assert "code" in silent(portal, browser, scope=f"openid {second}", organization=SECOND)
+    for wanted in {*first.split()} - {second}:
+        for scope in (f"openid {wanted}", SCOPE):
+            answer = silent(portal, browser, scope=scope, organization=SECOND)
+            assert answer["error"] == "consent_required", scope
+    assert "code" in silent(portal, browser, scope=SCOPE, organization=FIRST)
+
+
+def test_the_log_names_the_company(browser: Browser, services: Services) -> None:
+    """Whose values were shown, by its id."""
+    with services.database.session() as db:
+        (event,) = db.scalars(select(AuditEvent).where(AuditEvent.event == "consent.given"))
+        company = db.scalars(select(Organization.id).where(Organization.customer_number == FIRST)).one()
+    assert json.loads(event.new or "")["organization"] == company
+
+
 def test_a_no_for_one_company_leaves_the_other(portal: Portal, browser: Browser) -> None:
     """Declining answers this request alone."""
     portal.authorize(browser, scope="openid organization", organization=SECOND)
@@ -114,6 +146,29 @@ def test_the_account_tells_which_companies_a_portal_knows(
         assert [row["companies"] for row in told["consents"]] == [["Beispiel AG", "Muster GmbH"]]
 
 
+def test_the_account_shows_each_claim_of_a_company_it_was_allowed_for(
+    portal: Portal, browser: Browser
+) -> None:
+    """Of one company its name, of the other the permissions (K-10)."""
+    portal.authorize(browser, scope="openid permissions", organization=SECOND)
+    allow(portal, browser, "permissions")
+    page = browser.get("/account/portals").text
+    assert "<li>Name: Muster GmbH</li>" in page
+    assert "Name: Beispiel AG" not in page
+    assert "Beispiel AG, Muster GmbH" in page
+
+
+def test_what_was_issued_before_companies_were_kept_is_told(
+    portal: Portal, browser: Browser, services: Services
+) -> None:
+    """A row of before knows no companies; the portal does, and its access goes on (revision 0008)."""
+    with unit_of_work(services) as ctx:
+        ctx.db.execute(update(Consent).values(organizations=[]))
+    page = browser.get("/account/portals").text
+    assert "<li>Name: Muster GmbH</li>" in page
+    assert silent(portal, browser, organization=FIRST)["error"] == "consent_required"
+
+
 def test_the_operators_own_portal_knows_every_company(
     portal: Portal, services: Services, gateway: Gateway
 ) -> None:
@@ -132,6 +187,24 @@ def test_the_operators_own_portal_knows_every_company(
     assert "Beispiel AG, Muster GmbH" in page
 
 
+def test_the_operators_own_portal_that_asks_for_no_company(
+    portal: Portal, services: Services, gateway: Gateway
+) -> None:
+    """It is told of none, whatever somebody acts for (K-10)."""
+    with unit_of_work(services) as ctx:
+        own = Portal(gateway, cast.register(ctx, "own", scope="openid offline_access"))
+    forget_snapshot(gateway)
+    browser = Browser(gateway)
+    for number in (FIRST, SECOND):
+        own.authorize(browser, scope="openid offline_access", organization=number, prompt="consent")
+        if number == FIRST:
+            browser.sign_in("paul")
+        allow(own, browser, "offline_access")
+    page = browser.get("/account/portals").text
+    assert "Zugriff entziehen" in page
+    assert ("Muster GmbH" in page, "Beispiel AG" in page) == (False, False)
+
+
 def test_a_device_is_allowed_one_company(services: Services, gateway: Gateway) -> None:
     """Its question is a consent like any other, with the company that the session acts for (RFC 8628)."""
     with unit_of_work(services) as ctx:
@@ -141,9 +214,5 @@ def test_a_device_is_allowed_one_company(services: Services, gateway: Gateway) -
     connect(Browser(gateway), program.ask("openid organization"))
     assert program.poll().status_code == 200
     with unit_of_work(services) as ctx:
-        known = select(Organization.customer_number).where(Organization.id.in_(_known(ctx)))
-        assert ctx.db.scalars(known).all() == [FIRST]
-
-
-def _known(ctx: Context) -> list[str]:
-    return ctx.db.scalars(select(Consent.organizations)).one()
+        company = ctx.db.scalars(select(Organization.id).where(Organization.customer_number == FIRST)).one()
+        assert ctx.db.scalars(select(Consent.organizations)).one() == [["organization", company]]

@@ -4,7 +4,6 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -209,102 +208,6 @@ def test_a_decision_is_kept_beside_earlier_ones(
         "openid phone",
     ]
     assert [old is None for old, _ in facts] == [True, False, False]
-
-
-O1, O2 = frozenset({"o1"}), frozenset({"o2"})
-TOLD: list[tuple[str, Decision, str, str, str | None, Decision]] = [
-    ("nothing of companies", Decision(), "openid email", "email", "o1", Decision(extent("openid email"))),
-    (
-        "the one that was shown",
-        Decision(),
-        "openid organization",
-        "organization",
-        "o1",
-        Decision(extent("openid organization"), organizations=O1),
-    ),
-    (
-        "a second one",
-        Decision(extent("openid organization"), organizations=O1),
-        "openid organization",
-        "organization",
-        "o2",
-        Decision(extent("openid organization"), organizations=O1 | O2),
-    ),
-    (
-        "none, for none was shown",
-        Decision(),
-        "openid organization",
-        "organization",
-        None,
-        Decision(extent("openid organization")),
-    ),
-    (
-        "more of the second one, which nobody allowed for the first",
-        Decision(extent("openid organization"), organizations=O1),
-        "openid organization permissions",
-        "organization permissions",
-        "o2",
-        Decision(extent("openid organization permissions"), organizations=O2),
-    ),
-    (
-        "something else at the second one",
-        Decision(extent("openid organization"), organizations=O1),
-        "openid email",
-        "email",
-        "o2",
-        Decision(extent("openid organization email"), organizations=O1),
-    ),
-    (
-        "taken back",
-        Decision(extent("openid organization"), organizations=O1 | O2),
-        "openid organization",
-        "",
-        "o2",
-        Decision(extent("openid"), extent("organization")),
-    ),
-]
-
-
-@pytest.mark.parametrize("case", [row[1:] for row in TOLD], ids=[row[0] for row in TOLD])
-def test_the_companies_a_client_may_know(
-    services: Services,
-    third: RegisteredClient,
-    ben: str,
-    case: tuple[Decision, str, str, str | None, Decision],
-) -> None:
-    """Those whose values were shown when it was allowed to know companies (req 16)."""
-    before, wanted, ticked, company, after = case
-    client = replace(third, scopes=third.scopes | {"organization", "permissions"})
-    with unit_of_work(services) as ctx:
-        for known in sorted(before.organizations):
-            whole = before.allowed
-            consent.decide(ctx, ben, client, whole, whole, organization_id=known)
-        consent.decide(ctx, ben, client, extent(wanted), extent(ticked), organization_id=company)
-        assert consent.find(ctx, ben, client.row_id) == after
-
-
-@pytest.mark.parametrize(
-    ("scope", "wish", "company", "asks"),
-    [
-        ("openid organization", {}, "o1", False),
-        ("openid organization", {}, "o2", True),
-        ("openid permissions", {}, "o2", True),
-        ("openid organization", {}, None, False),
-        ("openid", {}, "o2", False),
-        ("openid", {"userinfo": {"organization": None}}, "o2", True),
-        ("openid", {"id_token": {"permissions": None}}, "o1", False),
-    ],
-)
-def test_each_company_is_asked_about(
-    third: RegisteredClient, scope: str, wish: dict[str, Any], company: str | None, asks: bool
-) -> None:
-    """Where the request would tell of it, by scope or by name (req 16)."""
-    client = replace(third, scopes=third.scopes | {"organization", "permissions"})
-    decision = Decision(extent("openid organization permissions"), organizations=O1)
-    assert consent.must_ask(client, scope, wish, decision, organization_id=company) is asks
-    unticked = Decision(extent("openid"), extent("organization permissions"))
-    assert not consent.must_ask(client, scope, wish, unticked, organization_id=company)
-    assert not consent.must_ask(replace(client, first_party=True), scope, wish, None, organization_id=company)
 
 
 def test_a_decision_is_about_one_client_and_person(

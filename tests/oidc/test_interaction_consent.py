@@ -110,7 +110,7 @@ def test_a_third_party_that_asks_unseen_learns_nothing(
 def test_a_third_party_that_may_know_companies_names_one_unseen(scope: str) -> None:
     """The person let it know the company it acts for."""
     decision = Decision(
-        Extent(frozenset({"openid", scope})), organizations=frozenset({FIRST.organization_id})
+        Extent(frozenset({"openid", scope})), organizations=frozenset({(scope, FIRST.organization_id)})
     )
     allowed = replace(members(PERSON, FIRST, OTHER), decision=decision)
     named = {"prompt": ("none",), "organization": FIRST.customer_number}
@@ -130,7 +130,8 @@ def test_another_company_is_another_question() -> None:
     wanted = {"scope": "openid organization"}
     client = THIRD | {"scopes": frozenset({"openid", "organization"})}
     decision = Decision(
-        Extent(frozenset({"openid", "organization"})), organizations=frozenset({FIRST.organization_id})
+        Extent(frozenset({"openid", "organization"})),
+        organizations=frozenset({("organization", FIRST.organization_id)}),
     )
     person = replace(members(PERSON, FIRST, OTHER), decision=decision)
     assert decide(wanted, replace(person, session_membership="m1"), **client) == Issue("m1")

@@ -27,7 +27,7 @@ class Consent(Base):
     #: the same of what was shown and left unticked, so that it is not asked again and again
     declined_scope: Mapped[str] = mapped_column(String(1024), default="")
     declined_claims: Mapped[list[str]] = mapped_column(JSON, default=list)
-    #: ids of the companies that the client may know, where what is allowed tells of companies
-    organizations: Mapped[list[str]] = mapped_column(JSON, default=list)
+    #: what the client may know of companies: pairs of a claim's name and a company's id
+    organizations: Mapped[list[list[str]]] = mapped_column(JSON, default=list)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

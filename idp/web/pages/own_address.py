@@ -257,7 +257,7 @@ def _code_page(
         sent_at=sent,
         valid_until=sent + mailed_codes.LIFETIME if sent else None,
         used_up=used_up,
-        sent_again=told() == "sent" and not errors,
+        sent_again=told() == "sent" and not (errors or used_up),
         errors=tuple(errors),
     )
 

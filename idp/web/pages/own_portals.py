@@ -13,6 +13,7 @@ from idp.context import Actor, Context
 from idp.errors import Refusal
 from idp.management import consents, own_sessions
 from idp.management.consents import ConsentFacts
+from idp.oidc.clients import RegisteredClient
 from idp.oidc.consent import Extent
 from idp.organizations import memberships, policy
 from idp.organizations.memberships import MembershipFacts
@@ -46,12 +47,11 @@ def show(live: LiveSession) -> Response:
     ctx, account_id = _acting(live), live.account.id
     mine = memberships.for_account(ctx, account_id)
     acting_for = policy.acting_for(mine, live.session.membership_id)
+    usable = sorted(filter(policy.is_usable, mine), key=lambda one: one != acting_for)
     return own_pages.show(
         "pages/account/portals.html",
         live,
-        connected=[
-            _connected(account_id, mine, acting_for, facts) for facts in consents.list_all(ctx, account_id)
-        ],
+        connected=[_connected(account_id, usable, facts) for facts in consents.list_all(ctx, account_id)],
         used=consents.used_without(ctx, account_id),
         devices_url=url_for("own_sessions.show") if own_sessions.connected(ctx, account_id) else None,
         withdrawn=told() == "withdrawn",
@@ -78,26 +78,30 @@ def _acting(live: LiveSession) -> Context:
 
 def _connected(
     account_id: str,
-    mine: Sequence[MembershipFacts],
-    acting_for: MembershipFacts | None,
+    usable: Sequence[MembershipFacts],
     facts: ConsentFacts,
 ) -> Connected:
-    """Return what a portal gets: of the company that somebody acts for, or of another it may know."""
     client = provider().snapshots.current().clients.get(facts.client_id)
-    first_party = client is not None and client.first_party  # told whatever company somebody acts for
-    known = [
-        one
-        for one in mine
-        if policy.is_usable(one) and (first_party or one.organization_id in facts.organizations)
-    ]
-    membership = acting_for if acting_for in known else next(iter(known), None)
-    extent = Extent(frozenset(facts.scope.split()), frozenset(facts.claims))
     return Connected(
         name=facts.client_name,
         since=facts.created_at,
         last_used_at=facts.last_used_at,
         # one that is switched off gets nothing now
-        items=disclosure.items(client, account_id, membership, extent) if client else [],
-        companies=[membership.organization_name for membership in known] if len(known) > 1 else [],
+        items=_items(client, account_id, usable, facts) if client else [],
+        companies=[company.name for company in facts.companies] if len(facts.companies) > 1 else [],
         withdraw_url=url_for("own_portals.withdraw", client_id=facts.client_id),
     )
+
+
+def _items(
+    client: RegisteredClient, account_id: str, usable: Sequence[MembershipFacts], facts: ConsentFacts
+) -> list[Item]:
+    """Return what a portal gets: of the company that somebody acts for, or the next one that it knows."""
+    extent = Extent(frozenset(facts.scope.split()), frozenset(facts.claims))
+    of_companies = Extent(extent.of_companies)
+    found = disclosure.items(client, account_id, None, extent - of_companies)
+    for name in sorted(of_companies.scopes):
+        known = {company.id for company in facts.companies if name in company.claims}
+        membership = next((one for one in usable if one.organization_id in known), None)
+        found += disclosure.items(client, account_id, membership, Extent(frozenset({name})))
+    return found

@@ -268,7 +268,7 @@ def _code_page(flow: Flow, form: RegistrationCodeForm, errors: Errors = (), *, s
         sent_at=sent,
         valid_until=sent + mailed_codes.LIFETIME if sent else None,
         used_up=used_up,
-        sent_again=told() == "sent" and not errors,
+        sent_again=told() == "sent" and not (errors or used_up),
         offers_recovery=not recovery.due_for_everybody(ctx),
         errors=tuple(errors),
     )

@@ -19,7 +19,7 @@ from idp.web import sign_in
 from idp.web.browser_session import current_session
 from idp.web.context import current
 from idp.web.csrf import is_stale, shows_stale_form
-from idp.web.flow_pages import WITH_SECOND_FACTOR, decline_url, flow_of, go_on, go_to
+from idp.web.flow_pages import WITH_SECOND_FACTOR, begun_from, decline_url, flow_of, go_on, go_to
 from idp.web.flow_pages import show as show_page
 from idp.web.forms import TotpForm, form_errors
 from idp.web.wording import word, word_refusal
@@ -197,8 +197,8 @@ def _without_the_app(flow: Flow) -> dict[str, Any]:
     if ways["lost_from"] is None and second_proof.claim(ctx, flow) is not None:
         ways["lost_url"] = url_for("lost_factor.show", flow=flow.id)
     elif recovery.does_without_the_app(ctx) and not _is_by_recovery(flow):
-        before = flow.request.get("then") if flow.purpose == engine.RESET else flow.id
-        ways["recovery_url"] = url_for("recovery_reset.show", flow=before)
+        before = begun_from(flow) if flow.purpose == engine.RESET else flow
+        ways["recovery_url"] = url_for("recovery_reset.show", flow=before.id if before else None)
     return ways
 
 

@@ -238,6 +238,24 @@ def test_the_app_was_found(house: House, browser: Browser, anna: Person) -> None
     assert code
 
 
+def test_the_way_without_the_app_outlives_the_portals_request(
+    house: House, browser: Browser, anna: Person
+) -> None:
+    """A reset that the request has run out under leads to the same page, without it."""
+    browser.ask()
+    house.clock.advance(minutes=28)
+    browser.get(linked(browser, "Passwort vergessen?"))
+    browser.send(email="anna@muster.example")
+    house.clock.advance(minutes=28)
+    choose(browser, mailed_link(house), FRESH)
+    page = browser.address
+    house.clock.advance(minutes=5)
+    browser.get(page)
+    browser.get(linked(browser, WITH_RECOVERY))
+    assert browser.page.status_code == 200
+    assert browser.heading == "Passwort ändern mit Wiederherstellungspasswort"
+
+
 class TestOffered:
     """Beside the recovery password alone, where the installation wants it (req 71)."""
 

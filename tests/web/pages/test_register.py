@@ -23,6 +23,7 @@ from tests.web.pages.registering import (
     linked,
     mails,
     register,
+    resend,
     wrong,
 )
 
@@ -200,6 +201,20 @@ def test_a_dead_code_is_not_asked_for(house: House, browser: Browser) -> None:
     assert re.search(r'name="recovery_offer"[^>]* checked', browser.text)
     browser.send(code=code_of(house))
     assert len(accounts_of(house)) == 1
+
+
+def test_a_dead_code_is_no_new_one(house: House, browser: Browser) -> None:
+    """The page that told of a new code, opened again after five wrong ones, tells of none."""
+    register(browser)
+    house.clock.advance(minutes=1)
+    resend(browser)
+    page = browser.address
+    assert "Wir haben Ihnen einen neuen Code gesendet." in browser.text
+    for _ in range(5):
+        browser.send(code=wrong(code_of(house)))
+    browser.get(page)
+    assert browser.heading == "Sie brauchen einen neuen Code"
+    assert "Wir haben Ihnen einen neuen Code gesendet." not in browser.text
 
 
 def test_an_old_code_is_replaced_by_a_new_one(house: House, browser: Browser) -> None:
