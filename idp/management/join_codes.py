@@ -125,6 +125,7 @@ def activate(ctx: Context, account: Account, membership: Membership, *, reason: 
     membership.status = after(membership.status, "activate")
     membership.version += 1
     membership.changed_at, membership.changed_by = ctx.now, ctx.actor.id
+    membership.ended_at = None
     if account.home_organization_id is None:
         account.home_organization_id = membership.organization_id
     record(

@@ -32,7 +32,12 @@ def step(services: Services, now: datetime | None = None) -> int:
 
 def tell(ctx: Context) -> int:
     """Tell of everybody who has not been told of, and return how many that are."""
-    return sum(_tell(ctx, organization_id) for organization_id in _due(ctx))
+    return sum(
+        _tell(ctx, organization_id)
+        for organization_id in _due(ctx)
+        # a request that is taken back takes with it when it was told of
+        if ctx.throttle.company_notice(ctx.db, organization_id, pause=PAUSE, now=ctx.now)
+    )
 
 
 def _due(ctx: Context) -> list[str]:

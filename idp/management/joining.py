@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import Table, and_, delete, exists, literal, or_, select, update
+from sqlalchemy import Table, and_, delete, exists, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.accounts.models import ACTIVE as ACCOUNT_ACTIVE
@@ -143,8 +143,11 @@ def withdraw(ctx: Context, account_id: str, customer_number: str) -> bool:
     if found is None:
         return False
     ctx.db.execute(delete(JoinRequest).where(JoinRequest.id == found.id), execution_options=_BULK)
+    # asked once more while its company was suspended, the request has lost sight of what waits
+    named = select(Organization.id).where(Organization.customer_number == customer_number)
     waiting = (
-        Membership.id == (found.membership_id or ""),
+        Membership.account_id == account_id,
+        or_(Membership.id == (found.membership_id or ""), Membership.organization_id.in_(named)),
         Membership.status == PENDING,
         Membership.asked_at.is_not(None),
     )
@@ -156,7 +159,7 @@ def withdraw(ctx: Context, account_id: str, customer_number: str) -> bool:
         "version": Membership.version + 1,
         "changed_at": ctx.now,
         "changed_by": ctx.actor.id,
-        "ended_at": ctx.now,
+        "ended_at": func.coalesce(Membership.ended_at, literal(ctx.now, Membership.ended_at.type)),
     }
     ctx.db.execute(update(Membership).where(*waiting).values(end), execution_options=_BULK)
     record(
@@ -300,7 +303,9 @@ def _put(ctx: Context, account_id: str, organization_id: str, status: str) -> st
     chosen = [literal(value, columns[name].type) for name, value in values.items()]
     source = select(*chosen, Organization.id).where(Organization.id == organization_id)
     again = {name: values[name] for name in ("role", "status", "changed_at", "changed_by", "asked_at")}
-    again |= {"epoch": columns.epoch + 1, "version": columns.version + 1, "ended_at": None}
+    again |= {"epoch": columns.epoch + 1, "version": columns.version + 1}
+    # kept while it waits: taken back, it has ended as before, by whoever ended it (decision 72)
+    again["ended_at"] = columns.ended_at if status == PENDING else None
     statement = (
         _insert(ctx)(_membership())
         .from_select([*values, "organization_id"], source)

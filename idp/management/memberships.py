@@ -71,6 +71,7 @@ def activate(ctx: Context, organization_id: str, membership_id: str) -> None:
     :raises Refusal: ``actor.not_allowed``, ``membership.unknown``, ``membership.status`` (status, action).
     """
     membership = _changed(ctx, organization_id, membership_id, "activate")
+    membership.ended_at = None
     _record(ctx, Event.MEMBERSHIP_ACTIVATED, organization_id, membership.account_id)
 
 

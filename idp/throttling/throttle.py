@@ -236,6 +236,11 @@ class Throttle:
             limit.count
         )
 
+    def company_notice(self, db: Session, organization_id: str, *, pause: timedelta, now: datetime) -> bool:
+        """Tell whether a company may hear of requests to join again, whatever became of those of before."""
+        limit = Limit(1, pause)
+        return counters.hit(db.connection(), self._key("notice.join", organization_id), limit, now).count <= 1
+
     def mail_try(
         self, kind: str, address: str, *, now: datetime, device: bytes | None = None
     ) -> datetime | None:

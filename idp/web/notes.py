@@ -20,11 +20,11 @@ _NOTE: Final = "note"
 def go_and_tell(endpoint: str, note: str, **values: Any) -> Response:
     """Redirect to a page of ours, which asks :func:`told` what to say."""
     word = random_token()
-    session[_NOTE] = [word, note]
+    session[_NOTE] = [word, endpoint, note]
     return go_to(endpoint, **values, told=word)
 
 
 def told() -> str | None:
-    """Return the note that this browser was led here with, None without one."""
-    word, note = session.get(_NOTE, (None, None))
-    return note if word is not None and request.args.get("told") == word else None
+    """Return the note that this browser was led to this page with, None without one."""
+    kept, here = session.get(_NOTE), [request.args.get("told"), request.endpoint]
+    return kept[-1] if kept and kept[:-1] == here else None

@@ -10,7 +10,7 @@ from idp.audit.events import Event
 from idp.audit.log import tail
 from idp.context import Context, Services
 from idp.errors import Refusal
-from idp.management import activity, join_approval, join_codes, joining, memberships, own_data
+from idp.management import activity, join_approval, join_codes, joining, memberships, organizations, own_data
 from idp.organizations.memberships import for_account
 from idp.organizations.models import JoinRequest, Membership
 from tests.builders import OPERATOR, make_account, make_membership
@@ -220,3 +220,45 @@ def test_let_in_and_taken_back_at_a_time(services: Services, ids: dict[str, str]
         if is_in:
             with unit_of_work(services, actor=OPERATOR) as ctx:
                 memberships.end(ctx, ids["muster"], found)
+
+
+def test_asking_and_taking_back_is_no_flood_of_mails(services: Services, ids: dict[str, str]) -> None:
+    """The pause between two mails to a company is the company's, not the request's (req 59)."""
+    ask(services, ids["ben"])
+    assert tell(services) == 1
+    for minute in (1, 5, 14):
+        withdraw(services, ids["ben"])
+        ask(services, ids["ben"], later=timedelta(minutes=minute))
+        assert tell(services, later=timedelta(minutes=minute)) == 0
+    assert tell(services, later=timedelta(minutes=15)) == 1
+
+
+def test_taken_back_it_has_ended_as_before(services: Services, ids: dict[str, str]) -> None:
+    """Whoever ended it: asking and taking back is no decision of the company (decision 72)."""
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        own = make_membership(ctx, ids["muster"], ids["ben"])
+        memberships.end(ctx, ids["muster"], own)
+    ask(services, ids["ben"], later=timedelta(hours=1))
+    with unit_of_work(services, NOW + timedelta(hours=2), actor=person(ids["ben"])) as ctx:
+        assert joining.withdraw(ctx, ids["ben"], MUSTER)
+        found = member(ctx, ids["muster"], ids["ben"])
+        assert found is not None
+        assert (found.status, found.ended_at) == ("ended", NOW)
+    ask(services, ids["ben"], later=timedelta(hours=3))
+    with unit_of_work(services, NOW + timedelta(hours=4), actor=OPERATOR) as ctx:
+        assert join_approval.approve(ctx, ids["muster"], own)
+        found = member(ctx, ids["muster"], ids["ben"])
+        assert found is not None
+        assert (found.status, found.ended_at) == ("active", None)
+
+
+def test_what_was_asked_again_while_suspended_is_taken_back(services: Services, ids: dict[str, str]) -> None:
+    """Nobody is let in by a request that its person took back."""
+    ask(services, ids["ben"])
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        organizations.suspend(ctx, ids["muster"])
+    ask(services, ids["ben"])
+    assert withdraw(services, ids["ben"])
+    with unit_of_work(services, actor=OPERATOR) as ctx:
+        organizations.resume(ctx, ids["muster"])
+        assert join_approval.waiting(ctx, ids["muster"]) == []

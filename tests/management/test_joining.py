@@ -201,7 +201,7 @@ def test_who_was_put_out_waits_for_somebody(services: Services, ids: dict[str, s
     assert ask(services, ids["ben"], number).outcome == "sent"
     with unit_of_work(services) as ctx:
         found = ctx.db.get_one(Membership, own)
-        assert (found.status, found.ended_at, found.restore_until) == ("pending", None, None)
+        assert (found.status, found.ended_at, found.restore_until) == ("pending", NOW, None)
         assert found.epoch == epoch + 1
         assert ctx.db.scalar(select(func.count()).select_from(MembershipPermission)) == 0
 

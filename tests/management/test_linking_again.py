@@ -14,6 +14,7 @@ from idp.management import (
     memberships,
     permissions,
 )
+from idp.management.joining import withdraw
 from idp.management.linking import Linked
 from idp.organizations.memberships import for_account
 from tests import joining
@@ -169,6 +170,19 @@ def test_the_owner_gets_in_once_a_strangers_link_is_undone(services: Services, i
     assert link_account(services, ids["ben2"]).membership_begun
 
     assert (status(services, ids, "ben"), status(services, ids, "ben2")) == ("ended", "active")
+
+
+@pytest.mark.parametrize("name", ["ben", "ben2"])
+def test_a_request_that_was_taken_back_decides_nothing(
+    services: Services, ids: dict[str, str], name: str
+) -> None:
+    """After an undone link a request that its person takes back leaves all as it was, for owners as well."""
+    undo(services, ids["ben"], link_account(services, ids["ben"]))
+    joining.ask(services, ids["ben"], later=2 * MINUTE)
+    with unit_of_work(services, NOW + 3 * MINUTE, actor=joining.person(ids["ben"])) as ctx:
+        assert withdraw(ctx, ids["ben"], joining.MUSTER)
+    assert link_account(services, ids[name]).membership_id is not None
+    assert status(services, ids, name) == "active"
 
 
 def test_a_withdrawn_permission_does_not_come_by_another_account(

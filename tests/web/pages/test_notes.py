@@ -48,6 +48,14 @@ def _save_profile(browser: Browser, locale: str = "de") -> str:
     return browser.address
 
 
+def test_a_note_is_of_its_page(here: Browser) -> None:
+    """Two pages that both tell of something saved do not tell of each other's."""
+    word = _save_profile(here).partition("?")[2]
+    here.get(f"/account/recovery?{word}")
+    assert here.page.status_code == 200
+    assert SUCCESS not in here.text
+
+
 @pytest.mark.parametrize("word", ["", "told=1", "told=", "told=saved&told=ended"])
 @pytest.mark.parametrize("address", TYPED)
 def test_a_typed_address_tells_nothing(here: Browser, address: str, word: str) -> None:
