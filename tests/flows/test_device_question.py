@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from idp.accounts.models import Account
 from idp.context import Services
 from idp.web.gateway import Gateway
 from tests import cast
-from tests.device_programs import Device, at_the_question
+from tests.device_programs import Device, answer, at_the_question
 from tests.installation import unit_of_work
 from tests.plain_browser import Browser, Portal
 from tests.world import forget_snapshot
@@ -120,3 +122,12 @@ def test_for_how_long_a_device_is_let_in(
         page = at_the_question(lobby.browser, program.ask(scope)).text
         assert _fact(page, "Dauer") == words
         assert ('href="/account/portals"' in page) is (not first_party or "offline_access" in scope)
+
+
+def test_question_and_answer_speak_one_language(lobby: Lobby) -> None:
+    """That of who is signed in, whatever the browser prefers."""
+    with unit_of_work(lobby.services) as ctx:
+        ctx.db.execute(update(Account).values(locale="en"))
+    code = lobby.program("station", scope="openid").ask("openid")
+    assert '<html lang="en"' in at_the_question(lobby.browser, code).text
+    assert '<html lang="en"' in answer(lobby.browser).text

@@ -141,6 +141,7 @@ def decline(flow_id: str) -> Response:
 @bp.get("/device/<flow_id>/done")
 def done(flow_id: str) -> Response:
     """Say how it went."""
+    current_session()  # as in show
     flow = engine.load_finished(current(), flow_id, known_flow_browser())
     if flow.purpose != engine.DEVICE:
         raise Refusal("flow.lost")
